@@ -57,7 +57,9 @@ export function tensor<D extends DType>(
   data: InstanceType<(typeof ARRAYS)[D]>,
 ): TensorData<D> {
   if (data.length !== numel(shape)) {
-    throw new Error(`tensor: shape [${shape.join(", ")}] holds ${numel(shape)} elements, but ${data.length} were given`);
+    throw new Error(
+      `tensor: shape [${shape.join(", ")}] holds ${numel(shape)} elements, but ${data.length} were given`,
+    );
   }
   return { dtype, shape, data };
 }
