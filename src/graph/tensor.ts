@@ -14,8 +14,24 @@ export type DType =
   | "uint64"
   | "bool";
 
-/** Where JavaScript has no such number (float16, bfloat16), the raw 16 bits. */
-const ARRAYS = {
+/** The array that holds each type; where JavaScript has no such number (float16, bfloat16), the raw 16 bits. */
+export interface Arrays {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+  int64: BigInt64Array;
+  uint64: BigUint64Array;
+  bool: Uint8Array;
+}
+
+const CONSTRUCTORS = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
@@ -31,13 +47,13 @@ const ARRAYS = {
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 
-export type TypedArray = InstanceType<(typeof ARRAYS)[DType]>;
+export type TypedArray = Arrays[DType];
 
 /** A tensor with its numbers: row-major, `data.length` is the product of `shape`. */
 export interface TensorData<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: readonly number[];
-  readonly data: InstanceType<(typeof ARRAYS)[D]>;
+  readonly data: Arrays[D];
 }
 
 /** Number of elements in a tensor of this shape; 1 for a scalar. */
@@ -47,15 +63,11 @@ export function numel(shape: readonly number[]): number {
 
 /** Bytes that one element takes. */
 export function itemSize(dtype: DType): number {
-  return ARRAYS[dtype].BYTES_PER_ELEMENT;
+  return CONSTRUCTORS[dtype].BYTES_PER_ELEMENT;
 }
 
 /** A tensor over existing numbers. Throws where their count is not that of the shape. */
-export function tensor<D extends DType>(
-  dtype: D,
-  shape: readonly number[],
-  data: InstanceType<(typeof ARRAYS)[D]>,
-): TensorData<D> {
+export function tensor<D extends DType>(dtype: D, shape: readonly number[], data: Arrays[D]): TensorData<D> {
   if (data.length !== numel(shape)) {
     throw new Error(
       `tensor: shape [${shape.join(", ")}] holds ${numel(shape)} elements, but ${data.length} were given`,
@@ -66,7 +78,7 @@ export function tensor<D extends DType>(
 
 /** A tensor of zeros. */
 export function zeros<D extends DType>(dtype: D, shape: readonly number[]): TensorData<D> {
-  return { dtype, shape, data: new ARRAYS[dtype](numel(shape)) as InstanceType<(typeof ARRAYS)[D]> };
+  return { dtype, shape, data: new CONSTRUCTORS[dtype](numel(shape)) as unknown as Arrays[D] };
 }
 
 /** A tensor that views little-endian bytes in place where they are aligned, and copies them where they are not. */
@@ -78,8 +90,8 @@ export function fromBytes<D extends DType>(dtype: D, shape: readonly number[], b
     );
   }
   const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  const data = new ARRAYS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.byteLength / size);
-  return { dtype, shape, data: data as InstanceType<(typeof ARRAYS)[D]> };
+  const data = new CONSTRUCTORS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.byteLength / size);
+  return { dtype, shape, data: data as unknown as Arrays[D] };
 }
 
 /** The tensor's bytes, little-endian, as a view. */

@@ -1,0 +1,28 @@
+/**
+ * The graph: values, nodes, shapes and numbers. It knows no operator. Everything may import from here; it imports nothing.
+ */
+export * as attribute from "./attributes.ts";
+export { check } from "./check.ts";
+export {
+  type Attribute,
+  type Attributes,
+  Float,
+  Graph,
+  type NewNode,
+  type Node,
+  type TensorType,
+  type Value,
+} from "./graph.ts";
+export { printGraph } from "./print.ts";
+export { broadcast, type Dim, formatShape, isStatic, product, quotient, type Shape, sameShape } from "./shape.ts";
+export {
+  type DType,
+  fromBytes,
+  itemSize,
+  numel,
+  type TensorData,
+  type TypedArray,
+  tensor,
+  toBytes,
+  zeros,
+} from "./tensor.ts";

@@ -1,0 +1,75 @@
+import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
+import { inputGradient, weightGradient } from "./convolution-gradient.ts";
+import { type Application, elements, input, type Operator } from "./operator.ts";
+import { outputSizes, windowOf } from "./window.ts";
+
+/** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
+export function sumPerChannel(g: Parameters<NonNullable<Operator["gradient"]>>[0], x: Value): Value {
+  // two steps, since ONNX Runtime reduces the last axes fastest
+  return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
+}
+
+function convWindow(node: Pick<Application, "op" | "inputs" | "attributes"> | Node) {
+  const [x, w] = [input(node, 0), input(node, 1)];
+  check(
+    w.shape.length === 4 && isStatic(w.shape),
+    () => `${node.op}: the weight needs the shape [O, C, kH, kW], not ${formatShape(w.shape)}`,
+  );
+  return windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]);
+}
+
+/** Convolutions over images. */
+export const convolution = {
+  /**
+   * Cross-correlation, as in PyTorch's Conv2d.
+   *
+   *     x [N, C, H, W], w [O, C/group, kH, kW], b [O] → y [N, O, outH, outW]
+   */
+  Conv: {
+    infer(node) {
+      const [x, w] = [input(node, 0), input(node, 1)];
+      const window = convWindow(node);
+      const group = attribute.int(node, "group", 1);
+      const [O, perGroup] = [w.shape[0] as number, w.shape[1] as number];
+      check(
+        x.shape[1] === perGroup * group,
+        () =>
+          `Conv: the input ${formatShape(x.shape)} has ${x.shape[1]} channels, the weight ${formatShape(w.shape)} with ${group} group(s) expects ${perGroup * group}`,
+      );
+      check(O % group === 0, () => `Conv: ${O} output channels do not divide into ${group} groups`);
+      return [{ dtype: x.dtype, shape: [x.shape[0]!, O, ...outputSizes("Conv", x.shape, window)] }];
+    },
+    gradient(g, { node, dy, needs }) {
+      const [x, w] = [input(node, 0), input(node, 1)];
+      const conv = { window: convWindow(node), group: attribute.int(node, "group", 1) };
+      return [
+        needs(0) ? inputGradient(g, dy[0]!, x, w, conv) : undefined,
+        needs(1) ? weightGradient(g, dy[0]!, x, w, conv) : undefined,
+        needs(2) ? sumPerChannel(g, dy[0]!) : undefined,
+      ];
+    },
+    macs: (node) => elements(node.outputs[0]!.shape) * elements(node.inputs[1]!.shape.slice(1)),
+  },
+  /**
+   * The transposed (input gradient of a) convolution.
+   *
+   *     x [N, C, H, W], w [C, O/group, kH, kW], b [O] → y [N, O, outH, outW]
+   */
+  ConvTranspose: {
+    infer(node) {
+      const [x, w] = [input(node, 0), input(node, 1)];
+      const { kernel, stride, dilation, before, after } = convWindow(node);
+      const extra = attribute.ints(node, "output_padding", [0, 0]);
+      const group = attribute.int(node, "group", 1);
+      const size = (axis: 0 | 1) =>
+        ((x.shape[axis + 2] as number) - 1) * stride[axis] +
+        dilation[axis] * (kernel[axis] - 1) +
+        1 +
+        extra[axis]! -
+        before[axis] -
+        after[axis];
+      return [{ dtype: x.dtype, shape: [x.shape[0]!, (w.shape[1] as number) * group, size(0), size(1)] }];
+    },
+    macs: (node) => elements(node.inputs[0]!.shape) * elements(node.inputs[1]!.shape.slice(1)),
+  },
+} as const satisfies Record<string, Operator>;

@@ -1,0 +1,225 @@
+import {
+  type Attributes,
+  check,
+  type DType,
+  Float,
+  formatShape,
+  type Graph,
+  isStatic,
+  numel,
+  type Shape,
+  sameShape,
+  type TensorData,
+  tensor,
+  type Value,
+} from "../graph/index.ts";
+import { ONNX_TYPE } from "./onnx-types.ts";
+import { operator } from "./registry.ts";
+
+/** Kind of engine that will run the graph: some formulas are spelled differently for each. */
+export type Target = "cpu" | "wasm" | "webgpu";
+
+export interface OpsOptions {
+  /** Engine to spell formulas for. Default `"cpu"`. */
+  target?: Target;
+  /** Merge equal computations as they are added. Default false. */
+  share?: boolean;
+}
+
+/** Adds operators to a graph, with shapes inferred. One method per ONNX operator that the project's own rules emit. */
+export class Ops {
+  readonly graph: Graph;
+  readonly target: Target;
+  /** Path of the module on whose behalf nodes are added. */
+  scope = "";
+  readonly #shared: Map<string, readonly Value[]> | undefined;
+  readonly #ids = new Map<Value, number>();
+
+  constructor(graph: Graph, { target = "cpu", share = false }: OpsOptions = {}) {
+    this.graph = graph;
+    this.target = target;
+    this.#shared = share ? new Map() : undefined;
+  }
+
+  /** Adds a node and returns its outputs. */
+  emit(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes = {},
+    { domain = "", outputs }: { domain?: string; outputs?: number } = {},
+  ): readonly Value[] {
+    const key =
+      this.#shared &&
+      `${domain}.${op}(${inputs.map((value) => value && this.#id(value))}|${outputs}|${JSON.stringify(attributes)})`;
+    const known = key !== undefined ? this.#shared?.get(key) : undefined;
+    if (known) return known;
+    const types = operator(op, domain).infer({
+      op,
+      inputs,
+      attributes,
+      constant: (i) => {
+        const data = inputs[i] && this.graph.constants.get(inputs[i])?.data;
+        return data && Array.from(data, Number);
+      },
+      shapeOf: (i) => {
+        const producer = inputs[i] && this.graph.producer(inputs[i]);
+        return producer?.op === "Shape" ? producer.inputs[0]?.shape : undefined;
+      },
+    });
+    const node = this.graph.add({ op, domain, inputs, attributes, scope: this.scope }, types.slice(0, outputs));
+    if (key !== undefined) this.#shared?.set(key, node.outputs);
+    return node.outputs;
+  }
+
+  /** Adds a node and returns its first output. */
+  one(op: string, inputs: readonly (Value | undefined)[], attributes: Attributes = {}, domain = ""): Value {
+    return this.emit(op, inputs, attributes, { domain, outputs: 1 })[0]!;
+  }
+
+  // Constants
+
+  constant(data: TensorData): Value {
+    // JSON.stringify would be slow over large tables, which are not met twice anyway
+    const key =
+      this.#shared && data.data.length <= 64 ? `constant ${data.dtype}[${data.shape}] ${data.data}` : undefined;
+    const known = key !== undefined ? this.#shared?.get(key) : undefined;
+    if (known) return known[0]!;
+    const value = this.graph.constant(data);
+    if (key !== undefined) this.#shared?.set(key, [value]);
+    return value;
+  }
+
+  scalar(value: number, dtype: DType = "float32"): Value {
+    if (dtype === "int64") return this.constant(tensor("int64", [], BigInt64Array.of(BigInt(value))));
+    check(dtype === "float32", () => `scalar: no constants of ${dtype} are made`);
+    return this.constant(tensor("float32", [], Float32Array.of(value)));
+  }
+
+  /** A vector of int64, such as a shape or a list of axes. */
+  ints(values: readonly number[]): Value {
+    return this.constant(tensor("int64", [values.length], BigInt64Array.from(values, BigInt)));
+  }
+
+  // Arithmetic
+
+  add = (a: Value, b: Value): Value => this.one("Add", [a, b]);
+  sub = (a: Value, b: Value): Value => this.one("Sub", [a, b]);
+  mul = (a: Value, b: Value): Value => this.one("Mul", [a, b]);
+  div = (a: Value, b: Value): Value => this.one("Div", [a, b]);
+  neg = (x: Value): Value => this.one("Neg", [x]);
+  exp = (x: Value): Value => this.one("Exp", [x]);
+  log = (x: Value): Value => this.one("Log", [x]);
+  sqrt = (x: Value): Value => this.one("Sqrt", [x]);
+  pow = (x: Value, exponent: number): Value => this.one("Pow", [x, this.scalar(exponent)]);
+  relu = (x: Value): Value => this.one("Relu", [x]);
+  scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
+
+  /** Sum of any number of values. */
+  sum(values: readonly Value[]): Value {
+    check(values.length > 0, () => "sum: needs at least one value");
+    return values.length === 1
+      ? values[0]!
+      : values.length === 2
+        ? this.add(values[0]!, values[1]!)
+        : this.one("Sum", values);
+  }
+
+  greater = (a: Value, b: Value): Value => this.one("Greater", [a, b]);
+  less = (a: Value, b: Value): Value => this.one("Less", [a, b]);
+  equal = (a: Value, b: Value): Value => this.one("Equal", [a, b]);
+  and = (a: Value, b: Value): Value => this.one("And", [a, b]);
+  where = (condition: Value, a: Value, b: Value): Value => this.one("Where", [condition, a, b]);
+
+  cast(x: Value, dtype: DType): Value {
+    return x.dtype === dtype ? x : this.one("Cast", [x], { to: ONNX_TYPE[dtype] });
+  }
+
+  /** 1 where the condition holds, else 0: a factor for gradients. */
+  indicator = (condition: Value): Value => this.cast(condition, "float32");
+
+  // Reductions
+
+  reduceSum(x: Value, axes: readonly number[], keepdims = true): Value {
+    return axes.length === 0 ? x : this.one("ReduceSum", [x, this.ints(axes)], { keepdims: keepdims ? 1 : 0 });
+  }
+
+  reduceMean(x: Value, axes: readonly number[], keepdims = true): Value {
+    return this.one("ReduceMean", [x], { axes, keepdims: keepdims ? 1 : 0 });
+  }
+
+  argMax = (x: Value, axis: number): Value => this.one("ArgMax", [x], { axis, keepdims: 0 });
+
+  // Layout
+
+  /**
+   * Reshapes to a shape of which each named size stands at the same axis in the input, but for one at most, which ONNX
+   * infers (−1).
+   */
+  reshape(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x;
+    const target = shape.map((dim, axis) => (typeof dim === "number" ? dim : x.shape[axis] === dim ? 0 : -1));
+    check(
+      target.filter((dim) => dim === -1).length <= 1,
+      () => `reshape: ${formatShape(x.shape)} to ${formatShape(shape)} leaves more than one size open`,
+    );
+    return this.one("Reshape", [x, this.ints(target)]);
+  }
+
+  transpose(x: Value, perm: readonly number[]): Value {
+    return perm.every((axis, i) => axis === i) ? x : this.one("Transpose", [x], { perm });
+  }
+
+  concat(values: readonly Value[], axis: number): Value {
+    return values.length === 1 ? values[0]! : this.one("Concat", values, { axis });
+  }
+
+  /** Part of a tensor along some axes; each entry is [axis, start, end, step]. */
+  slice(x: Value, parts: readonly (readonly [axis: number, start: number, end: number, step?: number])[]): Value {
+    if (parts.length === 0) return x;
+    const column = (i: 0 | 1 | 2) => this.ints(parts.map((part) => part[i]));
+    return this.one("Slice", [x, column(1), column(2), column(0), this.ints(parts.map((part) => part[3] ?? 1))]);
+  }
+
+  /** Pads with zeros; `pads` as in ONNX: all starts, then all ends, in elements. */
+  pad(x: Value, pads: readonly number[]): Value {
+    return pads.every((count) => count === 0) ? x : this.one("Pad", [x, this.ints(pads)]);
+  }
+
+  /** Broadcasts to a shape; named sizes are read from `like`, which has that shape. */
+  expand(x: Value, like: Value): Value {
+    if (sameShape(x.shape, like.shape)) return x;
+    return this.one("Expand", [x, isStatic(like.shape) ? this.ints(like.shape) : this.one("Shape", [like])]);
+  }
+
+  /** Product of the sizes of some axes, as a float32 scalar. */
+  count(x: Value, axes: readonly number[]): Value {
+    const dims = axes.map((axis) => x.shape[axis]!);
+    if (isStatic(dims)) return this.scalar(numel(dims));
+    const sizes = this.one("Gather", [this.one("Shape", [x]), this.ints(axes)], { axis: 0 });
+    return this.cast(this.one("ReduceProd", [sizes], { keepdims: 0 }), "float32");
+  }
+
+  // Linear algebra
+
+  matmul = (a: Value, b: Value): Value => this.one("MatMul", [a, b]);
+
+  /** `a·b` over the last two axes, either of them transposed. On CPUs one operator, elsewhere a Transpose before. */
+  matmulT(a: Value, b: Value, { transA = false, transB = false }: { transA?: boolean; transB?: boolean }): Value {
+    if (this.target === "webgpu" || (!transA && !transB)) {
+      const swap = (x: Value) => {
+        const order = x.shape.map((_, axis) => axis);
+        order.push(order.splice(-2, 1)[0]!);
+        return this.transpose(x, order);
+      };
+      return this.matmul(transA ? swap(a) : a, transB ? swap(b) : b);
+    }
+    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: new Float(1) };
+    return this.one("FusedMatMul", [a, b], attributes, "com.microsoft");
+  }
+
+  #id(value: Value): number {
+    let id = this.#ids.get(value);
+    if (id === undefined) this.#ids.set(value, (id = this.#ids.size));
+    return id;
+  }
+}
