@@ -1,0 +1,19 @@
+/** What is wrong with a sample or a file, and which one it is. */
+export interface Corrupt {
+  /** The file, or the file and the position in it. */
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** Data that cannot be read or used. The message begins with the file's name where one is known. */
+export class DataError extends Error {
+  override readonly name = "DataError";
+  readonly file: string | undefined;
+  readonly reason: string;
+
+  constructor(reason: string, { file, cause }: { file?: string | undefined; cause?: unknown } = {}) {
+    super(file === undefined ? reason : `${file}: ${reason}`, { cause });
+    this.file = file;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,128 @@
+/** Geometry of pictures, with the names and the rounding of `torchvision.transforms.functional`. */
+import { type Image, interleaved } from "./image.ts";
+import { type Interpolation, resample } from "./resample.ts";
+
+export type Padding = readonly [left: number, top: number, right: number, bottom: number];
+export type PaddingMode = "constant" | "edge" | "reflect" | "symmetric";
+
+export interface Box {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The part of the picture in a box, which must lie inside of it. A view. */
+export function crop(image: Image, { top, left, height, width }: Box): Image {
+  if (top < 0 || left < 0 || top + height > image.height || left + width > image.width) {
+    throw new Error(
+      `crop: ${height}×${width} at (${top}, ${left}) does not lie inside of ${image.height}×${image.width}; pad first`,
+    );
+  }
+  const offset = image.offset + top * image.strides[1] + left * image.strides[2];
+  return { ...image, height, width, offset };
+}
+
+/**
+ * The middle of the picture. A smaller picture is padded with black first.
+ *
+ * The corner is rounded half to even, as Python's `round` does in torchvision.
+ */
+export function centerCrop(image: Image, height: number, width: number): Image {
+  const missingH = Math.max(0, height - image.height);
+  const missingW = Math.max(0, width - image.width);
+  if (missingH > 0 || missingW > 0) {
+    image = pad(image, [missingW >> 1, missingH >> 1, (missingW + 1) >> 1, (missingH + 1) >> 1]);
+  }
+  const top = roundHalfToEven((image.height - height) / 2);
+  const left = roundHalfToEven((image.width - width) / 2);
+  return crop(image, { top, left, height, width });
+}
+
+function roundHalfToEven(x: number): number {
+  const floor = Math.floor(x);
+  const up = x - floor > 0.5 || (x - floor === 0.5 && floor % 2 !== 0);
+  return up ? floor + 1 : floor;
+}
+
+/** Mirrored left to right. A view. */
+export function hflip(image: Image): Image {
+  const [sC, sH, sW] = image.strides;
+  return { ...image, offset: image.offset + (image.width - 1) * sW, strides: [sC, sH, -sW] };
+}
+
+/**
+ * The picture with a border around it: `fill` (constant), the border pixel (edge), or the picture mirrored without
+ * (reflect) or with (symmetric) its border pixel.
+ */
+export function pad(
+  image: Image,
+  [left, top, right, bottom]: Padding,
+  { fill = 0, mode = "constant" }: { fill?: number | readonly number[]; mode?: PaddingMode } = {},
+): Image {
+  const { data, channels, offset, strides } = image;
+  const rows = sources(image.height, top, bottom, mode);
+  const columns = sources(image.width, left, right, mode);
+  const fills = typeof fill === "number" ? new Array<number>(channels).fill(fill) : fill;
+  if (fills.length !== channels) {
+    throw new Error(`pad: fill has ${fills.length} values, but the image has ${channels} channels`);
+  }
+  const out = new Uint8Array(rows.length * columns.length * channels);
+  let o = 0;
+  for (const y of rows) {
+    for (const x of columns) {
+      const pixel = offset + y * strides[1] + x * strides[2];
+      const inside = y >= 0 && x >= 0;
+      for (let c = 0; c < channels; c++) out[o++] = inside ? data[pixel + c * strides[0]]! : fills[c]!;
+    }
+  }
+  return interleaved(out, rows.length, columns.length, channels);
+}
+
+/** For each row (or column) of the padded picture, the one it is taken from; −1 where it is filled. */
+function sources(size: number, before: number, after: number, mode: PaddingMode): Int32Array {
+  if (mode === "reflect" && Math.max(before, after) >= size) {
+    throw new Error(`pad: reflect needs a padding smaller than the picture, but ${Math.max(before, after)} ≥ ${size}`);
+  }
+  if (mode === "symmetric" && Math.max(before, after) > size) {
+    throw new Error(`pad: symmetric needs a padding within the picture, but ${Math.max(before, after)} > ${size}`);
+  }
+  return Int32Array.from({ length: before + size + after }, (_, i) => {
+    const x = i - before;
+    if (x >= 0 && x < size) return x;
+    switch (mode) {
+      case "constant":
+        return -1;
+      case "edge":
+        return x < 0 ? 0 : size - 1;
+      case "reflect":
+        return x < 0 ? -x : 2 * size - 2 - x;
+      case "symmetric":
+        return x < 0 ? -x - 1 : 2 * size - 1 - x;
+      default:
+        return mode satisfies never;
+    }
+  });
+}
+
+/**
+ * Height and width after torchvision's `Resize`: a pair is taken as it is, a number becomes the shorter side and the
+ * longer one follows, rounded down; `maxSize` then bounds the longer side.
+ */
+export function resizedSize(
+  { height, width }: { readonly height: number; readonly width: number },
+  size: number | readonly [height: number, width: number],
+  maxSize?: number,
+): [height: number, width: number] {
+  if (typeof size !== "number") return [...size];
+  const long = Math.trunc((size * Math.max(height, width)) / Math.min(height, width));
+  const bounded: [number, number] =
+    maxSize !== undefined && long > maxSize ? [Math.trunc((maxSize * size) / long), maxSize] : [size, long];
+  const [shorter, longer] = bounded;
+  return width <= height ? [longer, shorter] : [shorter, longer];
+}
+
+/** The picture in another size, antialiased as PIL does it. */
+export function resize(image: Image, height: number, width: number, interpolation: Interpolation = "bilinear"): Image {
+  return image.height === height && image.width === width ? image : resample(image, height, width, interpolation);
+}
