@@ -8,7 +8,10 @@ export interface TensorType {
   readonly shape: Shape;
 }
 
-/** A tensor in a graph. Compared by identity: the same value may stand in several graphs. */
+/**
+ * A tensor in a graph. Compared by identity: the same value may stand in several graphs. Its name tells people where it comes
+ * from; only those of inputs and parameters are unique, see `uniqueNames`.
+ */
 export interface Value extends TensorType {
   readonly name: string;
 }
@@ -69,8 +72,6 @@ export class Graph {
   /** Results by name. */
   readonly outputs = new Map<string, Value>();
 
-  readonly #names = new Set<string>();
-  readonly #counts = new Map<string, number>();
   readonly #producers = new Map<Value, Node>();
 
   constructor(name = "graph") {
@@ -80,54 +81,48 @@ export class Graph {
   /** The same graph, to which nodes and outputs can be added without touching this one. Values and nodes are shared. */
   copy(): Graph {
     const copy = new Graph(this.name);
-    for (const value of this.inputs) copy.inputs.push(copy.#own(value));
-    for (const value of this.parameters) copy.parameters.push(copy.#own(value));
-    for (const [value, data] of this.constants) copy.constants.set(copy.#own(value), data);
+    for (const value of this.inputs) copy.adopt("inputs", value);
+    for (const value of this.parameters) copy.adopt("parameters", value);
+    for (const [value, data] of this.constants) copy.constants.set(value, data);
     for (const node of this.nodes) copy.append(node);
     for (const [name, value] of this.outputs) copy.outputs.set(name, value);
     return copy;
   }
 
   input(name: string, dtype: DType, shape: Shape): Value {
-    const value = this.#own({ name, dtype, shape });
-    this.inputs.push(value);
-    return value;
+    return this.adopt("inputs", { name, dtype, shape });
   }
 
   parameter(name: string, dtype: DType, shape: Shape): Value {
-    const value = this.#own({ name, dtype, shape });
-    this.parameters.push(value);
+    return this.adopt("parameters", { name, dtype, shape });
+  }
+
+  /** Takes a leaf over, which may be one of another graph. The names of inputs and parameters are theirs alone. */
+  adopt(kind: "inputs" | "parameters", value: Value): Value {
+    const taken = [this.inputs, this.parameters].some((leaves) => leaves.some(({ name }) => name === value.name));
+    check(!taken, () => `Graph: there is an input or parameter "${value.name}" already`);
+    this[kind].push(value);
     return value;
   }
 
-  constant(data: TensorData, name?: string): Value {
-    const value = this.#own({ name: name ?? this.freshName("constant"), dtype: data.dtype, shape: data.shape });
+  constant(data: TensorData, name = "constant"): Value {
+    const value = { name, dtype: data.dtype, shape: data.shape };
     this.constants.set(value, data);
     return value;
   }
 
-  /** Adds a node whose outputs have these types; names are made up. */
+  /** Adds a node whose outputs have these types. */
   add({ op, domain = "", inputs, attributes = {}, scope = "" }: NewNode, types: readonly TensorType[]): Node {
-    const prefix = scope === "" ? op : `${scope}/${op}`;
-    const outputs = types.map(({ dtype, shape }) => this.#own({ name: this.freshName(prefix), dtype, shape }));
-    return this.#push({ op, domain, inputs, outputs, attributes, scope });
+    const name = scope === "" ? op : `${scope}/${op}`;
+    const outputs = types.map(({ dtype, shape }) => ({ name, dtype, shape }));
+    return this.append({ op, domain, inputs, outputs, attributes, scope });
   }
 
-  /** Adds an existing node, with the values that it made elsewhere. */
+  /** Adds an existing node, with the values that it has in another graph. */
   append(node: Node): Node {
-    for (const value of node.outputs) this.#own(value);
-    return this.#push(node);
-  }
-
-  /** Takes an existing leaf of another graph over as one of this graph. */
-  adopt(kind: "inputs" | "parameters", value: Value): Value {
-    this[kind].push(this.#own(value));
-    return value;
-  }
-
-  adoptConstant(value: Value, data: TensorData): Value {
-    this.constants.set(this.#own(value), data);
-    return value;
+    for (const value of node.outputs) this.#producers.set(value, node);
+    this.nodes.push(node);
+    return node;
   }
 
   output(name: string, value: Value): void {
@@ -139,25 +134,23 @@ export class Graph {
   producer(value: Value): Node | undefined {
     return this.#producers.get(value);
   }
+}
 
-  /** Name not yet taken, from a prefix. */
-  freshName(prefix: string): string {
-    let count = this.#counts.get(prefix) ?? 0;
-    let name = prefix;
-    for (; this.#names.has(name); name = `${prefix}_${count}`) count++;
-    this.#counts.set(prefix, count);
-    return name;
+/** A name for each value that no other has: inputs, parameters and outputs keep theirs, others may get a number. */
+export function uniqueNames(graph: Graph): Map<Value, string> {
+  const names = new Map<Value, string>();
+  for (const value of [...graph.inputs, ...graph.parameters]) names.set(value, value.name);
+  for (const [name, value] of graph.outputs) if (!names.has(value)) names.set(value, name);
+  const taken = new Set([...names.values(), ...graph.outputs.keys()]);
+  const counts = new Map<string, number>();
+  for (const value of [...graph.constants.keys(), ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
+    if (names.has(value)) continue;
+    let count = counts.get(value.name) ?? 0;
+    let name = value.name;
+    for (; taken.has(name); name = `${value.name}_${count}`) count++;
+    counts.set(value.name, count);
+    taken.add(name);
+    names.set(value, name);
   }
-
-  #push(node: Node): Node {
-    for (const value of node.outputs) this.#producers.set(value, node);
-    this.nodes.push(node);
-    return node;
-  }
-
-  #own(value: Value): Value {
-    check(!this.#names.has(value.name), () => `Graph: there is a value "${value.name}" already`);
-    this.#names.add(value.name);
-    return value;
-  }
+  return names;
 }

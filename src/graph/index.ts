@@ -11,6 +11,7 @@ export {
   type NewNode,
   type Node,
   type TensorType,
+  uniqueNames,
   type Value,
 } from "./graph.ts";
 export { printGraph } from "./print.ts";

@@ -1,20 +1,22 @@
-import { type Attribute, Float, Graph, type Value } from "./graph.ts";
+import { type Attribute, Float, Graph, uniqueNames, type Value } from "./graph.ts";
 import { formatShape } from "./shape.ts";
 
 /** The graph as text, a line a node, for people and for snapshots. */
 export function printGraph(graph: Graph): string {
-  const type = (value: Value) => `${value.name}: ${value.dtype}${formatShape(value.shape)}`;
+  const names = uniqueNames(graph);
+  const name = (value: Value) => names.get(value) ?? value.name;
+  const type = (value: Value) => `${name(value)}: ${value.dtype}${formatShape(value.shape)}`;
   const lines = [
     `graph ${graph.name}(${graph.inputs.map(type).join(", ")})`,
     ...graph.parameters.map((value) => `  parameter ${type(value)}`),
     ...[...graph.constants].map(([value, { data }]) => `  constant ${type(value)} = ${preview(data)}`),
     ...graph.nodes.map((node) => {
-      const attributes = Object.entries(node.attributes).map(([name, value]) => `${name}=${printAttribute(value)}`);
-      const inputs = node.inputs.map((value) => value?.name ?? "-");
+      const attributes = Object.entries(node.attributes).map(([key, value]) => `${key}=${printAttribute(value)}`);
+      const inputs = node.inputs.map((value) => (value ? name(value) : "-"));
       const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
       return `  ${node.outputs.map(type).join(", ")} = ${op}(${[...inputs, ...attributes].join(", ")})`;
     }),
-    `  return ${[...graph.outputs].map(([name, value]) => `${name}=${value.name}`).join(", ")}`,
+    `  return ${[...graph.outputs].map(([key, value]) => `${key}=${name(value)}`).join(", ")}`,
   ];
   return lines.join("\n");
 }

@@ -56,6 +56,22 @@ function inverseDeviation(g: Ops, node: Node, variance: Value): Value {
   return g.one("Reciprocal", [g.sqrt(g.add(variance, g.scalar(epsilon)))]);
 }
 
+/**
+ * BatchNormalization with `training_mode`, which inference engines lack, in operators that they have: the statistics by
+ * reductions, then the inference form on the centered input.
+ */
+export function lowerBatchNormalization(g: Ops, node: Node, inputs: Node["inputs"]): readonly Value[] {
+  const [x, scale, bias, givenMean, givenVariance] = inputs as [Value, Value, Value, Value, Value];
+  const { mean, variance, centered } = batchStatistics(g, x);
+  const zero = g.expand(g.scalar(0), mean);
+  const epsilon = new Float(attribute.float(node, "epsilon", 1e-5));
+  const y = g.one("BatchNormalization", [centered, scale, bias, zero, variance], { epsilon });
+  const momentum = attribute.float(node, "momentum", 0.9);
+  const blend = (given: Value, batch: Value) =>
+    momentum === 0 ? batch : g.add(g.scale(given, momentum), g.scale(batch, 1 - momentum));
+  return [y, blend(givenMean, mean), blend(givenVariance, variance)];
+}
+
 /** Σ over the window of channels of LRN: x [N, C, H, W] → [N, C, H, W]; `before` and `after` count channels. */
 function channelWindowSum(g: Ops, x: Value, before: number, after: number): Value {
   const [N, C, H, W] = x.shape as readonly [number | string, number, number, number];

@@ -218,8 +218,8 @@ export class Ops {
   }
 
   #id(value: Value): number {
-    let id = this.#ids.get(value);
-    if (id === undefined) this.#ids.set(value, (id = this.#ids.size));
+    const id = this.#ids.get(value) ?? this.#ids.size;
+    this.#ids.set(value, id);
     return id;
   }
 }

@@ -1,0 +1,166 @@
+import {
+  BatchNorm2d,
+  Conv2d,
+  type Conv2dOptions,
+  cat,
+  init,
+  MaxPool2d,
+  Module,
+  ReLU,
+  Sequential,
+  type Tensor,
+} from "../nn/index.ts";
+
+/** Output channels of each convolution of an Inception block, in the column order of the paper's Table 1. */
+export type InceptionWidths = readonly [
+  conv1x1: number,
+  reduce3x3: number,
+  conv3x3: number,
+  reduce5x5: number,
+  conv5x5: number,
+  poolProj: number,
+];
+
+/** Makes the convolutions that blocks are built of. */
+export type ConvFactory = (
+  inChannels: number,
+  outChannels: number,
+  kernelSize: number,
+  options?: Conv2dOptions,
+) => Module<Tensor>;
+
+/** Convolution without bias, batch normalization and ReLU, in one Sequential as in the note. */
+export class BasicConv extends Module<Tensor> {
+  readonly conv: Sequential;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+    super();
+    this.conv = new Sequential(
+      new Conv2d(inChannels, outChannels, kernelSize, { ...options, bias: false }),
+      new BatchNorm2d(outChannels),
+      new ReLU(),
+    );
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.conv.call(x);
+  }
+}
+
+/** Torchvision's: the same steps under other keys, with eps 0.001 and its draw of first weights. */
+export class BasicConv2d extends Module<Tensor> {
+  readonly conv: Conv2d;
+  readonly bn: BatchNorm2d;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+    super();
+    this.conv = new Conv2d(inChannels, outChannels, kernelSize, {
+      ...options,
+      bias: false,
+      weight: init.truncatedNormal({ std: 0.01 }),
+    });
+    this.bn = new BatchNorm2d(outChannels, { eps: 0.001 });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.bn.call(this.conv.call(x)).relu();
+  }
+}
+
+/** Convolution with bias and ReLU, as before batch normalization was known. */
+export class ConvReLU extends Module<Tensor> {
+  readonly conv: Conv2d;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+    super();
+    this.conv = new Conv2d(inChannels, outChannels, kernelSize, {
+      ...options,
+      weight: init.xavierUniform(),
+      biasInit: init.constant(0.2),
+    });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.conv.call(x).relu();
+  }
+}
+
+export const basicConv: ConvFactory = (...args) => new BasicConv(...args);
+export const basicConv2d: ConvFactory = (...args) => new BasicConv2d(...args);
+export const convReLU: ConvFactory = (...args) => new ConvReLU(...args);
+
+export interface InceptionOptions {
+  /** What the convolutions are made of. Default `basicConv`. */
+  conv?: ConvFactory;
+  /** Kernel of the branch named after 5×5; torchvision's is 3. */
+  wideKernel?: 3 | 5;
+}
+
+/**
+ * Four branches over one input, joined along channels; 1×1 convolutions make the wide ones cheap.
+ *
+ *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + poolProj, H, W]
+ */
+export class Inception extends Module<Tensor> {
+  readonly branch1: Module<Tensor>;
+  readonly branch2: Sequential;
+  readonly branch3: Sequential;
+  readonly branch4: Sequential;
+
+  constructor(
+    inChannels: number,
+    widths: InceptionWidths,
+    { conv = basicConv, wideKernel = 5 }: InceptionOptions = {},
+  ) {
+    super();
+    const [conv1x1, reduce3x3, conv3x3, reduce5x5, conv5x5, poolProj] = widths;
+    this.branch1 = conv(inChannels, conv1x1, 1);
+    this.branch2 = new Sequential(conv(inChannels, reduce3x3, 1), conv(reduce3x3, conv3x3, 3, { padding: 1 }));
+    this.branch3 = new Sequential(
+      conv(inChannels, reduce5x5, 1),
+      conv(reduce5x5, conv5x5, wideKernel, { padding: (wideKernel - 1) / 2 }),
+    );
+    this.branch4 = new Sequential(
+      new MaxPool2d(3, { stride: 1, padding: 1, ceilMode: true }),
+      conv(inChannels, poolProj, 1),
+    );
+  }
+
+  forward(x: Tensor): Tensor {
+    const branches = [this.branch1, this.branch2, this.branch3, this.branch4];
+    return cat(
+      branches.map((branch) => branch.call(x)),
+      1,
+    );
+  }
+}
+
+/**
+ * The first idea of an Inception block, without the 1×1 reductions: what comes in is convolved at full width, and the pooled
+ * branch keeps all its channels, so blocks in a row grow ever wider.
+ *
+ *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + inChannels, H, W]
+ */
+export class NaiveInception extends Module<Tensor> {
+  readonly branch1: Module<Tensor>;
+  readonly branch2: Module<Tensor>;
+  readonly branch3: Module<Tensor>;
+  readonly branch4: MaxPool2d;
+
+  constructor(inChannels: number, widths: InceptionWidths, { conv = basicConv }: InceptionOptions = {}) {
+    super();
+    const [conv1x1, , conv3x3, , conv5x5] = widths;
+    this.branch1 = conv(inChannels, conv1x1, 1);
+    this.branch2 = conv(inChannels, conv3x3, 3, { padding: 1 });
+    this.branch3 = conv(inChannels, conv5x5, 5, { padding: 2 });
+    this.branch4 = new MaxPool2d(3, { stride: 1, padding: 1, ceilMode: true });
+  }
+
+  forward(x: Tensor): Tensor {
+    const branches = [this.branch1, this.branch2, this.branch3, this.branch4];
+    return cat(
+      branches.map((branch) => branch.call(x)),
+      1,
+    );
+  }
+}

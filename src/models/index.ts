@@ -1,0 +1,7 @@
+/** The classic networks, built of `nn`. Imports `nn` and `graph`. */
+export * from "./googlenet.ts";
+export * from "./inception.ts";
+export { nin, ninImageNet } from "./nin.ts";
+export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
+export { createModel, MODELS, type ModelEntry, type ModelName, modelEntry } from "./registry.ts";
+export { VGG_WIDTHS, type VggDepth, type VggOptions, vgg } from "./vgg.ts";

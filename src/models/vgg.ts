@@ -1,0 +1,173 @@
+import { check } from "../graph/index.ts";
+import type { Initializer } from "../nn/index.ts";
+import {
+  AdaptiveAvgPool2d,
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  init,
+  Linear,
+  MaxPool2d,
+  Module,
+  ReLU,
+  Sequential,
+  Softmax,
+  type Tensor,
+} from "../nn/index.ts";
+import type { ModelOptions, Variant } from "./options.ts";
+
+/** Output channels of each 3×3 convolution; "M" halves height and width (Simonyan and Zisserman 2015, Table 1). */
+// biome-ignore format: a table
+export const VGG_WIDTHS = {
+  11: [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+  13: [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+  16: [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
+  19: [64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M"],
+} as const satisfies Record<number, readonly (number | "M")[]>;
+
+export type VggDepth = keyof typeof VGG_WIDTHS;
+
+export interface VggOptions extends ModelOptions {
+  /** Normalise each convolution's output over the batch. */
+  batchNorm?: boolean;
+}
+
+/** Hidden units of the classifier. */
+const HIDDEN = 4096;
+/** How often the image is halved. */
+const HALVINGS = 5;
+
+function makeLayers(depth: VggDepth, inChannels: number, batchNorm: boolean, weight?: Initializer): Sequential {
+  const layers: Module<Tensor>[] = [];
+  let channels = inChannels;
+  for (const width of VGG_WIDTHS[depth]) {
+    if (width === "M") {
+      layers.push(new MaxPool2d(2));
+      continue;
+    }
+    layers.push(new Conv2d(channels, width, 3, { padding: 1, ...(weight && { weight }) }));
+    if (batchNorm) layers.push(new BatchNorm2d(width));
+    layers.push(new ReLU());
+    channels = width;
+  }
+  return new Sequential(...layers);
+}
+
+/** Features of the last block, seen by the classifier. Throws for images that are halved away. */
+function flatFeatures(depth: VggDepth, inputSize: number): number {
+  const size = Math.floor(inputSize / 2 ** HALVINGS);
+  check(
+    size >= 1,
+    () => `VGG${depth}: ${inputSize}×${inputSize} images are too small; five halvings need at least 32×32`,
+  );
+  return 512 * size * size;
+}
+
+function checkInput(depth: VggDepth, x: Tensor, inputSize: number): void {
+  const [H, W] = x.shape.slice(2);
+  const fits = [H, W].every(
+    (size) => Math.floor(Number(size) / 2 ** HALVINGS) === Math.floor(inputSize / 2 ** HALVINGS),
+  );
+  const low = Math.floor(inputSize / 2 ** HALVINGS) * 2 ** HALVINGS;
+  check(
+    fits,
+    () =>
+      `VGG${depth}: built for ${low} to ${low + 31} pixels a side, but the image has ${H}×${W}; set inputSize to build it for others`,
+  );
+}
+
+/** The note's VGG: features and classifier as two Sequentials, one dropout before each hidden layer, softmax at the end. */
+class NoteVgg extends Module<Tensor> {
+  readonly feature_part: Sequential;
+  readonly clf_part: Sequential;
+  readonly #depth: VggDepth;
+  readonly #inputSize: number;
+
+  constructor(depth: VggDepth, { batchNorm = false, numClasses = 1000, inChannels = 3, inputSize = 224 }: VggOptions) {
+    super();
+    this.#depth = depth;
+    this.#inputSize = inputSize;
+    this.feature_part = makeLayers(depth, inChannels, batchNorm);
+    this.clf_part = new Sequential(
+      new Dropout(0.5),
+      new Linear(flatFeatures(depth, inputSize), HIDDEN),
+      new ReLU(),
+      new Dropout(0.5),
+      new Linear(HIDDEN, HIDDEN),
+      new ReLU(),
+      new Linear(HIDDEN, numClasses),
+      new Softmax(1),
+    );
+  }
+
+  override get type(): string {
+    return `VGG${this.#depth}`;
+  }
+
+  /** x [N, C, inputSize, inputSize] → probabilities [N, numClasses] */
+  forward(x: Tensor): Tensor {
+    checkInput(this.#depth, x, this.#inputSize);
+    const features = this.feature_part.call(x); // [N, 512, 7, 7] at 224×224
+    return this.clf_part.call(features.flatten(1));
+  }
+}
+
+/** VGG as published, with dropout after each hidden layer; logits, of which the loss takes the softmax. */
+class PaperVgg extends Module<Tensor> {
+  readonly features: Sequential;
+  readonly avgpool?: AdaptiveAvgPool2d;
+  readonly classifier: Sequential;
+  readonly #depth: VggDepth;
+  readonly #inputSize: number;
+
+  constructor(depth: VggDepth, options: VggOptions, anySize: boolean) {
+    super();
+    const { batchNorm = false, numClasses = 1000, inChannels = 3, inputSize = 224 } = options;
+    this.#depth = depth;
+    this.#inputSize = inputSize;
+    this.features = makeLayers(
+      depth,
+      inChannels,
+      batchNorm,
+      init.kaimingNormal({ mode: "fan_out", nonlinearity: "relu" }),
+    );
+    if (anySize) this.avgpool = new AdaptiveAvgPool2d(7);
+    const dense = (from: number, to: number) => new Linear(from, to, { weight: init.normal(0, 0.01) });
+    this.classifier = new Sequential(
+      dense(anySize ? 512 * 7 * 7 : flatFeatures(depth, inputSize), HIDDEN),
+      new ReLU(),
+      new Dropout(0.5),
+      dense(HIDDEN, HIDDEN),
+      new ReLU(),
+      new Dropout(0.5),
+      dense(HIDDEN, numClasses),
+    );
+  }
+
+  override get type(): string {
+    return `VGG${this.#depth}`;
+  }
+
+  /** x [N, C, H, W] → logits [N, numClasses] */
+  forward(x: Tensor): Tensor {
+    if (!this.avgpool) checkInput(this.#depth, x, this.#inputSize);
+    const features = this.features.call(x);
+    const pooled = this.avgpool ? this.avgpool.call(features) : features;
+    return this.classifier.call(pooled.flatten(1));
+  }
+}
+
+/** A VGG of one of four depths. Torchvision's differs from the paper's by an adaptive pooling that lets any size in. */
+export function vgg(depth: VggDepth, options: VggOptions = {}): Module<Tensor> {
+  const variant: Variant = options.variant ?? "note";
+  switch (variant) {
+    case "note":
+      return new NoteVgg(depth, options);
+    case "paper":
+      return new PaperVgg(depth, options, false);
+    case "torchvision":
+      return new PaperVgg(depth, options, true);
+    default:
+      return variant satisfies never;
+  }
+}

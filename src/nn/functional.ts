@@ -1,0 +1,135 @@
+import { Float } from "../graph/index.ts";
+import { adaptiveMatrix, averagingMatrix, explicitEnd, separable, type Window, windowOf } from "../operators/index.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** A size for height and width alike, or one for each. */
+export type Size = number | readonly [height: number, width: number];
+
+export const pair = (size: Size): readonly [number, number] => (typeof size === "number" ? [size, size] : size);
+
+export interface ConvOptions {
+  stride?: Size;
+  /** Zeros around the image, in pixels; "same" keeps the size (stride 1 only). */
+  padding?: Size | "same" | "valid";
+  dilation?: Size;
+  groups?: number;
+}
+
+/** x [N, C, H, W], weight [O, C/groups, kH, kW], bias [O] → y [N, O, outH, outW] */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | undefined, options: ConvOptions = {}): Tensor {
+  const { stride = 1, dilation = 1, groups = 1 } = options;
+  const kernel = [weight.shape[2] as number, weight.shape[3] as number] as const;
+  return x.wrap(
+    x.tracer.ops.one("Conv", [x.value, weight.value, ...(bias ? [bias.value] : [])], {
+      kernel_shape: kernel,
+      strides: pair(stride),
+      pads: convPadding(kernel, options),
+      dilations: pair(dilation),
+      group: groups,
+    }),
+  );
+}
+
+function convPadding(kernel: readonly [number, number], { padding = 0, stride = 1, dilation = 1 }: ConvOptions) {
+  if (padding === "valid") return [0, 0, 0, 0];
+  if (padding !== "same") return [...pair(padding), ...pair(padding)];
+  if (pair(stride).some((step) => step !== 1)) throw new Error('conv2d: padding "same" needs stride 1');
+  const total = pair(dilation).map((step, axis) => step * (kernel[axis]! - 1));
+  const before = total.map((pixels) => Math.floor(pixels / 2));
+  return [...before, ...total.map((pixels, axis) => pixels - before[axis]!)];
+}
+
+/** x [..., in], weight [out, in], bias [out] → y [..., out] */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const { ops } = x.tracer;
+  if (x.shape.length === 2) {
+    return x.wrap(ops.one("Gemm", [x.value, weight.value, ...(bias ? [bias.value] : [])], { transB: 1 }));
+  }
+  const y = x.matmul(weight.permute(1, 0));
+  return bias ? y.add(bias) : y;
+}
+
+export interface PoolOptions {
+  /** Default: the kernel's size. */
+  stride?: Size;
+  padding?: Size;
+  ceilMode?: boolean;
+}
+
+export interface MaxPoolOptions extends PoolOptions {
+  dilation?: Size;
+}
+
+export interface AvgPoolOptions extends PoolOptions {
+  /** Whether zeros of the padding count in the average. Default true, as in PyTorch. */
+  countIncludePad?: boolean;
+}
+
+/**
+ * The window's attributes, with `ceilMode` spelled as padding at the end: engines disagree about ONNX's `ceil_mode`, and with
+ * padding there is nothing to disagree about.
+ */
+function poolWindow(op: string, x: Tensor, kernelSize: Size, options: MaxPoolOptions) {
+  const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options;
+  const attributes = {
+    kernel_shape: pair(kernelSize),
+    strides: pair(stride),
+    pads: [...pair(padding), ...pair(padding)],
+    ...(dilation !== 1 && { dilations: pair(dilation) }),
+  };
+  const window = windowOf({ op, attributes: { ...attributes, ceil_mode: ceilMode ? 1 : 0 } }, x.shape);
+  const end = ceilMode
+    ? ([0, 1] as const).map((axis) => explicitEnd(x.shape[axis + 2] as number, window, axis))
+    : window.after;
+  const explicit = { ...attributes, pads: [...window.before, ...end] };
+  return { window, attributes: explicit, hangs: end.some((pixels, axis) => pixels > window.after[axis]!) };
+}
+
+/** x [N, C, H, W] → y [N, C, outH, outW] */
+export function maxPool2d(x: Tensor, kernelSize: Size, options: MaxPoolOptions = {}): Tensor {
+  const { attributes } = poolWindow("MaxPool", x, kernelSize, options);
+  return x.wrap(x.tracer.ops.one("MaxPool", [x.value], attributes));
+}
+
+/** x [N, C, H, W] → y [N, C, outH, outW] */
+export function avgPool2d(x: Tensor, kernelSize: Size, options: AvgPoolOptions = {}): Tensor {
+  const { countIncludePad = true } = options;
+  const { window, attributes, hangs } = poolWindow("AveragePool", x, kernelSize, options);
+  const padded = window.before.some((pixels) => pixels > 0);
+  // what ceilMode adds never counts, the padding does: ONNX cannot say both in one AveragePool
+  if (hangs && padded && countIncludePad) return averageByMatrices(x, window);
+  const include = countIncludePad && padded && !hangs;
+  return x.wrap(x.tracer.ops.one("AveragePool", [x.value], { ...attributes, count_include_pad: include ? 1 : 0 }));
+}
+
+function averageByMatrices(x: Tensor, window: Window): Tensor {
+  const matrix = (axis: 0 | 1) => averagingMatrix(x.shape[axis + 2] as number, window, axis, true);
+  return x.wrap(separable(x.tracer.ops, x.value, matrix(0), matrix(1)));
+}
+
+/** x [N, C, H, W] → y [N, C, outH, outW], whatever H and W are; null keeps a size. */
+export function adaptiveAvgPool2d(x: Tensor, outputSize: number | readonly [number | null, number | null]): Tensor {
+  const { ops } = x.tracer;
+  const [H, W] = x.shape.slice(2) as [number, number];
+  const given = typeof outputSize === "number" ? ([outputSize, outputSize] as const) : outputSize;
+  const [outH, outW] = [given[0] ?? H, given[1] ?? W];
+  if (outH === H && outW === W) return x;
+  if (outH === 1 && outW === 1) return x.wrap(ops.one("GlobalAveragePool", [x.value]));
+  if (H % outH === 0 && W % outW === 0) return avgPool2d(x, [H / outH, W / outW]);
+  return x.wrap(separable(ops, x.value, adaptiveMatrix(H, outH), adaptiveMatrix(W, outW)));
+}
+
+export interface LocalResponseNormOptions {
+  alpha?: number;
+  beta?: number;
+  k?: number;
+}
+
+/** y = x / (k + alpha/size · Σ x² over `size` neighbouring channels)^beta, x [N, C, H, W] → y [N, C, H, W] */
+export function localResponseNorm(x: Tensor, size: number, options: LocalResponseNormOptions = {}): Tensor {
+  const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
+  if (size % 2 === 0)
+    throw new Error(`localResponseNorm: ONNX and PyTorch place an even window (${size}) differently; use an odd size`);
+  const attributes = { size, alpha: new Float(alpha), beta: new Float(beta), bias: new Float(k) };
+  return x.wrap(x.tracer.ops.one("LRN", [x.value], attributes));
+}

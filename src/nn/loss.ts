@@ -1,0 +1,25 @@
+import { check, formatShape, product } from "../graph/index.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * Mean cross-entropy between the classes a network predicts and those wanted.
+ *
+ *     x [N, K, …] scores, target [N, K] probabilities (one-hot for plain labels) → loss []
+ *
+ * Further axes of x have to be of size 1. A network that ends in Softmax is trained through the logarithm of its
+ * probabilities; `logSoftmax` makes log(softmax(x)) one stable operator.
+ */
+export function crossEntropy(x: Tensor, target: Tensor): Tensor {
+  const ends = x.tracer.graph.producer(x.value)?.op;
+  const log = ends === "Softmax" ? x.log() : ends === "LogSoftmax" ? x : x.logSoftmax(1);
+  return target.mul(classScores(log)).sum([1]).mean([0]).neg();
+}
+
+/** [N, K, 1, 1] → [N, K] */
+export function classScores(x: Tensor): Tensor {
+  check(
+    x.shape.length >= 2 && product(x.shape.slice(2)) === 1,
+    () => `a classifier has to give [N, classes], but gives ${formatShape(x.shape)}`,
+  );
+  return x.shape.length === 2 ? x : x.flatten(1);
+}

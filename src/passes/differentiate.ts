@@ -1,0 +1,77 @@
+import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
+import { Ops, operator, type Target } from "../operators/index.ts";
+
+export interface Differentiated {
+  /** A copy of the graph with the nodes of the backward pass added. */
+  readonly graph: Graph;
+  /** Gradient for each value asked for; zeros where the loss does not depend on it. */
+  readonly gradients: Map<Value, Value>;
+}
+
+/**
+ * Reverse-mode differentiation, graph in, graph out: the gradient of a scalar with respect to values of the graph.
+ *
+ * Throws where the path to one of them leads through an operator without a gradient.
+ */
+export function differentiate(
+  graph: Graph,
+  loss: Value,
+  wrt: readonly Value[],
+  target: Target = "cpu",
+): Differentiated {
+  check(
+    loss.shape.every((dim) => dim === 1) && loss.dtype === "float32",
+    () => `differentiate: the loss has to be one float32 number, but is ${loss.dtype}${formatShape(loss.shape)}`,
+  );
+  const result = graph.copy();
+  const g = new Ops(result, { target, share: true });
+  const active = reachable(graph, wrt);
+  const partials = new Map<Value, Value[]>();
+  partials.set(loss, [g.expand(g.scalar(1), loss)]);
+
+  const gradientOf = (value: Value): Value | undefined => {
+    const parts = partials.get(value);
+    if (!parts) return undefined;
+    const total = g.sum(parts);
+    partials.set(value, [total]);
+    return total;
+  };
+
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((value) => active.has(value) && partials.has(value))) continue;
+    const needs = (i: number) => node.inputs[i] !== undefined && active.has(node.inputs[i]);
+    g.scope = node.scope === "" ? "backward" : `backward/${node.scope}`;
+    const { gradient } = operator(node.op, node.domain);
+    check(gradient, () => missing(graph, node, wrt));
+    const gradients = gradient(g, { node, dy: node.outputs.map(gradientOf), needs });
+    node.inputs.forEach((value, i) => {
+      const part = gradients[i];
+      if (!value || !needs(i) || !part) return;
+      partials.set(value, [...(partials.get(value) ?? []), part]);
+    });
+  }
+  g.scope = "backward";
+  const gradients = new Map(wrt.map((value) => [value, gradientOf(value) ?? g.expand(g.scalar(0), value)]));
+  return { graph: result, gradients };
+}
+
+/** The values that depend on one of these, themselves included. Whole numbers carry no gradient. */
+function reachable(graph: Graph, from: readonly Value[]): Set<Value> {
+  const reached = new Set(from);
+  for (const node of graph.nodes) {
+    if (!node.inputs.some((value) => value && reached.has(value))) continue;
+    for (const value of node.outputs) if (value.dtype.startsWith("float")) reached.add(value);
+  }
+  return reached;
+}
+
+function missing(graph: Graph, node: Node, wrt: readonly Value[]): string {
+  const blocked = wrt.filter((value) => {
+    const reached = reachable(graph, [value]);
+    return node.inputs.some((input) => input && reached.has(input));
+  });
+  const at = node.outputs[0]?.name ?? node.op;
+  const names = blocked.slice(0, 3).map(({ name }) => name);
+  const more = blocked.length > 3 ? ` and ${blocked.length - 3} more` : "";
+  return `differentiate: ${node.op} (node ${at}) has no gradient, but lies between the loss and ${names.join(", ")}${more}; freeze those parameters or replace the operator`;
+}

@@ -1,0 +1,24 @@
+import { attribute, type Graph } from "../graph/index.ts";
+import { lowerBatchNormalization, type Target } from "../operators/index.ts";
+import { rewrite } from "./rewrite.ts";
+
+/** Spells operators so that the engine has them: everything that has to be told apart by engine, but for gradients. */
+export function lower(graph: Graph, target: Target): Graph {
+  return rewrite(
+    graph,
+    (g, node, inputs) => {
+      if (node.op !== "BatchNormalization" || attribute.int(node, "training_mode", 0) !== 1) return undefined;
+      return lowerBatchNormalization(g, node, inputs);
+    },
+    target,
+  );
+}
+
+/** log(softmax(x)) as one operator, which neither over- nor underflows. */
+export function logSoftmax(graph: Graph): Graph {
+  return rewrite(graph, (g, node, inputs) => {
+    const inner = node.op === "Log" && inputs[0] ? g.graph.producer(inputs[0]) : undefined;
+    if (inner?.op !== "Softmax") return undefined;
+    return g.emit("LogSoftmax", inner.inputs, inner.attributes);
+  });
+}

@@ -1,0 +1,78 @@
+import type { Graph, Node, TensorData, Value } from "../graph/index.ts";
+import { rewrite } from "./rewrite.ts";
+
+/** Operators that hand their first input on unchanged when no training is meant. */
+const NOTHING = new Set(["Identity", "Dropout"]);
+
+/**
+ * Merges equal computations, drops operators that do nothing, and what no output needs.
+ *
+ * Of two applications that differ only in how many outputs are used (a MaxPool, and the MaxPool whose winners its gradient
+ * asks for), the larger stands for both.
+ */
+export function simplify(graph: Graph): Graph {
+  const ids = new Map<Value, number>();
+  const id = (value: Value | undefined) => {
+    if (!value) return -1;
+    const known = ids.get(value) ?? ids.size;
+    ids.set(value, known);
+    return known;
+  };
+  const kept = new Map<string, readonly Value[]>();
+  const twins = largestTwins(graph);
+  const constants = equalConstants(graph);
+
+  return rewrite(graph, (g, node, given) => {
+    const inputs = given.map((value) => value && (constants.get(value) ?? value));
+    if (NOTHING.has(node.op) && node.domain === "" && node.outputs.length === 1) return [inputs[0]!];
+    const key = `${node.domain}.${node.op}(${inputs.map(id)})${attributesKey(node)}`;
+    const known = kept.get(key);
+    if (known && known.length >= node.outputs.length) return known;
+    const outputs = twins.get(node)?.outputs ?? node.outputs;
+    g.graph.append({ ...node, inputs, outputs });
+    kept.set(key, outputs);
+    return outputs;
+  });
+}
+
+function attributesKey({ attributes }: Node): string {
+  return JSON.stringify(attributes, (_, value) =>
+    ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value,
+  );
+}
+
+/** For each node, the application of the same operator to the same inputs that has the most outputs. */
+function largestTwins(graph: Graph): Map<Node, Node> {
+  const byInput = new Map<Value, Node[]>();
+  for (const node of graph.nodes) {
+    if (node.op !== "MaxPool" || !node.inputs[0]) continue;
+    byInput.set(node.inputs[0], [...(byInput.get(node.inputs[0]) ?? []), node]);
+  }
+  const twins = new Map<Node, Node>();
+  for (const nodes of byInput.values()) {
+    for (const node of nodes) {
+      const same = nodes.filter((other) => attributesKey(other) === attributesKey(node));
+      twins.set(
+        node,
+        same.reduce((a, b) => (b.outputs.length > a.outputs.length ? b : a)),
+      );
+    }
+  }
+  return twins;
+}
+
+/** Small constants with equal content: each maps to the first of its kind. */
+function equalConstants(graph: Graph): Map<Value, Value> {
+  const first = new Map<string, Value>();
+  const same = new Map<Value, Value>();
+  for (const [value, constant] of graph.constants) {
+    if (constant.data.length > 4096) continue;
+    const key = constantKey(constant);
+    const known = first.get(key);
+    if (known) same.set(value, known);
+    else first.set(key, value);
+  }
+  return same;
+}
+
+const constantKey = ({ dtype, shape, data }: TensorData) => `${dtype}[${shape}]${data}`;
