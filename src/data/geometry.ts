@@ -1,4 +1,5 @@
 /** Geometry of pictures, with the names and the rounding of `torchvision.transforms.functional`. */
+import { DataError } from "./errors.ts";
 import { type Image, interleaved } from "./image.ts";
 import { type Interpolation, resample } from "./resample.ts";
 
@@ -39,7 +40,8 @@ export function centerCrop(image: Image, height: number, width: number): Image {
   return crop(image, { top, left, height, width });
 }
 
-function roundHalfToEven(x: number): number {
+/** Python's `round`. */
+export function roundHalfToEven(x: number): number {
   const floor = Math.floor(x);
   const up = x - floor > 0.5 || (x - floor === 0.5 && floor % 2 !== 0);
   return up ? floor + 1 : floor;
@@ -82,10 +84,12 @@ export function pad(
 /** For each row (or column) of the padded picture, the one it is taken from; −1 where it is filled. */
 function sources(size: number, before: number, after: number, mode: PaddingMode): Int32Array {
   if (mode === "reflect" && Math.max(before, after) >= size) {
-    throw new Error(`pad: reflect needs a padding smaller than the picture, but ${Math.max(before, after)} ≥ ${size}`);
+    throw new DataError(
+      `pad: reflect needs a padding smaller than the picture, but ${Math.max(before, after)} ≥ ${size}`,
+    );
   }
   if (mode === "symmetric" && Math.max(before, after) > size) {
-    throw new Error(`pad: symmetric needs a padding within the picture, but ${Math.max(before, after)} > ${size}`);
+    throw new DataError(`pad: symmetric needs a padding within the picture, but ${Math.max(before, after)} > ${size}`);
   }
   return Int32Array.from({ length: before + size + after }, (_, i) => {
     const x = i - before;

@@ -1,7 +1,8 @@
 /** The antialiased resampling of PIL, in its own fixed-point arithmetic, so that the bytes are PIL's. */
 import { type Image, interleaved } from "./image.ts";
 
-export type Interpolation = "bilinear" | "bicubic";
+export const INTERPOLATIONS = ["bilinear", "bicubic"] as const;
+export type Interpolation = (typeof INTERPOLATIONS)[number];
 
 /** Kernels over a distance in (output) pixels, and half of their width. */
 const KERNELS = {

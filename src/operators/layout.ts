@@ -244,7 +244,6 @@ export const layout = {
     },
   },
   Shape: { infer: (node) => [{ dtype: "int64", shape: [input(node, 0).shape.length] }] },
-  Size: { infer: () => [{ dtype: "int64", shape: [] }] },
   /** Without a gradient: in networks it picks sizes, not features. */
   Gather: {
     infer(node) {

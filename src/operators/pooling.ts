@@ -1,4 +1,4 @@
-import { attribute, isStatic, type Node, numel, tensor, type Value } from "../graph/index.ts";
+import { attribute, type Node, tensor, type Value } from "../graph/index.ts";
 import { elements, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSize, outputSizes, type Window, windowOf } from "./window.ts";
@@ -82,10 +82,9 @@ function maxGradient(g: Ops, node: Node, dy: Value): Value {
 /** Zeros of the shape of x, with dy added at flat positions. */
 function scatterSum(g: Ops, dy: Value, positions: Value, x: Value): Value {
   const flat = (value: Value) => g.one("Reshape", [value, g.ints([-1])]);
-  const size = isStatic(x.shape) ? g.ints([numel(x.shape)]) : g.one("Reshape", [g.one("Size", [x]), g.ints([1])]);
-  const empty = g.one("Expand", [g.constant(tensor("float32", [1], Float32Array.of(0))), size]);
+  const empty = flat(g.expand(g.scalar(0), x));
   const sum = g.one("ScatterElements", [empty, flat(positions), flat(dy)], { axis: 0, reduction: "add" });
-  return isStatic(x.shape) ? g.reshape(sum, x.shape) : g.one("Reshape", [sum, g.one("Shape", [x])]);
+  return g.reshape(sum, x.shape);
 }
 
 /** Pooling over images: x [N, C, H, W] → y [N, C, outH, outW]. */

@@ -1,0 +1,211 @@
+/** Batches in a seeded order, prepared ahead of the consumer. Runs inline here; workers are a `BatchMaker` of their own. */
+import { type TensorData, tensor } from "../graph/tensor.ts";
+import { Random } from "../random.ts";
+import { type BatchRequest, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
+import type { Dataset } from "./dataset.ts";
+import { type Corrupt, DataError } from "./errors.ts";
+import type { MixOptions } from "./mix.ts";
+import { compileTransforms, type Transform } from "./transforms.ts";
+
+export interface LoaderOptions {
+  readonly batchSize: number;
+  /** Default: none but the scaling to [0, 1]. */
+  readonly transforms?: readonly Transform[] | undefined;
+  /** Mixing of whole batches; batches then carry `targets`. */
+  readonly mix?: MixOptions | undefined;
+  /** A new order for each epoch, drawn from (seed, epoch). Default: the order of the set. */
+  readonly shuffle?: boolean | undefined;
+  readonly seed?: number | undefined;
+  /** Leaves out a last batch that is not full. */
+  readonly dropLast?: boolean | undefined;
+  /** Leaves corrupt samples out of their batches and lists them in `skipped`; without it, they are errors. */
+  readonly skipCorrupt?: boolean | undefined;
+}
+
+export interface Batch {
+  readonly epoch: number;
+  /** Position in the epoch. */
+  readonly index: number;
+  /** [N, C, H, W] */
+  readonly images: TensorData<"float32">;
+  /** [N] */
+  readonly labels: TensorData<"int32">;
+  /** [N, K], the probability of each class, where batches are mixed. */
+  readonly targets?: TensorData<"float32">;
+  /** Position of each row in the data set. */
+  readonly samples: Uint32Array;
+}
+
+/** Of the epoch that runs, or ran last. */
+export interface LoaderStats {
+  readonly batches: number;
+  readonly samples: number;
+  /** ms from the start of the epoch to its latest batch, and at its end to its end */
+  readonly elapsed: number;
+  /** ms of it in which the consumer waited for a batch, the first one included */
+  readonly waited: number;
+  /** ms it waited for the first batch */
+  readonly firstWait: number;
+  /** Share of the time in which the consumer did not wait, 0 … 1. */
+  readonly utilisation: number;
+  /** How many workers made the batches; 0 is inline. */
+  readonly workers: number;
+}
+
+export interface Loader {
+  readonly dataset: Dataset;
+  readonly batchSize: number;
+  readonly batchesPerEpoch: number;
+  /** The batches of an epoch; `from` leaves out the earlier ones, so that a run can go on in the middle of an epoch. */
+  epoch(epoch: number, options?: { readonly from?: number }): AsyncGenerator<Batch, void, undefined>;
+  /** Corrupt samples met so far, each once, and what the reader of the set left out. */
+  readonly skipped: readonly Corrupt[];
+  readonly stats: LoaderStats;
+  /** Ends workers; batches that are still being made are dropped. */
+  close(): Promise<void>;
+}
+
+/** What makes batches: this thread, or a pool of workers. */
+export interface BatchMaker {
+  readonly workers: number;
+  /** How many batches may be in the making, or made and not yet consumed. */
+  readonly ahead: number;
+  make(request: BatchRequest): Promise<MadeBatch>;
+  close(): Promise<void>;
+}
+
+/** A loader that works in this thread, one batch ahead of the consumer. Runs everywhere. */
+export function dataLoader(dataset: Dataset, options: LoaderOptions): Loader {
+  return createLoader(dataset, options, inlineMaker(dataset, options));
+}
+
+function inlineMaker(dataset: Dataset, { transforms = [], seed = 0, mix }: LoaderOptions): BatchMaker {
+  const pipeline = compileTransforms(transforms);
+  return {
+    workers: 0,
+    ahead: 1,
+    // As a task of its own: the consumer first gets the batch before, and an engine's threads work on it meanwhile.
+    make: (request) =>
+      new Promise((resolve, reject) =>
+        setTimeout(() => makeBatch(dataset, pipeline, request, { seed, mix }).then(resolve, reject)),
+      ),
+    close: async () => {},
+  };
+}
+
+/** Orders, keeps ahead, reports: everything about loading that does not depend on where batches are made. */
+export function createLoader(dataset: Dataset, options: LoaderOptions, maker: BatchMaker): Loader {
+  const { batchSize, shuffle = false, seed = 0, dropLast = false, skipCorrupt = false } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) throw new Error(`loader: batchSize must be ≥ 1, got ${batchSize}`);
+  const batchesPerEpoch = Math[dropLast ? "floor" : "ceil"](dataset.length / batchSize);
+  if (batchesPerEpoch === 0) {
+    throw new DataError(
+      `${dataset.length} samples make no batch of ${batchSize}; take a smaller batch or keep the last one`,
+      {
+        file: dataset.name,
+      },
+    );
+  }
+  const orders = new Map<number, Uint32Array>();
+  const pending = new Map<number, Promise<MadeBatch>>();
+  const skipped = new Map<number, Corrupt>();
+  let stats = { batches: 0, samples: 0, elapsed: 0, waited: 0, firstWait: 0 };
+
+  const order = (epoch: number): Uint32Array => {
+    let samples = orders.get(epoch);
+    if (!samples) {
+      samples = shuffle
+        ? new Random(seed, "shuffle", epoch).permutation(dataset.length)
+        : Uint32Array.from({ length: dataset.length }, (_, i) => i);
+      for (const old of orders.keys()) if (old < epoch - 1 || old > epoch) orders.delete(old);
+      orders.set(epoch, samples);
+    }
+    return samples;
+  };
+
+  /** Starts batches by their running number, epoch · batchesPerEpoch + index, up to `ahead` of one; forgets all others. */
+  const keepAhead = (first: number, end: number): void => {
+    for (const number of pending.keys())
+      if (number < first || number >= first + maker.ahead + 1) pending.delete(number);
+    for (let number = first; number < Math.min(end, first + maker.ahead + 1); number++) {
+      if (pending.has(number)) continue;
+      const epoch = Math.floor(number / batchesPerEpoch);
+      const index = number % batchesPerEpoch;
+      const samples = order(epoch).slice(index * batchSize, (index + 1) * batchSize);
+      const made = maker.make({ epoch, index, samples });
+      made.catch(() => {}); // it is reported where the batch is consumed, or never where nobody consumes it
+      pending.set(number, made);
+    }
+  };
+
+  const report = (failures: readonly Failure[]): void => {
+    for (const { sample, reason, file, corrupt } of failures) {
+      const error = new DataError(reason, {
+        file: file ?? dataset.describe?.(sample) ?? `${dataset.name}, sample ${sample}`,
+      });
+      if (!corrupt || !skipCorrupt) throw error;
+      skipped.set(sample, { file: error.file!, reason });
+    }
+  };
+
+  return {
+    dataset,
+    batchSize,
+    batchesPerEpoch,
+    get skipped() {
+      return [...(dataset.skipped ?? []), ...skipped.values()];
+    },
+    get stats() {
+      const utilisation = stats.elapsed > 0 ? 1 - stats.waited / stats.elapsed : 1;
+      return { ...stats, utilisation, workers: maker.workers };
+    },
+    close: () => maker.close(),
+    async *epoch(epoch, { from = 0 } = {}) {
+      const start = performance.now();
+      stats = { batches: 0, samples: 0, elapsed: 0, waited: 0, firstWait: 0 };
+      // A loader that shuffles trains: its next epoch will come, and is begun while this one is evaluated.
+      const end = shuffle ? Number.POSITIVE_INFINITY : (epoch + 1) * batchesPerEpoch;
+      for (let index = from; index < batchesPerEpoch; index++) {
+        const number = epoch * batchesPerEpoch + index;
+        const asked = performance.now();
+        keepAhead(number, end);
+        const made = await pending.get(number)!;
+        pending.delete(number);
+        const now = performance.now();
+        stats.waited += now - asked;
+        if (index === from) stats.firstWait = now - asked;
+        stats.elapsed = now - start;
+        report(made.failures);
+        if (made.samples.length === 0) continue;
+        stats.batches++;
+        stats.samples += made.samples.length;
+        keepAhead(number + 1, end);
+        yield batchOf(made, epoch, index, dataset.classes.length);
+      }
+      stats.elapsed = performance.now() - start;
+      if (stats.batches === 0 && from < batchesPerEpoch) {
+        const [first] = skipped.values();
+        throw new DataError(`every sample was skipped; the first: ${first?.file}: ${first?.reason}`, {
+          file: dataset.name,
+        });
+      }
+    },
+  };
+}
+
+function batchOf(
+  { shape, images, labels, targets, samples }: MadeBatch,
+  epoch: number,
+  index: number,
+  K: number,
+): Batch {
+  const N = shape[0];
+  return {
+    epoch,
+    index,
+    images: tensor("float32", shape, images),
+    labels: tensor("int32", [N], labels),
+    ...(targets && { targets: tensor("float32", [N, K], targets) }),
+    samples,
+  };
+}

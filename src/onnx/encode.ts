@@ -1,0 +1,135 @@
+import {
+  type Attribute,
+  check,
+  type Dim,
+  Float,
+  Graph,
+  type TensorData,
+  type TensorType,
+  toBytes,
+  uniqueNames,
+  type Value,
+} from "../graph/index.ts";
+import { ONNX_TYPE } from "../operators/index.ts";
+import { type AttributeProto, encodeModel, type GraphProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
+
+/** Version of ONNX's operators that graphs are written in. */
+export const OPSET = 17;
+/** Version of the file format that goes with it. */
+const IR_VERSION = 8;
+
+/** Where the bytes of a weight lie in another file. */
+export interface ExternalData {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface EncodeOptions {
+  /** Numbers of parameters by name; parameters without become inputs of the model. */
+  weights?: ReadonlyMap<string, TensorData>;
+  /** Weights that stay in another file instead, by name. */
+  external?: ReadonlyMap<string, ExternalData>;
+  metadata?: Readonly<Record<string, string>>;
+  producerVersion?: string;
+}
+
+/** Numbers of AttributeProto.AttributeType. */
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const;
+const EXTERNAL = 1;
+
+/** The graph as the bytes of an .onnx file. Nothing of it is changed but the names of inner values, where two are equal. */
+export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
+  const domains = new Set(graph.nodes.map(({ domain }) => domain).filter((domain) => domain !== ""));
+  const { metadata = {}, producerVersion } = options;
+  return encodeModel({
+    irVersion: IR_VERSION,
+    producerName: "convnets",
+    ...(producerVersion && { producerVersion }),
+    graph: encodeGraph(graph, options),
+    opsetImport: [{ domain: "", version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  });
+}
+
+function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphProto {
+  const names = uniqueNames(graph);
+  const nameOf = (value: Value) => {
+    const name = names.get(value);
+    check(name !== undefined, () => `encode: "${value.name}" is used, but not computed in the graph`);
+    return name;
+  };
+  const nodes = graph.nodes.map(({ op, domain, inputs, outputs, attributes }, i) => ({
+    input: inputs.map((value) => (value ? nameOf(value) : "")),
+    output: outputs.map(nameOf),
+    name: `${op}_${i}`,
+    opType: op,
+    ...(domain !== "" && { domain }),
+    attribute: Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+  }));
+  // a value that is an output twice, or an output and a leaf, needs a node that gives it the other name
+  for (const [name, value] of graph.outputs) {
+    if (nameOf(value) !== name) {
+      nodes.push({
+        input: [nameOf(value)],
+        output: [name],
+        name: `Identity_${nodes.length}`,
+        opType: "Identity",
+        attribute: [],
+      });
+    }
+  }
+  const initializer: TensorProto[] = [...graph.constants].map(([value, data]) => encodeTensor(data, nameOf(value)));
+  const inputs = [...graph.inputs];
+  for (const value of graph.parameters) {
+    const elsewhere = external?.get(value.name);
+    const data = weights?.get(value.name);
+    if (elsewhere) initializer.push(externalTensor(value, elsewhere));
+    else if (data) initializer.push(encodeTensor(data, value.name));
+    else inputs.push(value);
+  }
+  return {
+    node: nodes,
+    name: graph.name,
+    initializer,
+    input: inputs.map((value) => valueInfo(value.name, value)),
+    output: [...graph.outputs].map(([name, value]) => valueInfo(name, value)),
+  };
+}
+
+function valueInfo(name: string, { dtype, shape }: TensorType): ValueInfoProto {
+  return { name, type: { tensorType: { elemType: ONNX_TYPE[dtype], shape: { dim: shape.map(dimension) } } } };
+}
+
+function dimension(dim: Dim): { dimValue: number } | { dimParam: string } {
+  return typeof dim === "number" ? { dimValue: dim } : { dimParam: dim };
+}
+
+export function encodeTensor(data: TensorData, name?: string): TensorProto {
+  const rawData = toBytes(data);
+  return { dims: [...data.shape], dataType: ONNX_TYPE[data.dtype], rawData, ...(name !== undefined && { name }) };
+}
+
+function externalTensor({ name, dtype, shape }: Value, { location, offset, length }: ExternalData): TensorProto {
+  const entries = Object.entries({ location, offset: String(offset), length: String(length) });
+  return {
+    name,
+    dims: shape.map(Number),
+    dataType: ONNX_TYPE[dtype],
+    dataLocation: EXTERNAL,
+    externalData: entries.map(([key, value]) => ({ key, value })),
+  };
+}
+
+function encodeAttribute(name: string, value: Attribute): AttributeProto {
+  const utf8 = (text: string) => new TextEncoder().encode(text);
+  if (value instanceof Float) return { name, f: value.value, type: ATTRIBUTE_TYPE.float };
+  if (value instanceof Float32Array) return { name, floats: Array.from(value), type: ATTRIBUTE_TYPE.floats };
+  if (value instanceof Graph) return { name, g: encodeGraph(value, {}), type: ATTRIBUTE_TYPE.graph };
+  if (typeof value === "number") return { name, i: BigInt(value), type: ATTRIBUTE_TYPE.int };
+  if (typeof value === "string") return { name, s: utf8(value), type: ATTRIBUTE_TYPE.string };
+  if ("dtype" in value) return { name, t: encodeTensor(value), type: ATTRIBUTE_TYPE.tensor };
+  const strings = value.filter((item) => typeof item === "string");
+  if (strings.length > 0) return { name, strings: strings.map(utf8), type: ATTRIBUTE_TYPE.strings };
+  return { name, ints: (value as readonly number[]).map(BigInt), type: ATTRIBUTE_TYPE.ints };
+}

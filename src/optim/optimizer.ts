@@ -1,0 +1,29 @@
+import type { Value } from "../graph/index.ts";
+import type { Ops } from "../operators/index.ts";
+
+/** What a rule is given to update one parameter. */
+export interface UpdateInput {
+  readonly parameter: Value;
+  readonly gradient: Value;
+  /** The optimizer's tensors of this parameter, by their names in `state`. */
+  readonly state: Readonly<Record<string, Value>>;
+  /** The numbers of this step, by their names in `scalars`. */
+  readonly scalars: Readonly<Record<string, Value>>;
+  /** Factor of weight decay for this parameter, 0 for none. */
+  readonly weightDecay: number;
+}
+
+export interface Update {
+  readonly parameter: Value;
+  readonly state: Readonly<Record<string, Value>>;
+}
+
+/** An update rule as graph nodes; what it remembers is tensors with names, of the shape of their parameter, zeros at first. */
+export interface Optimizer {
+  readonly name: string;
+  readonly weightDecay: number;
+  readonly state: readonly string[];
+  /** Numbers that change from step to step. `step` counts from 1. */
+  scalars(lr: number, step: number): Readonly<Record<string, number>>;
+  update(g: Ops, input: UpdateInput): Update;
+}

@@ -1,0 +1,31 @@
+import type { Optimizer } from "./optimizer.ts";
+
+export interface SgdOptions {
+  momentum?: number;
+  nesterov?: boolean;
+  /** L2 penalty, added to the gradient. */
+  weightDecay?: number;
+}
+
+/**
+ * Stochastic gradient descent, as in torch.optim.SGD.
+ *
+ *     d = dp + weightDecay·p;  v ← momentum·v + d;  p ← p − lr·v   (nesterov: p − lr·(d + momentum·v))
+ */
+export function sgd({ momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions = {}): Optimizer {
+  if (nesterov && momentum === 0) throw new Error("sgd: Nesterov's rule needs a momentum above 0");
+  return {
+    name: "sgd",
+    weightDecay,
+    state: momentum === 0 ? [] : ["momentum_buffer"],
+    scalars: (lr) => ({ lr }),
+    update(g, { parameter, gradient, state, scalars, weightDecay }) {
+      const lr = scalars.lr!;
+      const d = weightDecay === 0 ? gradient : g.add(gradient, g.scale(parameter, weightDecay));
+      if (momentum === 0) return { parameter: g.sub(parameter, g.mul(d, lr)), state: {} };
+      const v = g.add(g.scale(state.momentum_buffer!, momentum), d);
+      const direction = nesterov ? g.add(d, g.scale(v, momentum)) : v;
+      return { parameter: g.sub(parameter, g.mul(direction, lr)), state: { momentum_buffer: v } };
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import * as ort from "onnxruntime-node";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { type Ort, ortEngine } from "./ort.ts";
+
+export interface NodeEngineOptions extends EngineOptions {
+  /** `"webgpu"` needs an adapter; default `"cpu"`. */
+  device?: "cpu" | "webgpu";
+}
+
+/** The native engine: ONNX Runtime's kernels for this machine's processor, or for its GPU through WebGPU. */
+export function nodeEngine({ threads, device = "cpu" }: NodeEngineOptions = {}): Engine {
+  const suffix = threads === undefined ? "" : `, ${threads} thread${threads === 1 ? "" : "s"}`;
+  return ortEngine(ort as unknown as Ort, {
+    name: `onnxruntime-node ${device}${suffix}`,
+    target: device,
+    session: {
+      executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
+    },
+  });
+}
