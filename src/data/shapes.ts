@@ -63,7 +63,7 @@ function randomColour(random: Random): Colour {
 }
 
 function contrast(a: Colour, b: Colour): number {
-  return hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+  return sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2);
 }
 
 export interface ShapesOptions {
@@ -93,11 +93,11 @@ export function shapes({ split = "train", seed = 0, size = 32, length }: ShapesO
 function paint(canvas: Float32Array, size: number, distance: Distance, random: Random): void {
   const background = randomColour(random);
   let colour = randomColour(random);
-  while (contrast(colour, background) < 90) colour = randomColour(random);
+  while (contrast(colour, background) < 120) colour = randomColour(random);
   paintBackground(canvas, size, background, random);
   for (let strokes = random.integer(3); strokes > 0; strokes--) paintStroke(canvas, size, randomColour(random), random);
   paintShape(canvas, size, distance, colour, random);
-  if (random.uniform() < 0.35) paintStroke(canvas, size, randomColour(random), random);
+  if (random.uniform() < 0.3) paintStroke(canvas, size, randomColour(random), random);
   addNoise(canvas, random);
 }
 
@@ -128,9 +128,9 @@ function paintBackground(canvas: Float32Array, size: number, [r, g, b]: Colour, 
   }
 }
 
-/** The shape: 7 to 14 pixels in radius on 32, anywhere that it fits, at any angle, a little stretched. */
+/** The shape: 8 to 14 pixels in radius on 32, anywhere that it fits, at any angle, a little stretched. */
 function paintShape(canvas: Float32Array, size: number, distance: Distance, colour: Colour, random: Random): void {
-  const radius = size * (0.22 + 0.22 * random.uniform());
+  const radius = size * (0.26 + 0.18 * random.uniform());
   const room = max(0, size / 2 - radius);
   const centerX = size / 2 + room * (2 * random.uniform() - 1);
   const centerY = size / 2 + room * (2 * random.uniform() - 1);
@@ -168,10 +168,10 @@ function overlay(canvas: Float32Array, size: number, [r, g, b]: Colour, distance
   }
 }
 
-/** Noise of up to 18 levels (standard deviation) in each channel. */
+/** Noise of up to 14 levels (standard deviation) in each channel. */
 function addNoise(canvas: Float32Array, random: Random): void {
   // A sum of three uniform numbers, ten bits each of one draw: near enough to normal, variance 3/12 of 1024².
-  const scale = (18 * random.uniform() * 2) / 1024;
+  const scale = (14 * random.uniform() * 2) / 1024;
   for (let i = 0; i < canvas.length; i++) {
     const bits = random.bits();
     canvas[i]! += scale * ((bits & 1023) + ((bits >>> 10) & 1023) + ((bits >>> 20) & 1023) - 1534.5);
