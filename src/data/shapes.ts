@@ -128,9 +128,9 @@ function paintBackground(canvas: Float32Array, size: number, [r, g, b]: Colour, 
   }
 }
 
-/** The shape: 8 to 14 pixels in radius on 32, anywhere that it fits, at any angle, a little stretched. */
+/** The shape: 9 to 14 pixels in radius on 32, anywhere that it fits, at any angle, a little stretched. */
 function paintShape(canvas: Float32Array, size: number, distance: Distance, colour: Colour, random: Random): void {
-  const radius = size * (0.26 + 0.18 * random.uniform());
+  const radius = size * (0.28 + 0.16 * random.uniform());
   const room = max(0, size / 2 - radius);
   const centerX = size / 2 + room * (2 * random.uniform() - 1);
   const centerY = size / 2 + room * (2 * random.uniform() - 1);

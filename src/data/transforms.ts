@@ -7,7 +7,8 @@
  * Every random number comes from the generator that is passed in.
  */
 import * as v from "valibot";
-import type { Random } from "../random.ts";
+import { type TensorData, tensor } from "../graph/tensor.ts";
+import { Random } from "../random.ts";
 import { rgbToGrayscale } from "./color.ts";
 import { DataError } from "./errors.ts";
 import { centerCrop, crop, hflip, type Padding, pad, resize, resizedSize } from "./geometry.ts";
@@ -252,6 +253,15 @@ export function compileTransforms(transforms: readonly Transform[]): Pipeline {
       for (const apply of tensors) apply(values, [channels, height, width], random);
     },
   };
+}
+
+/** One picture through a pipeline, as a tensor [C, H, W]. */
+export function applyTransforms(pipeline: Pipeline, image: Image, random = new Random(0)): TensorData<"float32"> {
+  const ready = pipeline.picture(image, random);
+  const shape = [ready.channels, ready.height, ready.width] as const;
+  const out = new Float32Array(ready.channels * ready.height * ready.width);
+  pipeline.write(ready, out, 0, random);
+  return tensor("float32", shape, out);
 }
 
 /** What each byte becomes in each channel: x/255, then (x − mean)/std, in float32 as PyTorch computes it. */

@@ -9,8 +9,8 @@ export interface ImageFolderOptions extends DecodeOptions {
   readonly name?: string | undefined;
   /** Keeps a class whose folder has no pictures, and lists it in `skipped`; without it, that is an error. */
   readonly skipCorrupt?: boolean | undefined;
-  /** Where classes.json is looked for, beside the class folders; default: the folder itself, then the one above. */
-  readonly classNames?: Readonly<Record<string, string>> | undefined;
+  /** The class folders in the order of their labels, from the training part; any other folder is then an error. */
+  readonly classFolders?: readonly string[] | undefined;
 }
 
 /**
@@ -22,8 +22,15 @@ export interface ImageFolderOptions extends DecodeOptions {
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { name = basename(folder), skipCorrupt = false, channels, maxPixels } = options;
   await checkFolder(folder);
-  const { folders } = await listFolder(folder);
-  if (folders.length === 0) {
+  const { folders: present } = await listFolder(folder);
+  const folders = options.classFolders ?? present;
+  const unknown = present.filter((name) => !folders.includes(name));
+  if (unknown.length > 0) {
+    throw new DataError(`the class folders ${unknown.join(", ")} are not among those of the training part`, {
+      file: folder,
+    });
+  }
+  if (present.length === 0) {
     throw new DataError("there is no class folder in it; expected one subfolder of pictures per class", {
       file: folder,
     });
@@ -32,6 +39,7 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const labels: number[] = [];
   const skipped: Corrupt[] = [];
   for (const [label, name] of folders.entries()) {
+    if (!present.includes(name)) continue;
     const { pictures, others } = await picturesBelow(join(folder, name));
     for (const file of pictures) {
       files.push(file);
@@ -44,7 +52,7 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
     if (!skipCorrupt) throw new DataError(reason, { file: join(folder, name) });
     skipped.push({ file: join(folder, name), reason });
   }
-  const names = options.classNames ?? (await classNames(folder));
+  const names = await classNames(folder);
   const classes = folders.map((name) => names[name] ?? name);
   checkDataset(folder, classes, files.length);
   return fileDataset({

@@ -1,0 +1,58 @@
+/**
+ * Data sets, transforms and the loader, for Node and browsers. Reading files, downloads and workers are in node.ts.
+ * May import graph/tensor.ts and random.ts; is imported by train, cli and web.
+ */
+export { type BatchRequest, type BatchSettings, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
+export {
+  adjustBrightness,
+  adjustContrast,
+  adjustHue,
+  adjustSaturation,
+  rgbToGrayscale,
+} from "./color.ts";
+export {
+  classCounts,
+  type Dataset,
+  type DatasetSource,
+  type MemoryDataset,
+  type MemoryOptions,
+  memoryDataset,
+  type Sample,
+  sharedBytes,
+  split,
+  subset,
+} from "./dataset.ts";
+export { type Corrupt, DataError } from "./errors.ts";
+export {
+  type Box,
+  centerCrop,
+  crop,
+  hflip,
+  type Padding,
+  type PaddingMode,
+  pad,
+  resize,
+  resizedSize,
+} from "./geometry.ts";
+export { type Image, interleaved, planar, toInterleaved } from "./image.ts";
+export {
+  type Batch,
+  type BatchMaker,
+  createLoader,
+  dataLoader,
+  type Loader,
+  type LoaderOptions,
+  type LoaderStats,
+} from "./loader.ts";
+export { cutmix, type MixOptions, mixup } from "./mix.ts";
+export { NORMALIZATION } from "./normalization.ts";
+export type { Interpolation } from "./resample.ts";
+export { SHAPE_CLASSES, type ShapesOptions, shapes } from "./shapes.ts";
+export {
+  applyTransforms,
+  compileTransforms,
+  type Pipeline,
+  parseTransforms,
+  TRANSFORM_NAMES,
+  type Transform,
+} from "./transforms.ts";
