@@ -150,7 +150,8 @@ const TRANSFORMS = {
 
 type Transforms = typeof TRANSFORMS;
 type Name = keyof Transforms;
-type Options<K extends Name> = v.InferInput<Transforms[K]["schema"]>;
+type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T;
+type Options<K extends Name> = Immutable<v.InferInput<Transforms[K]["schema"]>>;
 /** Transforms that need no option may stand by their name alone. */
 type Bare = { [K in Name]: Partial<Options<K>> extends Options<K> ? K : never }[Name];
 
