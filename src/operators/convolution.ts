@@ -1,10 +1,11 @@
 import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
-import { inputGradient, weightGradient } from "./convolution-gradient.ts";
+import { convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
 import { type Application, elements, input, type Operator } from "./operator.ts";
+import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
 
 /** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
-export function sumPerChannel(g: Parameters<NonNullable<Operator["gradient"]>>[0], x: Value): Value {
+export function sumPerChannel(g: Ops, x: Value): Value {
   // two steps, since ONNX Runtime reduces the last axes fastest
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
 }
@@ -16,6 +17,13 @@ function convWindow(node: Pick<Application, "op" | "inputs" | "attributes"> | No
     () => `${node.op}: the weight needs the shape [O, C, kH, kW], not ${formatShape(w.shape)}`,
   );
   return windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]);
+}
+
+/** A Conv node spelled otherwise where the engine is faster with that: its output, or undefined to keep the node. */
+export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
+  const [x, w, bias] = inputs;
+  const conv = { window: convWindow(node), group: attribute.int(node, "group", 1) };
+  return convolutionByColumns(g, x!, w!, bias, conv);
 }
 
 /** Convolutions over images. */

@@ -3,6 +3,7 @@
  * Imports `graph` only.
  */
 
+export { lowerConvolution } from "./convolution.ts";
 export { lowerBatchNormalization } from "./normalization.ts";
 export { dtypeOfOnnx, ONNX_TYPE } from "./onnx-types.ts";
 export { type Gradients, input, type Operator } from "./operator.ts";

@@ -1,14 +1,23 @@
 import { attribute, type Graph } from "../graph/index.ts";
-import { lowerBatchNormalization, type Target } from "../operators/index.ts";
+import { lowerBatchNormalization, lowerConvolution, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
-/** Spells operators so that the engine has them: everything that has to be told apart by engine, but for gradients. */
-export function lower(graph: Graph, target: Target): Graph {
+/**
+ * Spells operators so that the engine has them, and has them fast: everything that has to be told apart by engine, but for
+ * gradients. Weights named in `fixed` will not change, so the engine can prepare them by itself.
+ */
+export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> = new Set()): Graph {
   return rewrite(
     graph,
     (g, node, inputs) => {
-      if (node.op !== "BatchNormalization" || attribute.int(node, "training_mode", 0) !== 1) return undefined;
-      return lowerBatchNormalization(g, node, inputs);
+      if (node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1) {
+        return lowerBatchNormalization(g, node, inputs);
+      }
+      if (node.op === "Conv" && !fixed.has(node.inputs[1]?.name ?? "")) {
+        const y = lowerConvolution(g, node, inputs);
+        return y && [y];
+      }
+      return undefined;
     },
     target,
   );

@@ -61,7 +61,7 @@ export function ortEngine(ort: Ort, { name, target, session }: OrtEngineOptions)
     name,
     target,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
-      const lowered = simplify(lower(graph, target));
+      const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
       const options: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
         ...session,
