@@ -54,6 +54,7 @@ export interface MemoryOptions {
 /** A set whose pictures lie in memory, all of one size. */
 export interface MemoryDataset extends Dataset {
   readonly memory: MemoryOptions;
+  readonly labels: Int32Array;
   get(index: number): Sample;
 }
 

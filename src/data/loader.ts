@@ -68,7 +68,7 @@ export interface Loader {
 /** What makes batches: this thread, or a pool of workers. */
 export interface BatchMaker {
   readonly workers: number;
-  /** How many batches may be in the making, or made and not yet consumed. */
+  /** How many batches, beyond the one that the consumer has or waits for, may be made or in the making. */
   readonly ahead: number;
   make(request: BatchRequest): Promise<MadeBatch>;
   close(): Promise<void>;
@@ -123,11 +123,10 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
     return samples;
   };
 
-  /** Starts batches by their running number, epoch · batchesPerEpoch + index, up to `ahead` of one; forgets all others. */
-  const keepAhead = (first: number, end: number): void => {
-    for (const number of pending.keys())
-      if (number < first || number >= first + maker.ahead + 1) pending.delete(number);
-    for (let number = first; number < Math.min(end, first + maker.ahead + 1); number++) {
+  /** Starts batches by their running number, epoch · batchesPerEpoch + index, from `first` to `last`; forgets all others. */
+  const keepAhead = (first: number, last: number): void => {
+    for (const number of pending.keys()) if (number < first || number > last) pending.delete(number);
+    for (let number = first; number <= last; number++) {
       if (pending.has(number)) continue;
       const epoch = Math.floor(number / batchesPerEpoch);
       const index = number % batchesPerEpoch;
@@ -164,11 +163,12 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
       const start = performance.now();
       stats = { batches: 0, samples: 0, elapsed: 0, waited: 0, firstWait: 0 };
       // A loader that shuffles trains: its next epoch will come, and is begun while this one is evaluated.
-      const end = shuffle ? Number.POSITIVE_INFINITY : (epoch + 1) * batchesPerEpoch;
+      const end = shuffle ? Number.POSITIVE_INFINITY : (epoch + 1) * batchesPerEpoch - 1;
       for (let index = from; index < batchesPerEpoch; index++) {
         const number = epoch * batchesPerEpoch + index;
         const asked = performance.now();
-        keepAhead(number, end);
+        const last = Math.min(end, number + maker.ahead);
+        keepAhead(number, last);
         const made = await pending.get(number)!;
         pending.delete(number);
         const now = performance.now();
@@ -179,7 +179,6 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
         if (made.samples.length === 0) continue;
         stats.batches++;
         stats.samples += made.samples.length;
-        keepAhead(number + 1, end);
         yield batchOf(made, epoch, index, dataset.classes.length);
       }
       stats.elapsed = performance.now() - start;

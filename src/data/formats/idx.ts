@@ -37,7 +37,7 @@ export function idxFiles(
 
 export interface IdxOptions extends ReadOptions {
   readonly name?: string | undefined;
-  /** Default: the lines of classes.txt in the folder, Fashion-MNIST's where the folder's name has "fashion", else the numbers. */
+  /** Default: the lines of classes.txt in the folder, Fashion-MNIST's where the set's name has "fashion", else the numbers. */
   readonly classes?: readonly string[] | undefined;
 }
 
@@ -52,13 +52,17 @@ export async function idx(folder: string, options: IdxOptions = {}): Promise<Mem
       file: folder,
     });
   }
-  const classes = options.classes ?? (await classesOf(folder, files));
+  const classes = options.classes ?? (await classesOf(folder, files, name));
   return readIdx(join(folder, found.images), join(folder, found.labels), { name, classes, skipCorrupt });
 }
 
-async function classesOf(folder: string, files: readonly string[]): Promise<readonly string[] | undefined> {
+async function classesOf(
+  folder: string,
+  files: readonly string[],
+  name: string,
+): Promise<readonly string[] | undefined> {
   if (files.includes("classes.txt")) return linesOf(await readBytes(join(folder, "classes.txt")));
-  return /fashion/i.test(basename(folder)) ? FASHION_CLASSES : undefined;
+  return /fashion/i.test(name) ? FASHION_CLASSES : undefined;
 }
 
 /** Pictures [N, H, W] from one idx file and labels [N] from another. */
