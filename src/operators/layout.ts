@@ -12,7 +12,7 @@ import {
   type TensorData,
   type Value,
 } from "../graph/index.ts";
-import { type Application, axisOf, constantInput, input, type Operator } from "./operator.ts";
+import { type Application, axisOf, constantInput, input, type Operator, shapeInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 /** ONNX's Reshape: 0 keeps the size at that axis, one −1 takes what is left. */
@@ -46,11 +46,6 @@ function splitSizes(node: Application, total: Dim, outputs: number): readonly nu
   check(typeof total === "number", () => `Split: the axis has the size ${total}, which is not known`);
   const size = Math.ceil(total / outputs);
   return Array.from({ length: outputs }, (_, i) => Math.min(size, total - i * size));
-}
-
-/** The shape that an input holds: a constant, or what a Shape node reads. */
-function shapeInput(node: Application, i: number): Shape {
-  return node.constant(i) ?? node.shapeOf(i) ?? constantInput(node, i);
 }
 
 interface SlicePart {

@@ -76,3 +76,8 @@ export function sameAsInput(node: Application): TensorType[] {
   const { dtype, shape } = input(node, 0);
   return [{ dtype, shape }];
 }
+
+/** The shape that an input holds: a constant, or what a Shape node reads. */
+export function shapeInput(node: Application, i: number): Shape {
+  return node.constant(i) ?? node.shapeOf(i) ?? constantInput(node, i);
+}

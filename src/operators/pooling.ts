@@ -1,5 +1,5 @@
-import { attribute, type Node, tensor, type Value } from "../graph/index.ts";
-import { elements, input, type Operator } from "./operator.ts";
+import { attribute, isStatic, type Node, tensor, type Value } from "../graph/index.ts";
+import { elements, input, type Operator, shapeInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSize, outputSizes, type Window, windowOf } from "./window.ts";
 
@@ -71,12 +71,73 @@ function averageGradient(g: Ops, node: Node, dy: Value): Value {
 /**
  * Gradient of max pooling: dy goes to the element that won its window, the first one where several are equal.
  *
- * MaxPool's second output numbers the winners over the whole input, so the gradient is one scattered sum.
+ * MaxPool's second output numbers the winners over the whole input, so the gradient is one scattered sum. With stride 1, where
+ * that output and the sum are as large as the input, comparing is faster.
  */
 function maxGradient(g: Ops, node: Node, dy: Value): Value {
   const x = input(node, 0);
+  const window = windowOf(node, x.shape);
+  if (
+    g.target !== "webgpu" &&
+    window.stride.every((step) => step === 1) &&
+    window.dilation.every((step) => step === 1)
+  ) {
+    return comparedGradient(g, x, node.outputs[0]!, dy, window);
+  }
   const [, indices] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
-  return scatterSum(g, dy, indices!, x);
+  const apart = window.kernel.every((size, axis) => size <= window.stride[axis]!);
+  return apart ? unpooled(g, dy, indices!, x, window) : scatterSum(g, dy, indices!, x);
+}
+
+/** Zeros of the shape of x, with dy at flat positions that are all different. */
+function unpooled(g: Ops, dy: Value, positions: Value, x: Value, { kernel, stride }: Window): Value {
+  const shape = isStatic(x.shape) ? g.ints(x.shape) : g.one("Shape", [x]);
+  return g.one("MaxUnpool", [dy, positions, shape], { kernel_shape: kernel, strides: stride });
+}
+
+/**
+ * Max pooling at stride 1 is a maximum along rows of pixels, then one along columns; so is its gradient, backwards. The first
+ * winner in the second step lies in the first row that holds the maximum, and in the first step it is the first of that row.
+ */
+function comparedGradient(g: Ops, x: Value, y: Value, dy: Value, window: Window): Value {
+  const { kernel, before, after } = window;
+  const rows = g.one("MaxPool", [x], { kernel_shape: [1, kernel[1]], pads: [0, before[1], 0, after[1]] });
+  const dRows = maxGradientAlong(g, rows, y, dy, window, 0);
+  return maxGradientAlong(g, x, rows, dRows, window, 1);
+}
+
+/** Gradient of y = maximum over windows of x along the height (0) or width (1). Every tap but the last is compared. */
+function maxGradientAlong(
+  g: Ops,
+  x: Value,
+  y: Value,
+  dy: Value,
+  { kernel, before, after }: Window,
+  along: 0 | 1,
+): Value {
+  const axis = along + 2;
+  const size = x.shape[axis] as number;
+  const out = y.shape[axis] as number;
+  const at = (start: number, end: number) =>
+    [0, 1, 2, 3, 0, 1, 2, 3].map((a, i) => (a === axis ? (i < 4 ? start : end) : 0));
+  const lowest = g.scalar(Number.NEGATIVE_INFINITY);
+  const padded = g.one("Pad", [x, g.ints(at(before[along], after[along])), lowest]);
+  let left = dy;
+  const shares: Value[] = [];
+  for (let tap = 0; tap < kernel[along]; tap++) {
+    let share = left;
+    if (tap < kernel[along] - 1) {
+      share = g.mul(left, g.indicator(g.equal(g.slice(padded, [[axis, tap, tap + out]]), y)));
+      left = g.sub(left, share);
+    }
+    // the share of window o belongs to element o + tap − before
+    const shift = tap - before[along];
+    const [cutStart, cutEnd] = [Math.max(0, -shift), Math.max(0, out + shift - size)];
+    const kept = cutStart + cutEnd === 0 ? share : g.slice(share, [[axis, cutStart, out - cutEnd]]);
+    const start = Math.max(0, shift);
+    shares.push(g.pad(kept, at(start, size - start - (out - cutStart - cutEnd))));
+  }
+  return g.sum(shares);
 }
 
 /** Zeros of the shape of x, with dy added at flat positions. */
@@ -101,6 +162,8 @@ export const pooling = {
     },
     gradient: (g, { node, dy }) => [maxGradient(g, node, dy[0]!)],
   },
+  /** The way back from MaxPool's winners; the shape of the output is the third input. */
+  MaxUnpool: { infer: (node) => [{ dtype: input(node, 0).dtype, shape: shapeInput(node, 2) }] },
   AveragePool: {
     infer(node) {
       const { dtype, shape } = input(node, 0);

@@ -1,4 +1,4 @@
-import { check, type Graph, type Shape, type Value } from "../graph/index.ts";
+import { check, type Graph, numel, type Shape, type Value } from "../graph/index.ts";
 import { classScores, crossEntropy, type Mask, type Module, type Tensor, type Trace, trace } from "../nn/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Optimizer } from "../optim/index.ts";
@@ -108,15 +108,19 @@ export function trainingGraph(model: Module, options: TrainingGraphOptions): Tra
       optimizerState.set(`${name}:${key}`, shape);
     }
     const weightDecay = decays(key, shape) ? optimizer.weightDecay : 0;
+    // ONNX Runtime computes element by element where the last axes are of size 1, as those of 1×1 kernels are
+    const flat = (tensor: Value) => (shape.at(-1) === 1 ? g.reshape(tensor, [numel(shape)]) : tensor);
     const update = optimizer.update(g, {
-      parameter: value,
-      gradient: gradients.get(value)!,
-      state,
+      parameter: flat(value),
+      gradient: flat(gradients.get(value)!),
+      state: Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, flat(tensor)])),
       scalars,
       weightDecay,
     });
-    graph.output(next(key), update.parameter);
-    for (const [name, changed] of Object.entries(update.state)) graph.output(next(`${name}:${key}`), changed);
+    graph.output(next(key), g.reshape(update.parameter, shape));
+    for (const [name, changed] of Object.entries(update.state)) {
+      graph.output(next(`${name}:${key}`), g.reshape(changed, shape));
+    }
   }
   return {
     graph,
