@@ -37,7 +37,9 @@ function blend(degenerate: number, value: number, factor: number): number {
 
 function mapBytes(image: Image, table: (value: number) => number): Image {
   const values = Uint8Array.from({ length: 256 }, (_, value) => table(value));
-  const out = toInterleaved(image).map((value) => values[value]!);
+  const pixels = toInterleaved(image);
+  const out = new Uint8Array(pixels.length);
+  for (let i = 0; i < out.length; i++) out[i] = values[pixels[i]!]!;
   return interleaved(out, image.height, image.width, image.channels);
 }
 
@@ -107,7 +109,8 @@ function turnHue(pixels: Uint8Array, out: Uint8Array, p: number, turn: number): 
       : g === value
         ? fround(2 + distance(r) - distance(b))
         : fround(4 + distance(g) - distance(r));
-  const hue = (Math.trunc(fround((sector / 6 + 1) % 1) * 255) + turn) & 255;
+  const circle = sector / 6 < 0 ? sector / 6 + 1 : sector / 6 + 1 - 1; // PIL adds 1 to both, and rounds so
+  const hue = (Math.trunc(fround(circle) * 255) + turn) & 255;
 
   const sixth = Math.floor((hue * 6) / 255);
   const rest = fround((hue * 6) / 255 - sixth);

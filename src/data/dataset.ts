@@ -30,10 +30,23 @@ export interface Dataset {
   readonly source?: DatasetSource;
 }
 
+/** How files become pictures. */
+export interface DecodeOptions {
+  /** 3: RGB (default), 1: PIL's luma. */
+  readonly channels?: 1 | 3 | undefined;
+  /** Pictures with more pixels are refused before they are decoded. Default: 178,956,970, where PIL suspects a bomb. */
+  readonly maxPixels?: number | undefined;
+}
+
 /** Plain data from which a worker opens the same set again. */
 export type DatasetSource =
   | { readonly kind: "memory"; readonly memory: MemoryOptions }
-  | { readonly kind: "files"; readonly files: readonly string[]; readonly labels: Int32Array; readonly decode: object }
+  | {
+      readonly kind: "files";
+      readonly files: readonly string[];
+      readonly labels: Int32Array;
+      readonly decode: DecodeOptions;
+    }
   /** A module that exports `openDataset(options)`. */
   | { readonly kind: "module"; readonly url: string; readonly options: unknown }
   | { readonly kind: "subset"; readonly of: DatasetSource; readonly indices: Uint32Array };

@@ -14,6 +14,7 @@ export {
   classCounts,
   type Dataset,
   type DatasetSource,
+  type DecodeOptions,
   type MemoryDataset,
   type MemoryOptions,
   memoryDataset,

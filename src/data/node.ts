@@ -1,6 +1,6 @@
 /** Everything of index.ts, and what needs Node: files, decoding, downloads, worker threads. */
 export { cifar10, cifar100, type ReadOptions, readCifar } from "./formats/cifar.ts";
-export { type DecodeOptions, decodeFile, decodeImage, IMAGE_EXTENSIONS, MAX_PIXELS } from "./formats/decode.ts";
+export { decodeFile, decodeImage, IMAGE_EXTENSIONS, MAX_PIXELS } from "./formats/decode.ts";
 export {
   type Checksums,
   DownloadError,

@@ -76,26 +76,65 @@ export function resample(image: Image, height: number, width: number, interpolat
 const HALF = 1 << (PRECISION - 1);
 
 /** image [H, W, C] → bytes [H, width, C] */
-function alongRows(image: Image, width: number, { taps, starts, counts, weights }: Weights): Uint8ClampedArray {
-  const { data, channels, offset, height } = image;
+function alongRows(image: Image, width: number, axis: Weights): Uint8ClampedArray {
+  const { channels, offset, height } = image;
   const [sC, sH, sW] = image.strides;
   const out = new Uint8ClampedArray(height * width * channels);
-  for (let x = 0; x < width; x++) {
-    const first = offset + starts[x]! * sW;
-    const begin = x * taps;
-    const end = begin + counts[x]!;
-    for (let y = 0; y < height; y++) {
-      let o = (y * width + x) * channels;
-      for (let c = 0; c < channels; c++) {
-        let sum = HALF;
-        for (let t = begin, i = first + y * sH + c * sC; t < end; t++, i += sW) {
-          sum = (sum + Math.imul(data[i]!, weights[t]!)) | 0;
-        }
-        out[o++] = sum >> PRECISION;
-      }
-    }
+  for (let y = 0; y < height; y++) {
+    const row = offset + y * sH;
+    if (channels === 3) weighRgb(image.data, row, sW, sC, axis, out, y * width * 3);
+    else
+      for (let c = 0; c < channels; c++)
+        weigh(image.data, row + c * sC, sW, axis, out, y * width * channels + c, channels);
   }
   return out;
+}
+
+/** One line of one channel. */
+function weigh(
+  data: Uint8Array,
+  first: number,
+  step: number,
+  { taps, starts, counts, weights }: Weights,
+  out: Uint8ClampedArray,
+  at: number,
+  stride: number,
+): void {
+  for (let x = 0, o = at; x < starts.length; x++, o += stride) {
+    let sum = HALF;
+    const end = x * taps + counts[x]!;
+    for (let t = x * taps, i = first + starts[x]! * step; t < end; t++, i += step) {
+      sum = (sum + Math.imul(data[i]!, weights[t]!)) | 0;
+    }
+    out[o] = sum >> PRECISION;
+  }
+}
+
+/** One line of three channels: each weight is read once, which is what the time goes into. */
+function weighRgb(
+  data: Uint8Array,
+  first: number,
+  step: number,
+  sC: number,
+  { taps, starts, counts, weights }: Weights,
+  out: Uint8ClampedArray,
+  at: number,
+): void {
+  for (let x = 0, o = at; x < starts.length; x++, o += 3) {
+    let r = HALF;
+    let g = HALF;
+    let b = HALF;
+    const end = x * taps + counts[x]!;
+    for (let t = x * taps, i = first + starts[x]! * step; t < end; t++, i += step) {
+      const weight = weights[t]!;
+      r = (r + Math.imul(data[i]!, weight)) | 0;
+      g = (g + Math.imul(data[i + sC]!, weight)) | 0;
+      b = (b + Math.imul(data[i + 2 * sC]!, weight)) | 0;
+    }
+    out[o] = r >> PRECISION;
+    out[o + 1] = g >> PRECISION;
+    out[o + 2] = b >> PRECISION;
+  }
 }
 
 /** bytes [H, width, C] → image [height, width, C] */
@@ -110,18 +149,15 @@ function alongColumns(
   const length = width * channels;
   const bytes = new ArrayBuffer(height * length);
   const out = new Uint8ClampedArray(bytes);
-  if (from === height) {
-    out.set(rows);
-  } else {
-    const sums = new Int32Array(length);
-    for (let y = 0; y < height; y++) {
-      sums.fill(HALF);
-      for (let t = 0; t < counts[y]!; t++) {
-        const weight = weights[y * taps + t]!;
-        const row = (starts[y]! + t) * length;
-        for (let i = 0; i < length; i++) sums[i]! += Math.imul(rows[row + i]!, weight);
-      }
-      for (let i = 0; i < length; i++) out[y * length + i] = sums[i]! >> PRECISION;
+  if (from === height) out.set(rows);
+  for (let y = 0; y < height && from !== height; y++) {
+    const begin = y * taps;
+    const end = begin + counts[y]!;
+    const top = starts[y]! * length;
+    for (let i = 0, o = y * length; i < length; i++, o++) {
+      let sum = HALF;
+      for (let t = begin, p = top + i; t < end; t++, p += length) sum = (sum + Math.imul(rows[p]!, weights[t]!)) | 0;
+      out[o] = sum >> PRECISION;
     }
   }
   return interleaved(new Uint8Array(bytes), height, width, channels);

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type Batch,
   cifar10,
@@ -17,6 +17,8 @@ import {
   readCifar,
 } from "../../src/data/node.ts";
 import { cifarBytes, idxBytes, planes, put, temporaryFolder } from "./support.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
 const root = temporaryFolder();
 const at = (...path: string[]) => join(root, ...path);

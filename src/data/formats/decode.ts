@@ -1,16 +1,10 @@
 /** Pictures from files in any usual format. */
 
 import { rgbToGrayscale } from "../color.ts";
+import type { DecodeOptions } from "../dataset.ts";
 import { DataError } from "../errors.ts";
 import { type Image, interleaved } from "../image.ts";
 import { readBytes } from "./files.ts";
-
-export interface DecodeOptions {
-  /** 3: RGB (default), 1: PIL's luma. */
-  readonly channels?: 1 | 3 | undefined;
-  /** Pictures with more pixels are refused before they are decoded. Default: 178,956,970, where PIL suspects a bomb. */
-  readonly maxPixels?: number | undefined;
-}
 
 export const MAX_PIXELS = 178_956_970;
 

@@ -1,8 +1,8 @@
 /** Pictures in one folder per class, as torchvision's `ImageFolder` reads them. */
 import { basename, extname, join } from "node:path";
-import { checkDataset, type Dataset } from "../dataset.ts";
+import { checkDataset, type Dataset, type DecodeOptions } from "../dataset.ts";
 import { type Corrupt, DataError } from "../errors.ts";
-import { type DecodeOptions, decodeFile, IMAGE_EXTENSIONS } from "./decode.ts";
+import { decodeFile, IMAGE_EXTENSIONS } from "./decode.ts";
 import { checkFolder, listFolder, readBytes } from "./files.ts";
 
 export interface ImageFolderOptions extends DecodeOptions {

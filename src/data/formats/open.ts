@@ -1,11 +1,10 @@
 /** Data sets by name or by folder. */
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import type { Dataset } from "../dataset.ts";
+import type { Dataset, DecodeOptions } from "../dataset.ts";
 import { DataError } from "../errors.ts";
 import { shapes } from "../shapes.ts";
 import { cifar10, cifar100 } from "./cifar.ts";
-import type { DecodeOptions } from "./decode.ts";
 import { checkFolder, listFolder } from "./files.ts";
 import { idx, idxFiles } from "./idx.ts";
 import { imageFolder, isImageFolder } from "./image-folder.ts";

@@ -1,5 +1,4 @@
 import { type Dataset, type DatasetSource, memoryDataset, sharedBytes, subset } from "../dataset.ts";
-import type { DecodeOptions } from "./decode.ts";
 import { fileDataset } from "./image-folder.ts";
 
 /** Opens a set from plain data, in another thread than the one it came from. */
@@ -8,7 +7,7 @@ export async function openSource(source: DatasetSource, name: string, classes: r
     case "memory":
       return memoryDataset(source.memory);
     case "files":
-      return fileDataset({ ...source, name, classes, decode: source.decode as DecodeOptions });
+      return fileDataset({ ...source, name, classes });
     case "module": {
       const module = (await import(source.url)) as { openDataset?: (options: unknown) => Dataset | Promise<Dataset> };
       if (!module.openDataset) throw new Error(`${source.url} exports no function openDataset(options)`);

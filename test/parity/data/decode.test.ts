@@ -2,11 +2,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { toInterleaved } from "../../../src/data/image.ts";
 import { decodeFile } from "../../../src/data/node.ts";
 import { sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
 const reason = pythonSkipReason("PIL", "numpy");
 const photos = sharedData("photos");

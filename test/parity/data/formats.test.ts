@@ -1,9 +1,11 @@
 /** The real CIFAR-10, Fashion-MNIST and ImageFolder, against NumPy and torchvision reading the same files. */
 import { basename, join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { cifar10, type Dataset, idx, imageFolder, NORMALIZATION, openDataset } from "../../../src/data/node.ts";
 import { planes, sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
 /** What both sides say about a set. */
 interface Facts {
@@ -102,7 +104,6 @@ describe.skipIf(folderReason !== undefined || imagenette.reason !== undefined)("
       python(
         `${FACTS}
 from torchvision.datasets import ImageFolder
-from PIL import ImageOps
 import os
 d = ImageFolder(sys.argv[1] + "/train")
 print(json.dumps({"files": [os.path.basename(f) for f, _ in d.samples], "labels": d.targets, "classes": d.classes}))

@@ -1,5 +1,5 @@
 /** Resampling, geometry and colours give the bytes that PIL and torchvision give. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   adjustBrightness,
   adjustContrast,
@@ -11,6 +11,8 @@ import { centerCrop, hflip, pad, resize, resizedSize } from "../../../src/data/g
 import { type Image, interleaved, toInterleaved } from "../../../src/data/image.ts";
 import { pythonSkipReason } from "../../support/python.ts";
 import { type PilCase, pil, testPicture } from "./pil.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
 interface Case extends PilCase {
   readonly ours: Image;

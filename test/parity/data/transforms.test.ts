@@ -1,7 +1,7 @@
 /** Whole pipelines against torchvision's on the same photographs, and the distributions of the random transforms. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { cutmix, cutmixBox, mix, mixup, oneHot } from "../../../src/data/mix.ts";
 import {
   applyTransforms,
@@ -14,6 +14,8 @@ import { colorJitter, erasedBox, resizedCropBox } from "../../../src/data/random
 import { Random } from "../../../src/random.ts";
 import { sharedData, temporaryFolder } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
 const reason = pythonSkipReason("torch", "torchvision");
 const photos = sharedData("photos");
@@ -178,6 +180,7 @@ describe.skipIf(reason !== undefined)("mixing of batches", () => {
     const { images } = batch();
     const script = `
 import torch, json, sys
+
 x = torch.tensor(json.load(sys.stdin)).reshape(5, 3, 6, 8)
 t = torch.nn.functional.one_hot(torch.tensor([0, 2, 1, 2, 3]), 4).float()
 r, s = x.roll(1, 0), t.roll(1, 0)
