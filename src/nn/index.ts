@@ -4,7 +4,7 @@ export type { Size } from "./functional.ts";
 export * as F from "./functional.ts";
 export * as init from "./init.ts";
 export * from "./layers.ts";
-export { classScores, crossEntropy } from "./loss.ts";
+export { classScores, crossEntropy, logProbabilities } from "./loss.ts";
 export { Module, type Output } from "./module.ts";
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
 export { cat, Tensor } from "./tensor.ts";

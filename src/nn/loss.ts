@@ -10,9 +10,13 @@ import type { Tensor } from "./tensor.ts";
  * probabilities; `logSoftmax` makes log(softmax(x)) one stable operator.
  */
 export function crossEntropy(x: Tensor, target: Tensor): Tensor {
+  return target.mul(logProbabilities(x)).sum([1]).mean([0]).neg();
+}
+
+/** Log-probabilities [N, K] of what a classifier gives [N, K, …]: scores, or probabilities where it ends in Softmax. */
+export function logProbabilities(x: Tensor): Tensor {
   const ends = x.tracer.graph.producer(x.value)?.op;
-  const log = ends === "Softmax" ? x.log() : ends === "LogSoftmax" ? x : x.logSoftmax(1);
-  return target.mul(classScores(log)).sum([1]).mean([0]).neg();
+  return classScores(ends === "Softmax" ? x.log() : ends === "LogSoftmax" ? x : x.logSoftmax(1));
 }
 
 /** [N, K, 1, 1] → [N, K] */

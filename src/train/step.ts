@@ -1,9 +1,8 @@
 import { check, isStatic, numel, type TensorData, zeros } from "../graph/index.ts";
 import type { Mask, Module } from "../nn/index.ts";
-import type { Optimizer } from "../optim/index.ts";
 import { Random } from "../random.ts";
-import type { DeviceTensor, Engine, Executable } from "../runtime/engine.ts";
-import { next, type TrainingGraph, type TrainingGraphOptions, trainingGraph } from "./training-graph.ts";
+import type { DeviceTensor, Engine, Executable, Feeds } from "../runtime/engine.ts";
+import { next, type TrainingGraphOptions, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
 export interface TrainingStepOptions extends Omit<TrainingGraphOptions, "target"> {
   engine: Engine;
@@ -11,130 +10,249 @@ export interface TrainingStepOptions extends Omit<TrainingGraphOptions, "target"
   seed?: number;
 }
 
-export interface StepInput {
-  /** Images [N, C, H, W]. */
+/** Images and what they should be classified as. */
+export interface TrainingBatch {
+  /** [N, C, H, W] */
   readonly input: TensorData;
   /** Probabilities of the classes wanted [N, K]; see `oneHot`. */
   readonly target: TensorData;
-  readonly lr: number;
 }
 
 export interface StepResult {
-  /** Mean loss of the batch, before the update. */
+  /** Mean loss over the images, before the update. */
   readonly loss: number;
-  /** Images of the batch that were classified rightly, before the update. */
+  /** Images that were classified rightly, before the update. */
   readonly correct: number;
 }
 
 /**
- * A network in training: one compiled graph, and its state in two sets of buffers that swap roles, so that a step allocates
- * none.
+ * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that a step allocates none.
  */
 export class TrainingStep {
   readonly #model: Module;
-  readonly #training: TrainingGraph;
-  readonly #executable: Executable;
-  readonly #optimizer: Optimizer;
-  readonly #seed: number;
+  readonly #graphs: TrainingGraphs;
+  readonly #options: TrainingStepOptions;
   /** Frozen parameters, and buffers that no step changes. */
-  readonly #fixed: Record<string, TensorData>;
-  #current: Record<string, TensorData | DeviceTensor>;
-  #spare: Record<string, DeviceTensor> = {};
+  readonly #fixed: Readonly<Record<string, TensorData>>;
+  readonly #state: SwappedBuffers;
+  readonly #executables = new Map<Half, Promise<Executable>>();
   #steps = 0;
 
-  private constructor(model: Module, training: TrainingGraph, executable: Executable, options: TrainingStepOptions) {
+  private constructor(model: Module, graphs: TrainingGraphs, options: TrainingStepOptions) {
     this.#model = model;
-    this.#training = training;
-    this.#executable = executable;
-    this.#optimizer = options.optimizer;
-    this.#seed = options.seed ?? 0;
+    this.#graphs = graphs;
+    this.#options = options;
     const weights = model.stateDict();
-    const fed = new Set(executable.inputs);
-    const changing = new Set(training.state);
-    this.#fixed = Object.fromEntries([...weights].filter(([key]) => fed.has(key) && !changing.has(key)));
-    this.#current = Object.fromEntries(
-      training.state.map((name) => {
-        const shape = training.optimizerState.get(name);
-        return [name, shape ? zeros("float32", shape) : weights.get(name)!];
-      }),
-    );
+    this.#fixed = Object.fromEntries([...weights].filter(([key]) => !graphs.state.has(key)));
+    const start = new Map<string, TensorData>();
+    for (const [name, { shape, start: from, key }] of graphs.state) {
+      start.set(name, from === "zeros" ? zeros("float32", shape) : weights.get(key)!);
+    }
+    this.#state = new SwappedBuffers(start);
   }
 
   /** Compiles the step of a network. Its weights are drawn with seed 0 where they were never set. */
   static async create(model: Module, options: TrainingStepOptions): Promise<TrainingStep> {
-    const { engine } = options;
-    const training = trainingGraph(model, { ...options, target: engine.target });
-    const executable = await engine.compile(training.graph, { keepOnDevice: true });
-    return new TrainingStep(model, training, executable, options);
+    const graphs = trainingGraphs(model, { ...options, target: options.engine.target });
+    const step = new TrainingStep(model, graphs, options);
+    await step.#executable("step");
+    return step;
   }
 
-  /** Steps done. */
+  /** Updates done. */
   get steps(): number {
     return this.#steps;
   }
 
   get numClasses(): number {
-    return this.#training.numClasses;
+    return this.#graphs.numClasses;
   }
 
-  /** Learns from one batch. */
-  async run({ input, target, lr }: StepInput): Promise<StepResult> {
-    const { masks, state } = this.#training;
-    const step = this.#steps + 1;
-    const scalars = Object.entries(this.#optimizer.scalars(lr, step));
-    const feeds: Record<string, TensorData | DeviceTensor> = { ...this.#fixed, ...this.#current, input, target };
-    for (const mask of masks) feeds[mask.input] = drawMask(mask, input.shape[0]!, this.#seed, step);
-    for (const [name, value] of scalars) feeds[name] = { dtype: "float32", shape: [], data: Float32Array.of(value) };
-    const results = await this.#executable.run(feeds, { into: this.#spare });
+  /** The state as it is now, by name: weights, running statistics, the optimizer's tensors. Not copied. */
+  get feeds(): Feeds {
+    return { ...this.#fixed, ...this.#state.current };
+  }
 
-    const former = this.#current;
-    this.#current = {};
-    this.#spare = {};
-    for (const name of state) {
-      this.#current[name] = results[next(name)]!;
-      const old = former[name]!;
-      // the first state is the caller's own memory
-      if ("read" in old) this.#spare[next(name)] = old;
-    }
+  /** One update from one batch, or from several that count together as one: gradients are then summed up first. */
+  async run(batches: TrainingBatch | readonly TrainingBatch[], lr: number): Promise<StepResult> {
+    const list = "input" in batches ? [batches] : batches;
+    const step = this.#steps + 1;
+    const scalars = Object.entries(this.#options.optimizer.scalars(lr, step));
+    const rates: Feeds = Object.fromEntries(scalars.map(([name, value]) => [name, scalar(value)]));
+    const result = list.length === 1 ? await this.#whole(list[0]!, step, rates) : await this.#halves(list, step, rates);
     this.#steps = step;
-    const [loss, correct] = await Promise.all([scalar(results.loss!), scalar(results.correct!)]);
+    return result;
+  }
+
+  async #whole(batch: TrainingBatch, step: number, rates: Feeds): Promise<StepResult> {
+    const executable = await this.#executable("step");
+    const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
+    return measured(await this.#state.advance(executable, feeds));
+  }
+
+  async #halves(batches: readonly TrainingBatch[], step: number, rates: Feeds): Promise<StepResult> {
+    const total = batches.reduce((sum, { input }) => sum + input.shape[0]!, 0);
+    const sums = new SwappedBuffers(
+      new Map([...this.#graphs.sums].map(([name, shape]) => [name, zeros("float32", shape)])),
+    );
+    const accumulate = await this.#executable("accumulate");
+    let loss = 0;
+    let correct = 0;
+    for (const [i, batch] of batches.entries()) {
+      const share = batch.input.shape[0]! / total;
+      const feeds = { ...this.feeds, ...sums.current, ...this.#batch(batch, step, i), share: scalar(share) };
+      const results = await accumulate.run(feeds, { into: { ...sums.spare, ...this.#state.spare } });
+      sums.take(results);
+      this.#state.take(results);
+      const part = await measured(results);
+      loss += part.loss * share;
+      correct += part.correct;
+    }
+    await this.#state.advance(await this.#executable("update"), { ...this.feeds, ...sums.current, ...rates });
+    sums.dispose();
     return { loss, correct };
   }
 
-  /** All weights, and the optimizer's tensors under `name:key`, copied. */
-  async state(): Promise<Map<string, TensorData>> {
-    const entries = Object.entries(this.#current).map(
-      async ([name, tensor]) => [name, copied(await read(tensor))] as const,
+  #batch({ input, target }: TrainingBatch, step: number, part: number): Feeds {
+    const seed = this.#options.seed ?? 0;
+    const masks = this.#graphs.masks.map(
+      (mask) => [mask.input, drawMask(mask, input.shape[0]!, seed, step, part)] as const,
     );
-    return new Map(await Promise.all(entries));
+    return { input, target, ...Object.fromEntries(masks) };
   }
 
-  /** Writes the weights back into the network. */
-  async sync(): Promise<Module> {
+  /** The whole state copied: weights and running statistics by key, the optimizer's tensors as `name:key`. */
+  async state(): Promise<Map<string, TensorData>> {
+    return this.#state.read();
+  }
+
+  /** Goes on from a state that `state()` gave after this many steps. Throws where its tensors are not those of this step. */
+  restore(state: ReadonlyMap<string, TensorData>, steps: number): void {
+    const missing = [...this.#graphs.state.keys()].filter((name) => !state.has(name));
+    check(
+      missing.length === 0,
+      () => `the training state lacks ${missing.slice(0, 5).join(", ")}: it is of another network or optimizer`,
+    );
+    for (const [name, { shape }] of this.#graphs.state) {
+      const given = state.get(name)!;
+      check(
+        given.dtype === "float32" && given.shape.join() === shape.join(),
+        () =>
+          `the training state has ${name} as ${given.dtype}[${given.shape}], but the network has [${shape}]: it is of another network`,
+      );
+    }
+    this.#state.set(state);
+    this.#steps = steps;
+  }
+
+  /** The network's weights by key, in its order, copied; with `ema`, the moving averages in place of the parameters. */
+  async weights({ ema = false }: { ema?: boolean } = {}): Promise<Map<string, TensorData>> {
     const state = await this.state();
     const weights = this.#model.stateDict();
     for (const key of weights.keys()) {
-      const value = state.get(key);
+      const value = (ema ? state.get(`ema:${key}`) : undefined) ?? state.get(key);
       if (value) weights.set(key, value);
     }
-    for (const key of this.#training.counters) {
+    for (const key of this.#graphs.counters) {
       weights.set(key, { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(this.#steps)) });
     }
-    return this.#model.loadStateDict(weights);
+    return weights;
+  }
+
+  /** Writes the weights back into the network. */
+  async sync(options: { ema?: boolean } = {}): Promise<Module> {
+    return this.#model.loadStateDict(await this.weights(options));
   }
 
   async dispose(): Promise<void> {
-    for (const tensor of [...Object.values(this.#current), ...Object.values(this.#spare)])
-      if ("read" in tensor) tensor.dispose();
-    await this.#executable.dispose();
+    this.#state.dispose();
+    for (const executable of this.#executables.values()) await (await executable).dispose();
+    this.#executables.clear();
+  }
+
+  #executable(half: Half): Promise<Executable> {
+    let executable = this.#executables.get(half);
+    if (!executable) {
+      executable = this.#options.engine.compile(this.#graphs[half], { keepOnDevice: true });
+      this.#executables.set(half, executable);
+    }
+    return executable;
   }
 }
 
-/** A dropout mask: a function of (seed, step, layer) alone. */
-export function drawMask({ input, shape, p }: Mask, batch: number, seed: number, step: number): TensorData<"float32"> {
+type Half = "step" | "accumulate" | "update";
+
+/** Named tensors that runs replace: what a run reads is `current`, what it may write into is `spare`. */
+class SwappedBuffers {
+  current: Record<string, TensorData | DeviceTensor>;
+  spare: Record<string, DeviceTensor> = {};
+
+  constructor(start: ReadonlyMap<string, TensorData>) {
+    this.current = Object.fromEntries(start);
+  }
+
+  async advance(executable: Executable, feeds: Feeds): Promise<Record<string, DeviceTensor>> {
+    const results = await executable.run(feeds, { into: this.spare });
+    this.take(results);
+    return results;
+  }
+
+  /** Makes the results current; the tensors they replace are written into next. */
+  take(results: Readonly<Record<string, DeviceTensor>>): void {
+    for (const name of Object.keys(this.current)) {
+      const result = results[next(name)];
+      if (!result) continue;
+      const old = this.current[name]!;
+      this.current[name] = result;
+      delete this.spare[next(name)];
+      // the first state is the caller's own memory
+      if (onDevice(old)) this.spare[next(name)] = old;
+    }
+  }
+
+  set(state: ReadonlyMap<string, TensorData>): void {
+    const names = Object.keys(this.current);
+    this.dispose();
+    this.current = Object.fromEntries(names.map((name) => [name, state.get(name)!]));
+  }
+
+  async read(): Promise<Map<string, TensorData>> {
+    const entries = Object.entries(this.current).map(async ([name, tensor]) => {
+      const data = onDevice(tensor) ? await tensor.read() : tensor;
+      return [name, { ...data, data: data.data.slice() } as TensorData] as const;
+    });
+    return new Map(await Promise.all(entries));
+  }
+
+  dispose(): void {
+    for (const tensor of [...Object.values(this.current), ...Object.values(this.spare)])
+      if (onDevice(tensor)) tensor.dispose();
+    this.spare = {};
+  }
+}
+
+const onDevice = (tensor: TensorData | DeviceTensor): tensor is DeviceTensor => "read" in tensor;
+
+const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
+
+async function measured(results: Readonly<Record<string, DeviceTensor>>): Promise<StepResult> {
+  const [loss, correct] = await Promise.all([results.loss!.read(), results.correct!.read()]);
+  results.loss!.dispose();
+  results.correct!.dispose();
+  return { loss: Number(loss.data[0]), correct: Number(correct.data[0]) };
+}
+
+/** A dropout mask: a function of (seed, step, part of the step, layer) alone. */
+export function drawMask(
+  { input, shape, p }: Mask,
+  batch: number,
+  seed: number,
+  step: number,
+  part = 0,
+): TensorData<"float32"> {
   const sizes = shape.map((dim) => (typeof dim === "number" ? dim : batch));
   check(isStatic(sizes), () => `the dropout mask ${input} has no known shape`);
-  const random = new Random(seed, step, input);
+  const random = new Random(seed, step, part, input);
   const data = new Float32Array(numel(sizes));
   const kept = 1 / (1 - p);
   const threshold = Math.round(p * 2 ** 32);
@@ -151,17 +269,4 @@ export function oneHot(labels: ArrayLike<number>, numClasses: number, smoothing 
     data[i * numClasses + label]! += 1 - smoothing;
   }
   return { dtype: "float32", shape: [labels.length, numClasses], data };
-}
-
-async function read(tensor: TensorData | DeviceTensor): Promise<TensorData> {
-  return "read" in tensor ? tensor.read() : tensor;
-}
-
-function copied(tensor: TensorData): TensorData {
-  return { ...tensor, data: tensor.data.slice() } as TensorData;
-}
-
-async function scalar(tensor: DeviceTensor): Promise<number> {
-  const { data } = await tensor.read();
-  return Number(data[0]);
 }
