@@ -167,8 +167,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
       for (let index = from; index < batchesPerEpoch; index++) {
         const number = epoch * batchesPerEpoch + index;
         const asked = performance.now();
-        const last = Math.min(end, number + maker.ahead);
-        keepAhead(number, last);
+        keepAhead(number, Math.min(end, number + maker.ahead));
         const made = await pending.get(number)!;
         pending.delete(number);
         const now = performance.now();
@@ -182,7 +181,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
         yield batchOf(made, epoch, index, dataset.classes.length);
       }
       stats.elapsed = performance.now() - start;
-      if (stats.batches === 0 && from < batchesPerEpoch) {
+      if (stats.batches === 0 && from === 0) {
         const [first] = skipped.values();
         throw new DataError(`every sample was skipped; the first: ${first?.file}: ${first?.reason}`, {
           file: dataset.name,
