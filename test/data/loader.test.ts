@@ -27,6 +27,7 @@ const AUGMENT: readonly Transform[] = [
   { randomErasing: { value: "random" } },
 ];
 
+const root = temporaryFolder();
 const open: Loader[] = [];
 afterEach(async () => {
   for (const loader of open.splice(0)) await loader.close();
@@ -120,7 +121,7 @@ describe("workers", () => {
   });
 
   test("a set of one's own, by its module", async () => {
-    const folder = temporaryFolder();
+    const folder = join(root, "own");
     const file = put(
       join(folder, "own.mjs"),
       `export const openDataset = ({ length }) => ({ name: "own", classes: ["a", "b"], length,
@@ -258,7 +259,7 @@ describe.skipIf(imagenette.reason !== undefined)("real photographs", () => {
   });
 
   test("a corrupt file in a worker surfaces with its name, or is skipped", async () => {
-    const folder = temporaryFolder();
+    const folder = join(root, "corrupt");
     put(join(folder, "cat", "cut.jpg"), Buffer.from("ffd8ffe000104a46", "hex"));
     const { readFileSync } = await import("node:fs");
     put(join(folder, "cat", "good.jpg"), readFileSync(set.describe!(0)));
