@@ -1,5 +1,5 @@
 import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
-import { convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
+import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
 import { type Application, elements, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
@@ -17,6 +17,22 @@ function convWindow(node: Pick<Application, "op" | "inputs" | "attributes"> | No
     () => `${node.op}: the weight needs the shape [O, C, kH, kW], not ${formatShape(w.shape)}`,
   );
   return windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]);
+}
+
+/** The convolution of dy, as far as x reaches: with output_padding there may be room for one window more. */
+function convolved(g: Ops, dy: Value, w: Value, x: Value, { window, group }: ConvGeometry): Value {
+  const dx = g.one("Conv", [dy, w], {
+    kernel_shape: window.kernel,
+    strides: window.stride,
+    dilations: window.dilation,
+    pads: [...window.before, ...window.after],
+    group,
+  });
+  const cut = [2, 3].filter((axis) => dx.shape[axis] !== x.shape[axis]);
+  return g.slice(
+    dx,
+    cut.map((axis) => [axis, 0, x.shape[axis] as number]),
+  );
 }
 
 /** A Conv node spelled otherwise where the engine is faster with that: its output, or undefined to keep the node. */
@@ -77,6 +93,17 @@ export const convolution = {
         before[axis] -
         after[axis];
       return [{ dtype: x.dtype, shape: [x.shape[0]!, (w.shape[1] as number) * group, size(0), size(1)] }];
+    },
+    /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */
+    gradient(g, { node, dy, needs }) {
+      const [x, w] = [input(node, 0), input(node, 1)];
+      const window = convWindow(node);
+      const group = attribute.int(node, "group", 1);
+      return [
+        needs(0) ? convolved(g, dy[0]!, w, x, { window, group }) : undefined,
+        needs(1) ? weightGradient(g, x, dy[0]!, w, { window, group }) : undefined,
+        needs(2) ? sumPerChannel(g, dy[0]!) : undefined,
+      ];
     },
     macs: (node) => elements(node.inputs[0]!.shape) * elements(node.inputs[1]!.shape.slice(1)),
   },

@@ -12,6 +12,7 @@ import {
   type TensorData,
   type Value,
 } from "../graph/index.ts";
+import { unbroadcast } from "./elementwise.ts";
 import { type Application, axisOf, constantInput, input, type Operator, shapeInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
@@ -214,14 +215,14 @@ export const layout = {
     gradient(g, { node, dy }) {
       const mode = attribute.string(node, "mode", "constant");
       check(mode === "constant", () => `Pad: mode "${mode}" has no gradient here; only "constant" has`);
-      const { shape } = input(node, 0);
       const pads = constantInput(applied(g, node), 1);
-      const parts = shape.flatMap((dim, axis) =>
-        pads[axis] === 0 && pads[axis + shape.length] === 0
-          ? []
-          : [[axis, pads[axis]!, pads[axis]! + (dim as number)] as const],
-      );
-      return [g.slice(dy[0]!, parts)];
+      // what was added is cut off again, and zeros stand for what was cut off
+      return [
+        g.pad(
+          dy[0]!,
+          pads.map((count) => -count),
+        ),
+      ];
     },
   },
   Expand: {
@@ -233,9 +234,7 @@ export const layout = {
       return [{ dtype, shape: wide }];
     },
     gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      const axes = x.shape.flatMap((dim, axis) => (dim === 1 && dy[0]!.shape[axis] !== 1 ? [axis] : []));
-      return [g.reduceSum(dy[0]!, axes)];
+      return [unbroadcast(g, dy[0]!, input(node, 0))];
     },
   },
   Shape: { infer: (node) => [{ dtype: "int64", shape: [input(node, 0).shape.length] }] },

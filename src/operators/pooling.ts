@@ -85,14 +85,15 @@ function maxGradient(g: Ops, node: Node, dy: Value): Value {
     return comparedGradient(g, x, node.outputs[0]!, dy, window);
   }
   const [, indices] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
-  const apart = window.kernel.every((size, axis) => size <= window.stride[axis]!);
-  return apart ? unpooled(g, dy, indices!, x, window) : scatterSum(g, dy, indices!, x);
+  const apart = window.kernel.every((size, axis) => window.dilation[axis]! * (size - 1) < window.stride[axis]!);
+  return apart ? unpooled(g, dy, indices!, x) : scatterSum(g, dy, indices!, x);
 }
 
 /** Zeros of the shape of x, with dy at flat positions that are all different. */
-function unpooled(g: Ops, dy: Value, positions: Value, x: Value, { kernel, stride }: Window): Value {
+function unpooled(g: Ops, dy: Value, positions: Value, x: Value): Value {
   const shape = isStatic(x.shape) ? g.ints(x.shape) : g.one("Shape", [x]);
-  return g.one("MaxUnpool", [dy, positions, shape], { kernel_shape: kernel, strides: stride });
+  // the positions say all, so the window is left out: with its padding the engine would not believe the shape
+  return g.one("MaxUnpool", [dy, positions, shape], { kernel_shape: [1, 1] });
 }
 
 /**

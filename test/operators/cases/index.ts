@@ -1,0 +1,10 @@
+/** For each operator of the project, applications at random geometry with PyTorch's expression for the same. */
+import { convolution } from "./convolution.ts";
+import { elementwise } from "./elementwise.ts";
+import { layout } from "./layout.ts";
+import { linear } from "./linear.ts";
+import { normalization } from "./normalization.ts";
+import { pooling } from "./pooling.ts";
+import { reduction, softmax } from "./reduction.ts";
+
+export const CASES = { convolution, elementwise, layout, linear, normalization, pooling, reduction, softmax };
