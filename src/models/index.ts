@@ -1,6 +1,7 @@
 /** The classic networks, built of `nn`. Imports `nn` and `graph`. */
 export * from "./googlenet.ts";
 export * from "./inception.ts";
+export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { createModel, MODELS, type ModelEntry, type ModelName, modelEntry } from "./registry.ts";

@@ -1,6 +1,7 @@
 import { check } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { googlenet } from "./googlenet.ts";
+import { inceptionSmall } from "./inception-small.ts";
 import { nin, ninImageNet } from "./nin.ts";
 import type { ModelOptions, Variant } from "./options.ts";
 import { type VggDepth, vgg } from "./vgg.ts";
@@ -55,6 +56,13 @@ export const MODELS = {
     inputSize: 224,
     numClasses: 1000,
     title: "GoogLeNet, with two auxiliary classifiers",
+  },
+  inception_small: {
+    build: inceptionSmall,
+    variants: ["note"],
+    inputSize: 32,
+    numClasses: 10,
+    title: "Inception blocks for images of 32×32",
   },
 } as const satisfies Record<string, ModelEntry>;
 

@@ -1,0 +1,58 @@
+import { check } from "../graph/index.ts";
+import { AdaptiveAvgPool2d, Dropout, Linear, MaxPool2d, Module, Sequential, type Tensor } from "../nn/index.ts";
+import { inceptionChannels } from "./googlenet.ts";
+import { BasicConv, Inception, type InceptionWidths } from "./inception.ts";
+import type { ModelOptions } from "./options.ts";
+
+/** Output channels of each convolution; "M" halves height and width. */
+// biome-ignore format: a table
+const WIDTHS = [
+  // 1×1 3×3r  3×3 5×5r  5×5 pool     out
+  [  16,  16,  32,   8,  16,  16], //  80
+  "M",
+  [  32,  32,  64,  16,  32,  32], // 160
+  [  48,  48,  96,  16,  32,  48], // 224
+  "M",
+  [  80,  80, 160,  24,  48,  48], // 336
+] as const satisfies readonly (InceptionWidths | "M")[];
+
+const STEM = 32;
+
+/**
+ * The note's Inception blocks in a network for small images: GoogLeNet itself halves a 32×32 image away before its first
+ * block. With 0.6 M parameters it learns CIFAR-10 in minutes on two cores.
+ */
+export class InceptionSmall extends Module<Tensor> {
+  readonly stem: BasicConv;
+  readonly blocks: Sequential;
+  readonly avgpool: AdaptiveAvgPool2d;
+  readonly dropout: Dropout;
+  readonly fc: Linear;
+
+  constructor({ numClasses = 10, inChannels = 3 }: ModelOptions = {}) {
+    super();
+    let channels = STEM;
+    const blocks = WIDTHS.map((widths) => {
+      if (widths === "M") return new MaxPool2d(3, { stride: 2, ceilMode: true });
+      const block = new Inception(channels, widths);
+      channels = inceptionChannels(widths);
+      return block;
+    });
+    this.stem = new BasicConv(inChannels, STEM, 3, { padding: 1 });
+    this.blocks = new Sequential(...blocks);
+    this.avgpool = new AdaptiveAvgPool2d(1);
+    this.dropout = new Dropout(0.2);
+    this.fc = new Linear(channels, numClasses);
+  }
+
+  /** x [N, C, H, W] → logits [N, numClasses] */
+  forward(x: Tensor): Tensor {
+    const features = this.avgpool.call(this.blocks.call(this.stem.call(x)));
+    return this.fc.call(this.dropout.call(features.flatten(1)));
+  }
+}
+
+export function inceptionSmall(options: ModelOptions = {}): InceptionSmall {
+  check((options.variant ?? "note") === "note", () => 'inception_small: the only variant is "note"');
+  return new InceptionSmall(options);
+}
