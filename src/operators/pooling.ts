@@ -134,6 +134,8 @@ function maxGradientAlong(
     // the share of window o belongs to element o + tap − before
     const shift = tap - before[along];
     const [cutStart, cutEnd] = [Math.max(0, -shift), Math.max(0, out + shift - size)];
+    // this tap meets nothing but padding
+    if (cutStart + cutEnd >= out) continue;
     const kept = cutStart + cutEnd === 0 ? share : g.slice(share, [[axis, cutStart, out - cutEnd]]);
     const start = Math.max(0, shift);
     shares.push(g.pad(kept, at(start, size - start - (out - cutStart - cutEnd))));

@@ -157,6 +157,7 @@ export function expectClose(actual: TensorData, wanted: TensorData, tolerance: n
   const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   const difference = expected.map((value, i) => Math.abs(value - given[i]!));
   const worst = difference.reduce((worst, value, i) => (value <= difference[worst]! ? worst : i), 0);
+  expect(Number.isFinite(largest), `${what} of the reference is finite`).toBe(true);
   const allowed = tolerance * Math.max(largest, 0.1);
   expect(
     difference.every((value) => value <= allowed),

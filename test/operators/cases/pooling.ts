@@ -24,7 +24,8 @@ function fitted({ kernel, stride, dilation, before, after, room, ceil }: Windows
     const half = Math.min(before[i], Math.floor(kernel[i] / 2));
     const end = ceil ? half : Math.min(after[i], kernel[i] - 1);
     const reach = (dilated ? dilation[i] : 1) * (kernel[i] - 1) + 1;
-    const size = Math.max(1, reach - half - end + room[i]);
+    // where the dilation is larger than the input, a window may meet nothing but padding
+    const size = Math.max(dilated ? dilation[i] : 1, reach - half - end + room[i]);
     // PyTorch drops a last window that would start in the padding behind the input. So does ONNX Runtime when it runs, but not
     // when it infers shapes, and then fails over the difference; layers spell ceil_mode as padding for that reason.
     const steps = Math.ceil((size + 2 * half - reach) / stride[i]);
