@@ -109,7 +109,10 @@ export const normalization = {
       return isTraining(node) ? [y, statistic, statistic] : [y];
     },
     gradient(g, { node, dy, needs }) {
-      if (isTraining(node)) return trainingGradient(g, node, dy[0]!, needs);
+      if (isTraining(node)) {
+        check(dy[0] && !dy[1] && !dy[2], () => "BatchNormalization: its running statistics carry no gradient");
+        return trainingGradient(g, node, dy[0], needs);
+      }
       const [x, scale, , mean, variance] = [0, 1, 2, 3, 4].map((i) => input(node, i)) as [
         Value,
         Value,

@@ -1,5 +1,5 @@
 import { attribute, type Dim, type Node, type TensorType, type Value } from "../graph/index.ts";
-import { type Application, axisOf, input, type Operator } from "./operator.ts";
+import { type Application, axisOf, constantInput, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 /** Axes to reduce: an input (ReduceSum) or an attribute (the others, in this opset); all where none are given. */
@@ -32,7 +32,7 @@ function keepAxes(g: Ops, value: Value, x: Value, axes: readonly number[]): Valu
 function reduce(spread?: (g: Ops, dy: Value, x: Value, y: Value, axes: readonly number[]) => Value): Operator {
   return {
     infer(node) {
-      return reduced(node, axesOf(node, node.inputs[1] ? node.constant(1) : undefined));
+      return reduced(node, axesOf(node, node.inputs[1] && constantInput(node, 1)));
     },
     ...(spread && {
       gradient(g, { node, dy }) {
@@ -43,6 +43,12 @@ function reduce(spread?: (g: Ops, dy: Value, x: Value, y: Value, axes: readonly 
       },
     }),
   };
+}
+
+/** The elements that are equal to the extreme share its gradient evenly, as in torch.amax. */
+function amongEqual(g: Ops, dy: Value, x: Value, y: Value, axes: readonly number[]): Value {
+  const winners = g.indicator(g.equal(x, y));
+  return g.mul(winners, g.div(dy, g.reduceSum(winners, axes)));
 }
 
 function constantAxes(g: Ops, node: Node): readonly number[] | undefined {
@@ -56,8 +62,8 @@ export const reduction = {
   ReduceMean: reduce((g, dy, x, _, axes) => g.expand(g.div(dy, g.count(x, axes)), x)),
   ReduceSumSquare: reduce((g, dy, x) => g.mul(g.scale(dy, 2), x)),
   ReduceL2: reduce((g, dy, x, y) => g.mul(g.div(dy, y), x)),
-  ReduceMax: reduce(),
-  ReduceMin: reduce(),
+  ReduceMax: reduce(amongEqual),
+  ReduceMin: reduce(amongEqual),
   ReduceProd: reduce(),
   ArgMax: {
     infer(node) {

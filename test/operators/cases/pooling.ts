@@ -73,6 +73,24 @@ export const pooling: Record<string, Family> = {
       };
     },
   ),
+  /** Back to where the winners of a MaxPool stood. */
+  MaxUnpool: family(
+    fc.record({ shape: fc.tuple(upTo(3, 1), upTo(9, 3), upTo(9, 3)), size: upTo(3, 1) }),
+    (geometry, N, draw) => {
+      const { shape, size } = geometry;
+      const window = { kernel_shape: [size, size], strides: [size, size] };
+      return {
+        inputs: [draw.spaced([N, ...shape])],
+        wrt: [],
+        build: ([x]) => {
+          const { ops } = x!.tracer;
+          const [y, winners] = ops.emit("MaxPool", [x!.value], window);
+          return x!.wrap(ops.one("MaxUnpool", [y, winners, ops.one("Shape", [x!.value])], window));
+        },
+        torch: `F.max_unpool2d(*F.max_pool2d(x[0], ${size}, return_indices=True), ${size}, output_size=x[0].shape)`,
+      };
+    },
+  ),
   AveragePool: family(fc.record({ windows, include: fc.boolean() }), ({ windows, include }, N, draw): Case => {
     const { channels, kernel, stride } = windows;
     const { before, after, size, ceil } = fitted(windows, false);

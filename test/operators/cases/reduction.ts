@@ -18,8 +18,8 @@ const reductions = shapes.chain((shape) =>
 /** Written with axes as an attribute, as all but ReduceSum have them in this opset. */
 function reduce(
   op: string,
-  torch: (options: string, axes: readonly number[]) => string,
-  differentiable = true,
+  torch: (options: string) => string,
+  { differentiable = true, ties = false }: { differentiable?: boolean; ties?: boolean } = {},
 ): Family {
   return family(reductions, ({ shape, axes, keepdims }, N, draw) => {
     const all = [N, ...shape].map((_, axis) => axis);
@@ -27,10 +27,11 @@ function reduce(
     const attributes = { keepdims: keepdims ? 1 : 0, ...(axes.length > 0 && op !== "ReduceSum" && { axes }) };
     const ints = op === "ReduceSum" && axes.length > 0 ? [axes] : [];
     return {
-      inputs: [draw.awayFromZero([N, ...shape])],
+      inputs: [ties ? draw.integers([N, ...shape]) : draw.awayFromZero([N, ...shape])],
+      smooth: !ties,
       wrt: differentiable ? [0] : [],
       build: apply(op, attributes, { ints }),
-      torch: torch(`dim=${py(given)}, keepdim=${py(keepdims)}`, given),
+      torch: torch(`dim=${py(given)}, keepdim=${py(keepdims)}`),
     };
   });
 }
@@ -40,13 +41,13 @@ export const reduction: Record<string, Family> = {
   ReduceMean: reduce("ReduceMean", (options) => `x[0].mean(${options})`),
   ReduceSumSquare: reduce("ReduceSumSquare", (options) => `(x[0] ** 2).sum(${options})`),
   ReduceL2: reduce("ReduceL2", (options) => `(x[0] ** 2).sum(${options}).sqrt()`),
-  ReduceMax: reduce("ReduceMax", (options) => `x[0].amax(${options})`, false),
-  ReduceMin: reduce("ReduceMin", (options) => `x[0].amin(${options})`, false),
+  ReduceMax: reduce("ReduceMax", (options) => `x[0].amax(${options})`, { ties: true }),
+  ReduceMin: reduce("ReduceMin", (options) => `x[0].amin(${options})`, { ties: true }),
   ReduceProd: reduce(
     "ReduceProd",
     // PyTorch multiplies along one axis at a time: logarithms and a count of signs stand for it
     (options) => `(x[0].abs().log().sum(${options}).exp() * (1 - 2 * ((x[0] < 0).sum(${options}) % 2)))`,
-    false,
+    { differentiable: false },
   ),
   ArgMax: family(
     fc.record({ shape: shapes, axis: fc.nat(3), negative: fc.boolean(), keepdims: fc.boolean() }),

@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { OPERATORS } from "../../src/operators/index.ts";
+import { Draw } from "../support/draw.ts";
+import { CASES } from "./cases/index.ts";
+
+/** Operators without a gradient, and why. Every other one is differentiated in gradients.test.ts. */
+const NOT_DIFFERENTIABLE = {
+  And: "true or false",
+  ArgMax: "whole numbers",
+  Constant: "has no input",
+  ConstantOfShape: "reads a shape",
+  Equal: "true or false",
+  Gather: "picks sizes in networks, not features",
+  Greater: "true or false",
+  GreaterOrEqual: "true or false",
+  Less: "true or false",
+  LessOrEqual: "true or false",
+  MaxUnpool: "emitted by gradients only",
+  Not: "true or false",
+  Or: "true or false",
+  ReduceProd: "multiplies sizes in networks, not features",
+  ScatterElements: "emitted by gradients only",
+  Shape: "whole numbers",
+  Sign: "a step",
+} as const satisfies Record<string, string>;
+
+const families = Object.assign({}, ...Object.values(CASES)) as (typeof CASES)[keyof typeof CASES];
+
+describe("the table of operators", () => {
+  it("has a case for every operator", () => {
+    expect(Object.keys(families).sort()).toEqual(Object.keys(OPERATORS).sort());
+  });
+
+  it.each(Object.keys(OPERATORS))("%s is differentiated in its case, or listed with a reason", (op) => {
+    const { geometry, at } = families[op]!;
+    const [drawn] = fc.sample(geometry, { numRuns: 1, seed: 1 });
+    const { wrt = [0] } = at(drawn, 2, new Draw(1));
+    expect(wrt.length === 0, "its case is not differentiated").toBe(Object.hasOwn(NOT_DIFFERENTIABLE, op));
+    expect(OPERATORS[op]!.gradient === undefined, "its record has no gradient").toBe(
+      Object.hasOwn(NOT_DIFFERENTIABLE, op),
+    );
+  });
+});
