@@ -8,7 +8,6 @@ import type { ModelOptions } from "./options.ts";
 // biome-ignore format: a table
 const WIDTHS = [
   // 1×1 3×3r  3×3 5×5r  5×5 pool     out
-  [  16,  16,  32,   8,  16,  16], //  80
   "M",
   [  32,  32,  64,  16,  32,  32], // 160
   [  48,  48,  96,  16,  32,  48], // 224
