@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { type Dim, type Shape, type TensorData, tensor } from "../../src/graph/index.ts";
 import { Identity, type Tensor, Tracer } from "../../src/nn/index.ts";
+import type { Target } from "../../src/operators/index.ts";
 import { differentiate } from "../../src/passes/index.ts";
 import type { Executable } from "../../src/runtime/engine.ts";
 import { nodeEngine } from "../../src/runtime/node.ts";
@@ -58,13 +59,15 @@ export const closeTorch = () => torch.close();
 
 /** Draws geometries and checks each, with a batch of 2, or with a named batch size at 1 and 3. */
 export async function checkFamily({ geometry, at }: Family, runs = RUNS): Promise<void> {
-  const drawn = fc.record({ geometry, symbolic: fc.boolean(), seed: fc.nat() });
+  // the spellings for GPUs run on CPUs as well
+  const target = fc.constantFrom<Target>("cpu", "webgpu");
+  const drawn = fc.record({ geometry, symbolic: fc.boolean(), target, seed: fc.nat() });
   await fc.assert(
-    fc.asyncProperty(drawn, async ({ geometry, symbolic, seed }) => {
+    fc.asyncProperty(drawn, async ({ geometry, symbolic, target, seed }) => {
       const named = symbolic && at(geometry, 1, new Draw(seed)).batched?.length !== 0;
       const batches = named ? [1, 3] : [2];
       const cases = batches.map((batch) => at(geometry, batch, new Draw(seed)));
-      const compiled = await compile(cases[0]!, named);
+      const compiled = await compile(cases[0]!, named, target);
       try {
         for (const [i, batch] of batches.entries()) await checkCase(compiled, cases[i]!, batch, new Draw(seed + 1));
       } finally {
@@ -82,8 +85,12 @@ interface Compiled {
 }
 
 /** The graph y0, y1, … of the inputs, and the gradients dx0, dx1, … of Σ w·y where w0, w1, … are inputs too. */
-async function compile({ inputs, batched = [0], wrt = [0], build }: Case, symbolic: boolean): Promise<Compiled> {
-  const tracer = new Tracer(new Identity());
+async function compile(
+  { inputs, batched = [0], wrt = [0], build }: Case,
+  symbolic: boolean,
+  target: Target,
+): Promise<Compiled> {
+  const tracer = new Tracer(new Identity(), { target });
   const x = inputs.map(({ shape, dtype }, i) => {
     const named = symbolic && batched.includes(i);
     return tracer.input(`x${i}`, named ? ["N", ...shape.slice(1)] : shape, dtype);
@@ -97,7 +104,7 @@ async function compile({ inputs, batched = [0], wrt = [0], build }: Case, symbol
   if (wrt.length === 0) return { executable: await engine.compile(tracer.graph), outputs, wrt };
   const loss = weighted.reduce((sum, term) => sum.add(term));
   const values = wrt.map((i) => x[i]!.value);
-  const { graph, gradients } = differentiate(tracer.graph, loss.value, values);
+  const { graph, gradients } = differentiate(tracer.graph, loss.value, values, target);
   for (const [i, value] of values.entries()) graph.output(`dx${wrt[i]}`, gradients.get(value)!);
   return { executable: await engine.compile(graph), outputs, wrt };
 }

@@ -8,8 +8,9 @@ export const pairOf = <T>(item: fc.Arbitrary<T>) => fc.tuple(item, item);
 /** Strides beyond the kernel, padding beyond its reach and pixels that no window meets are among them. */
 const geometry = fc.record({
   groups: fc.constantFrom(1, 1, 2, 3),
-  inputs: upTo(3, 1),
-  outputs: upTo(3, 1),
+  // with more channels than pixels, a convolution is a product over columns
+  inputs: upTo(6, 1),
+  outputs: upTo(6, 1),
   kernel: pairOf(upTo(5, 1)),
   stride: pairOf(upTo(4, 1)),
   dilation: pairOf(upTo(3, 1)),
