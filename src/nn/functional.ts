@@ -87,8 +87,15 @@ function poolWindow(op: string, x: Tensor, kernelSize: Size, options: MaxPoolOpt
 
 /** x [N, C, H, W] → y [N, C, outH, outW] */
 export function maxPool2d(x: Tensor, kernelSize: Size, options: MaxPoolOptions = {}): Tensor {
+  const { ops } = x.tracer;
   const { attributes } = poolWindow("MaxPool", x, kernelSize, options);
-  return x.wrap(x.tracer.ops.one("MaxPool", [x.value], attributes));
+  const [top, left, bottom, right] = attributes.pads as [number, number, number, number];
+  const [kH, kW] = attributes.kernel_shape;
+  if (bottom < kH && right < kW) return x.wrap(ops.one("MaxPool", [x.value], attributes));
+  // a dilated window may hang over by more than its kernel has elements, which no engine takes as padding
+  const pads = ops.ints([0, 0, top, left, 0, 0, bottom, right]);
+  const padded = ops.one("Pad", [x.value, pads, ops.scalar(Number.NEGATIVE_INFINITY)]);
+  return x.wrap(ops.one("MaxPool", [padded], { ...attributes, pads: [0, 0, 0, 0] }));
 }
 
 /** x [N, C, H, W] → y [N, C, outH, outW] */
