@@ -1,0 +1,5 @@
+/** What a network is made of and what it costs: torchinfo's table and more. Imports `graph`, `operators` and `nn`. */
+export { COLUMNS, type Column, ROW_SETTINGS, type RowSetting } from "./columns.ts";
+export { type Row, type SummarizeOptions, type Summary, summarize, summarizeTrace, type Totals } from "./facts.ts";
+export { receptiveFields } from "./receptive-field.ts";
+export { type RenderOptions, renderCells, renderCsv, renderMarkdown, renderText } from "./render.ts";
