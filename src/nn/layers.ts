@@ -1,4 +1,4 @@
-import { Float } from "../graph/index.ts";
+import { check, Float, formatShape, product } from "../graph/index.ts";
 import type { AvgPoolOptions, ConvOptions, LocalResponseNormOptions, MaxPoolOptions, Size } from "./functional.ts";
 import * as F from "./functional.ts";
 import { defaultBias, defaultWeight, ones, zeros } from "./init.ts";
@@ -184,6 +184,11 @@ export class BatchNorm2d extends Layer {
     const ofBatch = !this.running_mean || (tracer.training && this.training);
     if (!ofBatch) return x.wrap(ops.one("BatchNormalization", inputs, { epsilon }));
 
+    check(
+      product([x.shape[0]!, ...x.shape.slice(2)]) !== 1,
+      () =>
+        `BatchNorm2d: a training batch of ${formatShape(x.shape)} has one value a channel, and so no variance; use larger batches or images`,
+    );
     // ONNX's momentum 0 hands out the statistics of the batch themselves
     const attributes = { epsilon, training_mode: 1, momentum: new Float(0) };
     const [y, batchMean, batchVariance] = ops
@@ -191,11 +196,15 @@ export class BatchNorm2d extends Layer {
       .map((value) => x.wrap(value));
     if (this.running_mean && this.running_var && this.num_batches_tracked) {
       const count = x.wrap(ops.count(x.value, [0, 2, 3]));
-      // PyTorch keeps the unbiased variance, which a single pixel does not have
+      // PyTorch keeps the unbiased variance
       const unbiased = batchVariance!.mul(count).div(count.sub(1));
-      const blend = (running: Tensor, batch: Tensor) => running.mul(1 - this.momentum).add(batch.mul(this.momentum));
-      tracer.updates.set(tracer.key(this.running_mean), blend(mean, batchMean!));
-      tracer.updates.set(tracer.key(this.running_var), blend(variance, unbiased));
+      const follow = (buffer: ModuleBuffer, batch: Tensor) => {
+        const key = tracer.key(buffer);
+        const running = tracer.updates.get(key) ?? tracer.weight(buffer);
+        tracer.updates.set(key, running.mul(1 - this.momentum).add(batch.mul(this.momentum)));
+      };
+      follow(this.running_mean, batchMean!);
+      follow(this.running_var, unbiased);
       tracer.counters.push(tracer.key(this.num_batches_tracked));
     }
     return y!;
