@@ -15,8 +15,18 @@ export function crossEntropy(x: Tensor, target: Tensor): Tensor {
 
 /** Log-probabilities [N, K] of what a classifier gives [N, K, …]: scores, or probabilities where it ends in Softmax. */
 export function logProbabilities(x: Tensor): Tensor {
-  const ends = x.tracer.graph.producer(x.value)?.op;
-  return classScores(ends === "Softmax" ? x.log() : ends === "LogSoftmax" ? x : x.logSoftmax(1));
+  const end = beforeReshapes(x);
+  const op = x.tracer.graph.producer(end.value)?.op;
+  return classScores(op === "Softmax" ? end.log() : op === "LogSoftmax" ? end : x.logSoftmax(1));
+}
+
+const RESHAPES = new Set(["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"]);
+
+/** The tensor that x holds the elements of, before axes of size 1 came or went. */
+function beforeReshapes(x: Tensor): Tensor {
+  const node = x.tracer.graph.producer(x.value);
+  const source = node && RESHAPES.has(node.op) ? node.inputs[0] : undefined;
+  return source && product(source.shape.slice(2)) === 1 ? beforeReshapes(x.wrap(source)) : x;
 }
 
 /** [N, K, 1, 1] → [N, K] */
