@@ -22,19 +22,17 @@ export function fromBlob(blob: Blob): RandomAccess {
 }
 
 /** A range that a file claims to have. Throws where it reaches past the end; `what` names it in the message. */
-export async function readRange(
-  file: RandomAccess,
-  offset: number,
-  length: number,
-  what: string,
-): Promise<Uint8Array> {
+export async function readRange(file: RandomAccess, offset: number, length: number, what: string): Promise<Uint8Array> {
   ensure(
     offset >= 0 && length >= 0 && offset + length <= file.size,
-    () => `${what} takes bytes ${offset} to ${offset + length}, but the file has ${file.size}; it is cut short or damaged`,
+    () =>
+      `${what} takes bytes ${offset} to ${offset + length}, but the file has ${file.size}; it is cut short or damaged`,
   );
   const bytes = await file.read(offset, length);
   if (bytes.length !== length) {
-    throw new CheckpointError(`${what}: ${bytes.length} of ${length} bytes could be read at ${offset}; the file has changed`);
+    throw new CheckpointError(
+      `${what}: ${bytes.length} of ${length} bytes could be read at ${offset}; the file has changed`,
+    );
   }
   return bytes;
 }

@@ -129,7 +129,10 @@ function layout({ tensors, metadata }: Checkpoint) {
   const json = new TextEncoder().encode(`{${members.join(",")}}`);
   const header = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
   header.set(json);
-  ensure(header.length <= MAX_HEADER, () => `safetensors: the header would take ${header.length} bytes, over the limit`);
+  ensure(
+    header.length <= MAX_HEADER,
+    () => `safetensors: the header would take ${header.length} bytes, over the limit`,
+  );
   return { header, order, offsets };
 }
 
@@ -183,7 +186,10 @@ function parseEntry(name: string, entry: unknown, start: number): SafetensorsEnt
   const what = `safetensors: tensor ${quote(name)}`;
   ensure(isObject(entry), () => `${what} is not described by an object`);
   const { dtype, shape, data_offsets: range, ...rest } = entry;
-  ensure(Object.keys(rest).length === 0, () => `${what} has a member ${quote(Object.keys(rest)[0])} that the format lacks`);
+  ensure(
+    Object.keys(rest).length === 0,
+    () => `${what} has a member ${quote(Object.keys(rest)[0])} that the format lacks`,
+  );
   ensure(
     typeof dtype === "string" && Object.hasOwn(DTYPES, dtype),
     () => `${what} has the type ${quote(dtype)}, which is none of ${Object.keys(DTYPES).join(", ")}`,
@@ -213,13 +219,20 @@ function checkRanges(tensors: ReadonlyMap<string, SafetensorsEntry>, start: numb
   let end = start;
   let before = "the header";
   for (const [name, { offset, length }] of sorted) {
-    ensure(offset >= end, () => `safetensors: tensor ${quote(name)} overlaps ${before}: it begins ${end - offset} bytes early`);
-    ensure(offset === end, () => `safetensors: ${offset - end} bytes between ${before} and tensor ${quote(name)} belong to none`);
+    ensure(
+      offset >= end,
+      () => `safetensors: tensor ${quote(name)} overlaps ${before}: it begins ${end - offset} bytes early`,
+    );
+    ensure(
+      offset === end,
+      () => `safetensors: ${offset - end} bytes between ${before} and tensor ${quote(name)} belong to none`,
+    );
     end = offset + length;
     before = `tensor ${quote(name)}`;
     ensure(
       end <= size,
-      () => `safetensors: ${before} is out of range: it ends at byte ${end} of ${size}; the file is cut short or damaged`,
+      () =>
+        `safetensors: ${before} is out of range: it ends at byte ${end} of ${size}; the file is cut short or damaged`,
     );
   }
   ensure(end === size, () => `safetensors: the file goes on for ${size - end} bytes after ${before}`);
