@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from "../nn/index.ts";
 import { basicConv, basicConv2d, type ConvFactory, convReLU, Inception, type InceptionWidths } from "./inception.ts";
-import type { ModelOptions, Variant } from "./options.ts";
+import { checkImages, type ModelOptions, type Variant } from "./options.ts";
 
 /** Output channels of each convolution (Szegedy et al. 2015, Table 1). */
 // biome-ignore format: a table
@@ -75,6 +75,19 @@ function block4Size(inputSize: number): number {
   return halved(halved(halved(Math.floor((inputSize - 1) / 2) + 1)));
 }
 
+/** Side of the smallest images whose maps in block 4 have this side. */
+function imageSize(mapSize: number): number {
+  let side = 1;
+  while (block4Size(side) < mapSize) side++;
+  return side;
+}
+
+/** Side to which an auxiliary classifier pools maps: windows of 5×5 at stride 3. */
+const auxSize = (mapSize: number) => Math.floor((mapSize - 5) / 3) + 1;
+
+/** Sides of the images whose block 4 an auxiliary classifier pools to this side. */
+const auxImages = (pooled: number) => [imageSize(3 * pooled + 2), imageSize(3 * pooled + 5) - 1] as const;
+
 /**
  * A classifier on a middle layer, which feeds gradient into the lower layers while training (the note's and the paper's).
  *
@@ -91,7 +104,7 @@ export class AuxClf extends Module<Tensor> {
     { conv = basicConv, mapSize = 14 }: { conv?: ConvFactory; mapSize?: number } = {},
   ) {
     super();
-    const pooled = Math.floor((mapSize - 5) / 3) + 1;
+    const pooled = auxSize(mapSize);
     check(
       pooled >= 1,
       () =>
@@ -156,11 +169,12 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
   readonly maxpool4: MaxPool2d;
   readonly inception5a: Inception;
   readonly inception5b: Inception;
-  readonly avgpool: AdaptiveAvgPool2d;
-  readonly dropout: Dropout;
-  readonly fc: Linear;
-  readonly aux1?: Module<Tensor>;
-  readonly aux2?: Module<Tensor>;
+  // declared alone, these come in the order in which they are set: the variants differ in it, and so do their state dicts
+  declare readonly avgpool: AdaptiveAvgPool2d;
+  declare readonly dropout: Dropout;
+  declare readonly fc: Linear;
+  declare readonly aux1?: Module<Tensor>;
+  declare readonly aux2?: Module<Tensor>;
   readonly #variant: Variant;
   readonly #transformInput: boolean;
   readonly #mapSize: number;
@@ -183,6 +197,11 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     this.#variant = variant;
     this.#transformInput = transformInput;
     this.#mapSize = block4Size(inputSize);
+    check(
+      !auxLogits || variant === "torchvision" || auxSize(this.#mapSize) >= 1,
+      () =>
+        `GoogLeNet: its auxiliary classifiers need images of at least ${auxImages(1)[0]} pixels a side, but inputSize is ${inputSize}; set auxLogits to false for smaller ones`,
+    );
 
     const pool = () => new MaxPool2d(3, { stride: 2, ceilMode: true });
     const inception = (inChannels: number, block: Block) =>
@@ -211,24 +230,26 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     this.inception5a = inception(out("4e"), "5a");
     this.inception5b = inception(out("5a"), "5b");
 
-    this.avgpool = new AdaptiveAvgPool2d(1);
-    this.dropout = new Dropout(dropout);
-    this.fc = new Linear(
-      out("5b"),
-      numClasses,
-      variant === "torchvision" ? { weight: init.truncatedNormal({ std: 0.01 }) } : {},
-    );
-    if (auxLogits) {
-      const head = (inChannels: number) =>
-        variant === "torchvision"
-          ? new InceptionAux(inChannels, numClasses)
-          : new AuxClf(inChannels, numClasses, { conv, mapSize: this.#mapSize });
-      this.aux1 = head(out("4a"));
-      this.aux2 = head(out("4d"));
-    }
+    const head = (inChannels: number) =>
+      variant === "torchvision"
+        ? new InceptionAux(inChannels, numClasses)
+        : new AuxClf(inChannels, numClasses, { conv, mapSize: this.#mapSize });
+    const heads = () => auxLogits && { aux1: head(out("4a")), aux2: head(out("4d")) };
+    const classifier = () => ({
+      avgpool: new AdaptiveAvgPool2d(1),
+      dropout: new Dropout(dropout),
+      fc: new Linear(
+        out("5b"),
+        numClasses,
+        variant === "torchvision" ? { weight: init.truncatedNormal({ std: 0.01 }) } : {},
+      ),
+    });
+    if (variant === "torchvision") Object.assign(this, heads(), classifier());
+    else Object.assign(this, classifier(), heads());
   }
 
   forward(input: Tensor): GoogLeNetOutput {
+    this.#checkSize(input);
     let x = this.#transformInput ? transformed(input) : input;
     x = this.maxpool1.call(this.conv1.call(x));
     x = this.lrn1?.call(x) ?? x;
@@ -251,17 +272,24 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     return { logits, ...(aux2 && { aux2 }), ...(aux1 && { aux1 }) };
   }
 
+  /** The classifiers on the middle layers decide which sizes fit, where their pooling does not adapt; else the last pool does. */
+  #checkSize(x: Tensor): void {
+    const [H, W] = x.shape.slice(2);
+    if (!this.aux1 || this.#variant === "torchvision") {
+      checkImages("GoogLeNet", x, imageSize(VARIANTS[this.#variant].lastPool - 1));
+      return;
+    }
+    const [low, high] = auxImages(auxSize(this.#mapSize));
+    check(
+      [H, W].every((size) => Number(size) >= low && Number(size) <= high),
+      () =>
+        `GoogLeNet: its auxiliary classifiers were built for ${low} to ${high} pixels a side, but the image has ${H}×${W}; set inputSize to build them for others, or auxLogits to false`,
+    );
+  }
+
   /** An auxiliary classifier's logits; torchvision's run in training only. */
   #aux(head: Module<Tensor> | undefined, x: Tensor): Tensor | undefined {
-    if (!head || (this.#variant === "torchvision" && !x.tracer.training)) return undefined;
-    const side = this.#mapSize;
-    const fits = (size: unknown) => Math.floor((Number(size) - 5) / 3) === Math.floor((side - 5) / 3);
-    check(
-      this.#variant === "torchvision" || (fits(x.shape[2]) && fits(x.shape[3])),
-      () =>
-        `GoogLeNet: its auxiliary classifiers were built for ${side}×${side} maps in block 4, but these images give ${x.shape[2]}×${x.shape[3]}; set inputSize to the side of the images, or auxLogits to false`,
-    );
-    return head.call(x);
+    return this.#variant === "torchvision" && !x.tracer.training ? undefined : head?.call(x);
   }
 }
 

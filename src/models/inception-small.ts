@@ -2,7 +2,7 @@ import { check } from "../graph/index.ts";
 import { AdaptiveAvgPool2d, Dropout, Linear, MaxPool2d, Module, Sequential, type Tensor } from "../nn/index.ts";
 import { inceptionChannels } from "./googlenet.ts";
 import { BasicConv, Inception, type InceptionWidths } from "./inception.ts";
-import type { ModelOptions } from "./options.ts";
+import { checkImages, type ModelOptions } from "./options.ts";
 
 /** Output channels of each convolution; "M" halves height and width. */
 // biome-ignore format: a table
@@ -46,6 +46,7 @@ export class InceptionSmall extends Module<Tensor> {
 
   /** x [N, C, H, W] → logits [N, numClasses] */
   forward(x: Tensor): Tensor {
+    checkImages("InceptionSmall", x, 4);
     const features = this.avgpool.call(this.blocks.call(this.stem.call(x)));
     return this.fc.call(this.dropout.call(features.flatten(1)));
   }

@@ -12,7 +12,7 @@ import {
   Softmax,
   type Tensor,
 } from "../nn/index.ts";
-import type { ModelOptions } from "./options.ts";
+import { checkImages, type ModelOptions } from "./options.ts";
 
 /**
  * One block of Network in Network (Lin et al. 2014): a convolution, then 1×1 convolutions that work as a small perceptron at
@@ -82,13 +82,22 @@ class NoteNiN extends Module<Tensor> {
 
   /** x [N, C, 32, 32] → probabilities [N, numClasses, 1, 1] */
   forward(x: Tensor): Tensor {
-    const last = this.block2.call(this.block1.call(x));
+    const [H, W] = x.shape.slice(2);
     check(
-      last.shape[2] === 7 && last.shape[3] === 7,
-      () => `NiN: takes images of 31 to 34 pixels a side, but got ${x.shape[2]}×${x.shape[3]}`,
+      // what two pools turn into the 7×7 that the average is taken over
+      [H, W].every((size) => Number(size) >= 31 && Number(size) <= 34),
+      () => `NiN: takes images of 31 to 34 pixels a side, but got ${H}×${W}; the variant "paper" takes other sizes`,
     );
-    return this.block3.call(last);
+    return this.block3.call(this.block2.call(this.block1.call(x)));
   }
+}
+
+interface PaperOptions extends ModelOptions {
+  numClasses: number;
+  /** The first block that dropout follows. */
+  dropoutFrom: number;
+  /** Side in pixels of the smallest images of which the last pool finds something. */
+  smallest: number;
 }
 
 /**
@@ -98,12 +107,12 @@ class NoteNiN extends Module<Tensor> {
 class PaperNiN extends Module<Tensor> {
   readonly features: Sequential;
   readonly classifier: Sequential;
+  readonly #smallest: number;
 
-  constructor(
-    blocks: readonly MlpConv[],
-    { numClasses, inChannels = 3, dropoutFrom }: ModelOptions & { numClasses: number; dropoutFrom: number },
-  ) {
+  constructor(blocks: readonly MlpConv[], options: PaperOptions) {
     super();
+    const { numClasses, inChannels = 3, dropoutFrom, smallest } = options;
+    this.#smallest = smallest;
     let channels = inChannels;
     const features = blocks.slice(0, -1).flatMap((block, i) => {
       const layers = mlpConv(channels, block, true);
@@ -127,6 +136,7 @@ class PaperNiN extends Module<Tensor> {
 
   /** x [N, C, H, W] → logits [N, numClasses] */
   forward(x: Tensor): Tensor {
+    checkImages("NiN", x, this.#smallest);
     return this.classifier.call(this.features.call(x)).flatten(1);
   }
 }
@@ -140,12 +150,12 @@ export function nin(options: ModelOptions = {}): Module<Tensor> {
   );
   return variant === "note"
     ? new NoteNiN(options)
-    : new PaperNiN(NIN_CIFAR, { ...options, numClasses, dropoutFrom: 0 });
+    : new PaperNiN(NIN_CIFAR, { ...options, numClasses, dropoutFrom: 0, smallest: 4 });
 }
 
 /** Network in Network for ImageNet, as published. */
 export function ninImageNet(options: ModelOptions = {}): Module<Tensor> {
   const { variant = "paper", numClasses = 1000 } = options;
   check(variant === "paper", () => 'nin_imagenet: the only variant is "paper"');
-  return new PaperNiN(NIN_IMAGENET, { ...options, numClasses, dropoutFrom: 2 });
+  return new PaperNiN(NIN_IMAGENET, { ...options, numClasses, dropoutFrom: 2, smallest: 39 });
 }

@@ -1,5 +1,5 @@
 import { check } from "../graph/index.ts";
-import type { Initializer } from "../nn/index.ts";
+import type { InitOptions } from "../nn/index.ts";
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
@@ -14,7 +14,7 @@ import {
   Softmax,
   type Tensor,
 } from "../nn/index.ts";
-import type { ModelOptions, Variant } from "./options.ts";
+import { checkImages, type ModelOptions, type Variant } from "./options.ts";
 
 /** Output channels of each 3×3 convolution; "M" halves height and width (Simonyan and Zisserman 2015, Table 1). */
 // biome-ignore format: a table
@@ -37,7 +37,7 @@ const HIDDEN = 4096;
 /** How often the image is halved. */
 const HALVINGS = 5;
 
-function makeLayers(depth: VggDepth, inChannels: number, batchNorm: boolean, weight?: Initializer): Sequential {
+function makeLayers(depth: VggDepth, inChannels: number, batchNorm: boolean, first: InitOptions = {}): Sequential {
   const layers: Module<Tensor>[] = [];
   let channels = inChannels;
   for (const width of VGG_WIDTHS[depth]) {
@@ -45,7 +45,7 @@ function makeLayers(depth: VggDepth, inChannels: number, batchNorm: boolean, wei
       layers.push(new MaxPool2d(2));
       continue;
     }
-    layers.push(new Conv2d(channels, width, 3, { padding: 1, ...(weight && { weight }) }));
+    layers.push(new Conv2d(channels, width, 3, { padding: 1, ...first }));
     if (batchNorm) layers.push(new BatchNorm2d(width));
     layers.push(new ReLU());
     channels = width;
@@ -125,14 +125,13 @@ class PaperVgg extends Module<Tensor> {
     const { batchNorm = false, numClasses = 1000, inChannels = 3, inputSize = 224 } = options;
     this.#depth = depth;
     this.#inputSize = inputSize;
-    this.features = makeLayers(
-      depth,
-      inChannels,
-      batchNorm,
-      init.kaimingNormal({ mode: "fan_out", nonlinearity: "relu" }),
-    );
+    this.features = makeLayers(depth, inChannels, batchNorm, {
+      weight: init.kaimingNormal({ mode: "fan_out", nonlinearity: "relu" }),
+      biasInit: init.zeros,
+    });
     if (anySize) this.avgpool = new AdaptiveAvgPool2d(7);
-    const dense = (from: number, to: number) => new Linear(from, to, { weight: init.normal(0, 0.01) });
+    const dense = (from: number, to: number) =>
+      new Linear(from, to, { weight: init.normal(0, 0.01), biasInit: init.zeros });
     this.classifier = new Sequential(
       dense(anySize ? 512 * 7 * 7 : flatFeatures(depth, inputSize), HIDDEN),
       new ReLU(),
@@ -150,7 +149,8 @@ class PaperVgg extends Module<Tensor> {
 
   /** x [N, C, H, W] → logits [N, numClasses] */
   forward(x: Tensor): Tensor {
-    if (!this.avgpool) checkInput(this.#depth, x, this.#inputSize);
+    if (this.avgpool) checkImages(this.type, x, 2 ** HALVINGS);
+    else checkInput(this.#depth, x, this.#inputSize);
     const features = this.features.call(x);
     const pooled = this.avgpool ? this.avgpool.call(features) : features;
     return this.classifier.call(pooled.flatten(1));
