@@ -1,4 +1,4 @@
-import type { Graph, Node, TensorData, Value } from "../graph/index.ts";
+import { Float, type Graph, type Node, type TensorData, type Value } from "../graph/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** Operators that hand their first input on unchanged when no training is meant. */
@@ -36,9 +36,11 @@ export function simplify(graph: Graph): Graph {
 }
 
 function attributesKey({ attributes }: Node): string {
-  return JSON.stringify(attributes, (_, value) =>
-    ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value,
-  );
+  // JSON has neither infinities nor whole numbers of 64 bits
+  return JSON.stringify(attributes, (_, value) => {
+    if (value instanceof Float) return `float ${value.value}`;
+    return ArrayBuffer.isView(value) ? Array.from(value as Float32Array, String) : value;
+  });
 }
 
 /** For each node, the application of the same operator to the same inputs that has the most outputs. */
