@@ -8,6 +8,7 @@ const COMMANDS = {
   summary: () => import("./summary.ts"),
   models: () => import("./models.ts"),
   compare: () => import("./compare.ts"),
+  train: () => import("./train.ts"),
 } as const satisfies Record<string, () => Promise<{ command: Command }>>;
 
 async function main(args: readonly string[]): Promise<void> {

@@ -5,7 +5,7 @@ import type { Evaluation } from "./evaluate.ts";
 export interface Progress {
   /** Epoch that runs, from 0. */
   readonly epoch: number;
-  /** Updates done in this epoch. */
+  /** Batches of the loader done in this epoch. */
   readonly batch: number;
   /** Updates done in all. */
   readonly step: number;
@@ -39,7 +39,9 @@ export interface StartEvent {
 export interface StepEvent {
   readonly type: "step";
   readonly epoch: number;
+  /** Updates done in this epoch, of `stepsPerEpoch`. */
   readonly batch: number;
+  /** Updates done in all. */
   readonly step: number;
   readonly loss: number;
   /** Share of the images of this step that were classified rightly. */

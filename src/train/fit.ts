@@ -87,8 +87,8 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
       let before = performance.now();
       const { epoch } = progress;
       const epochStarted = before;
-      for await (const batches of grouped(train.epoch(epoch, { from: progress.batch * accumulate }), accumulate)) {
-        const lr = schedule(epoch + progress.batch / stepsPerEpoch, epochs);
+      for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate)) {
+        const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);
         const images = batches.reduce((sum, { labels }) => sum + labels.data.length, 0);
         const { loss, correct } = await step.run(
           batches.map((batch) => training(batch, step.numClasses, options)),
@@ -97,14 +97,14 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         if (!Number.isFinite(loss)) throw new DivergedError(diverged(loss, progress, lr));
         progress = {
           ...progress,
-          batch: progress.batch + 1,
+          batch: batches.at(-1)!.index + 1,
           step: step.steps,
           lossSum: progress.lossSum + loss * images,
           correct: progress.correct + correct,
           images: progress.images + images,
         };
         const now = performance.now();
-        const { batch } = progress;
+        const batch = Math.ceil(progress.batch / accumulate);
         yield {
           type: "step",
           epoch,
@@ -267,5 +267,5 @@ function finite(tensors: Map<string, TensorData>, { step }: Progress): Map<strin
 }
 
 function diverged(loss: number, { epoch, batch, step }: Progress, lr: number): string {
-  return `the loss is ${loss} at step ${step + 1} (epoch ${epoch + 1}, batch ${batch + 1}, learning rate ${lr.toPrecision(3)}): the training has diverged; lower the learning rate, warm it up, or clip the gradients`;
+  return `the loss is ${loss} at step ${step + 1} (epoch ${epoch + 1}, after batch ${batch}, learning rate ${lr.toPrecision(3)}): the training has diverged; lower the learning rate, warm it up, or clip the gradients`;
 }

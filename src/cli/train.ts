@@ -1,0 +1,219 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { defaultDataDir, locateDataset } from "../data/node.ts";
+import { VARIANTS } from "../models/index.ts";
+import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
+import { dataFacts, isRegistered, registeredModel } from "../train/node/prepare.ts";
+import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
+import { writeReport } from "../train/node/write-report.ts";
+import { recipe } from "../train/recipes.ts";
+import { terminalView } from "./progress.ts";
+import { loadModel, parseCount, parseNumber, print, printJson, UsageError } from "./support.ts";
+
+interface Flags {
+  data: string;
+  dataDir?: string;
+  out?: string;
+  resume?: string | true;
+  config?: string;
+  printConfig?: boolean;
+  json?: boolean;
+  offline?: boolean;
+  report: boolean;
+  variant?: TrainConfigInput["variant"];
+  epochs?: number;
+  batchSize?: number;
+  accumulate?: number;
+  lr?: number;
+  optimizer?: "sgd" | "adamw";
+  schedule?: "constant" | "cosine" | "polynomial";
+  weightDecay?: number;
+  warmupEpochs?: number;
+  labelSmoothing?: number;
+  clipNorm?: number;
+  ema?: number;
+  mixup?: number;
+  cutmix?: number;
+  weights?: string;
+  freeze?: string[];
+  patience?: number;
+  validationFraction?: number;
+  checkpointEvery?: number;
+  seed?: number;
+  workers?: number;
+  threads?: number;
+  skipCorrupt?: boolean;
+}
+
+/** Flags that stand in the config under the same name. */
+const SAME = [
+  "epochs",
+  "batchSize",
+  "accumulate",
+  "lr",
+  "warmupEpochs",
+  "labelSmoothing",
+  "clipNorm",
+  "ema",
+  "mixup",
+  "cutmix",
+  "weights",
+  "freeze",
+  "patience",
+  "validationFraction",
+  "checkpointEvery",
+  "seed",
+  "workers",
+  "threads",
+  "skipCorrupt",
+] as const satisfies readonly (keyof Flags & keyof TrainConfigInput)[];
+
+/** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
+async function configOf(model: string, flags: Flags): Promise<TrainConfig> {
+  const located = await locateDataset(flags.data, locating(flags));
+  const base = recipe(model, await dataFacts(located), flags.variant);
+  const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
+  const merged: Record<string, unknown> = { ...base, data: flags.data, ...fromFile };
+  for (const name of SAME) if (flags[name] !== undefined) merged[name] = flags[name];
+  if (flags.optimizer) merged.optimizer = { name: flags.optimizer };
+  if (flags.schedule) merged.schedule = { name: flags.schedule };
+  if (flags.weightDecay !== undefined)
+    merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
+  return parseConfig(merged);
+}
+
+const locating = ({ dataDir, offline }: Flags) => ({
+  ...(dataDir !== undefined && { dataDir }),
+  ...(offline && { download: false }),
+});
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path} is no config file: ${(error as Error).message}`);
+  }
+}
+
+/** The run to resume: the folder named, else the one under run/ whose state was saved last. */
+async function runToResume(named: string | true): Promise<string> {
+  if (named !== true) return named;
+  const names = existsSync("run") ? (await readdir("run")).sort() : [];
+  const last = names.filter((name) => existsSync(join("run", name, RUN_FILES.config))).at(-1);
+  if (last === undefined) throw new UsageError("there is no run under run/ to resume; name its folder: --resume DIR");
+  return join("run", last);
+}
+
+function newFolder(model: string, data: string): string {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
+  const short = (name: string) => name.split(/[/\\]/).filter(Boolean).at(-1)?.replace(/\W+/g, "_") ?? "run";
+  return join("run", `${time}-${short(model)}-${short(data)}`);
+}
+
+export const command = new Command("train")
+  .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
+  .argument(
+    "[model]",
+    'a registered network (see "convnets models"), or file.js[#Export] with a Module',
+    "inception_small",
+  )
+  .option("--data <name|dir>", "shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette, or a folder", "shapes")
+  .option("--data-dir <dir>", `where known data sets are kept (default: ${defaultDataDir()})`)
+  .option("--offline", "never download")
+  .option("--out <dir>", "folder of the run (default: run/TIME-MODEL-DATA)")
+  .option(
+    "--resume [dir]",
+    "go on with a run, exactly where its last checkpoint stands (default: the newest under run/)",
+  )
+  .option("--config <file.json>", "settings from a file; flags go before it")
+  .option("--print-config", "print the settings and stop; a good start for a file")
+  .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
+  .option("--epochs <n>", "times that the data set is seen", parseCount)
+  .option("--batch-size <n>", "images per batch", parseCount)
+  .option("--accumulate <n>", "batches per update", parseCount)
+  .option("--lr <rate>", "learning rate at its highest", parseNumber)
+  .addOption(new Option("--optimizer <name>", "update rule").choices(["sgd", "adamw"]))
+  .addOption(
+    new Option("--schedule <name>", "how the rate falls (others in a config file)").choices([
+      "constant",
+      "cosine",
+      "polynomial",
+    ]),
+  )
+  .option("--weight-decay <factor>", "pull towards zero", parseNumber)
+  .option("--warmup-epochs <n>", "epochs in which the rate rises", parseNumber)
+  .option("--label-smoothing <share>", "share of each target that is spread over all classes", parseNumber)
+  .option("--clip-norm <norm>", "largest norm of all gradients together", parseNumber)
+  .option("--ema <decay>", "evaluate a moving average of the weights, such as 0.999", parseNumber)
+  .option("--mixup <alpha>", "blend pairs of images", parseNumber)
+  .option("--cutmix <alpha>", "paste patches of other images", parseNumber)
+  .option("--weights <file>", "start from these weights; the last layer is drawn anew where the classes differ")
+  .option("--freeze <prefixes...>", "parameters that stay as they are, such as features")
+  .option("--patience <n>", "stop after so many epochs without a better one", parseCount)
+  .option(
+    "--validation-fraction <share>",
+    "validate on a part of the training images instead of the test images",
+    parseNumber,
+  )
+  .option("--checkpoint-every <n>", "updates between checkpoints", parseCount)
+  .option("--seed <n>", "seed of everything random", parseCount)
+  .option("--workers <n>", "threads that prepare images", parseCount)
+  .option("--threads <n>", "threads that compute", parseCount)
+  .option("--skip-corrupt", "leave out images that cannot be read")
+  .option("--no-report", "write no report.html")
+  .option("--json", "events as JSON lines, for programs")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  convnets train                                    small Inception network on generated shapes
+  convnets train nin --data cifar10 --epochs 30
+  convnets train googlenet --data ./photos          a folder with one subfolder of pictures per class
+  convnets train vgg16 --data ./photos --weights vgg16.safetensors --freeze features
+  convnets train --resume                           go on after Ctrl-C or a crash`,
+  )
+  .action(async (model: string, flags: Flags) => {
+    const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
+    const config = resume === undefined ? await configOf(model, flags) : await readConfig(resume);
+    if (flags.printConfig) return printJson(config);
+    const dir = resume ?? flags.out ?? newFolder(config.model, config.data);
+    if (resume === undefined && existsSync(join(dir, RUN_FILES.config))) {
+      throw new UsageError(
+        `${dir} holds a run already; resume it with --resume ${dir}, or choose another folder with --out`,
+      );
+    }
+    const abort = new AbortController();
+    const interrupt = () => {
+      // the second time, at once
+      if (abort.signal.aborted) process.exit(130);
+      abort.abort();
+    };
+    process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+    const makeModel = isRegistered(config.model) ? registeredModel : async () => (await loadModel(config.model)).model;
+    const view = terminalView(process.stdout, { json: flags.json ?? false });
+    let stopped = false;
+    try {
+      const events = trainRun(config, {
+        dir,
+        resume: resume !== undefined,
+        signal: abort.signal,
+        data: locating(flags),
+        makeModel,
+      });
+      for await (const event of events) {
+        view.show(event);
+        if (event.type === "end") stopped = event.reason === "stopped";
+      }
+    } finally {
+      view.close();
+      process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    }
+    if (flags.report) await writeReport(dir);
+    if (!flags.json) {
+      print(stopped ? `Stopped. Go on with: convnets train --resume ${dir}` : `Done: ${dir}`);
+      if (flags.report) print(`Report: ${join(dir, RUN_FILES.report)}`);
+    }
+    if (stopped) process.exitCode = 130;
+  });

@@ -1,0 +1,79 @@
+import type { Loader } from "../data/index.ts";
+import type { TensorData } from "../graph/index.ts";
+import type { Module } from "../nn/index.ts";
+import type { Engine } from "../runtime/engine.ts";
+import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
+import type { TrainingState } from "./events.ts";
+import type { FitOptions } from "./fit.ts";
+
+/** What `fit` is to do, as a config says. */
+export function fitOptions(
+  config: TrainConfig,
+  { engine, train, validation }: { engine: Engine; train: Loader; validation: Loader },
+  { signal, resume }: { signal?: AbortSignal; resume?: TrainingState } = {},
+): FitOptions {
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience } = config;
+  return {
+    engine,
+    train,
+    validation,
+    epochs: config.epochs,
+    optimizer: optimizerOf(config),
+    schedule: scheduleOf(config),
+    seed: config.seed,
+    labelSmoothing: config.labelSmoothing,
+    lossWeights: { aux1: auxWeight, aux2: auxWeight },
+    accumulate: config.accumulate,
+    checkpointEvery: config.checkpointEvery,
+    ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(ema !== undefined && { ema }),
+    ...(patience !== undefined && { patience }),
+    ...(signal && { signal }),
+    ...(resume && { resume }),
+  };
+}
+
+/** Freezes the parameters whose keys start with one of these prefixes. Throws where a prefix meets none. */
+export function freeze(model: Module, prefixes: readonly string[]): void {
+  for (const prefix of prefixes) {
+    let met = 0;
+    for (const [key, parameter] of model.parameters()) {
+      if (key !== prefix && !key.startsWith(prefix.endsWith(".") ? prefix : `${prefix}.`)) continue;
+      parameter.requiresGrad = false;
+      met++;
+    }
+    if (met > 0) {
+      // batch normalization of a frozen part keeps its statistics
+      for (const [path, module] of model.modules()) if (path === prefix || path.startsWith(`${prefix}.`)) module.eval();
+      continue;
+    }
+    const [first] = model.parameters();
+    throw new Error(`freeze: no parameter is called "${prefix}…"; keys look like "${first?.[0]}"`);
+  }
+}
+
+/**
+ * Takes weights over for fine-tuning: those whose shape differs only in the first axis, as the last layer's does for another
+ * number of classes, stay as drawn. Gives their keys. Throws for everything else that does not fit.
+ */
+export function loadForFineTuning(model: Module, weights: ReadonlyMap<string, TensorData>): string[] {
+  const shapes = model.stateShapes();
+  const kept: string[] = [];
+  const taken = new Map(weights);
+  for (const [key, shape] of shapes) {
+    const given = weights.get(key);
+    const head =
+      given &&
+      given.shape.length === shape.length &&
+      given.shape[0] !== shape[0] &&
+      given.shape.slice(1).join() === shape.slice(1).join();
+    if (!head) continue;
+    kept.push(key);
+    taken.delete(key);
+  }
+  const drawn = model.stateDict();
+  for (const key of kept) taken.set(key, drawn.get(key)!);
+  model.loadStateDict(taken);
+  return kept;
+}

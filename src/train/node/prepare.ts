@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { readCheckpoint } from "../../checkpoint/node.ts";
+import {
+  type Dataset,
+  type Loader,
+  type LocatedDataset,
+  type LocateOptions,
+  locateDataset,
+  split,
+  workerLoader,
+} from "../../data/node.ts";
+import { createModel, MODELS } from "../../models/index.ts";
+import type { Module } from "../../nn/index.ts";
+import { freeze, loadForFineTuning } from "../build.ts";
+import type { TrainConfig } from "../config.ts";
+import type { DataFacts } from "../recipes.ts";
+
+/** The parts of a data set that a training uses. */
+export interface PreparedData {
+  readonly train: Dataset;
+  readonly validation: Dataset;
+  readonly classes: readonly string[];
+}
+
+/** What a recipe has to know of a data set, read off its first picture. */
+export async function dataFacts(located: LocatedDataset): Promise<DataFacts> {
+  const first = await located.open("train");
+  const { image } = await first.get(0);
+  const sameSize = located.format !== "image-folder";
+  return {
+    name: located.name,
+    format: located.format,
+    channels: image.channels,
+    ...(sameSize && { size: image.height }),
+  };
+}
+
+export async function prepareData(config: TrainConfig, options: LocateOptions = {}): Promise<PreparedData> {
+  const located = await locateDataset(config.data, { ...options, skipCorrupt: config.skipCorrupt });
+  const all = await located.open("train");
+  const { train, validation } =
+    config.validationFraction > 0
+      ? split(all, config.validationFraction, config.seed)
+      : { train: all, validation: await located.open("test") };
+  return { train, validation, classes: all.classes };
+}
+
+export interface Loaders {
+  readonly train: Loader;
+  readonly validation: Loader;
+  close(): Promise<void>;
+}
+
+export function prepareLoaders(config: TrainConfig, { train, validation }: PreparedData): Loaders {
+  const { batchSize, workers, seed, skipCorrupt, transforms, mixup, cutmix } = config;
+  const shared = { batchSize, workers, seed, skipCorrupt };
+  const mix = mixup > 0 || cutmix > 0 ? { mixup, cutmix } : undefined;
+  const trainLoader = workerLoader(train, { ...shared, transforms: transforms.train, shuffle: true, mix });
+  const validationLoader = workerLoader(validation, { ...shared, transforms: transforms.validation });
+  return {
+    train: trainLoader,
+    validation: validationLoader,
+    async close() {
+      await Promise.all([trainLoader.close(), validationLoader.close()]);
+    },
+  };
+}
+
+/** Makes a network from the name or file in a config; the CLI's `loadModel` is one such maker. */
+export type ModelMaker = (config: TrainConfig, facts: { numClasses: number; channels: number }) => Promise<Module>;
+
+/** A registered network for the data, with first weights drawn by seed or taken from a file. */
+export const registeredModel: ModelMaker = async (config, { numClasses, channels }) => {
+  const { model, variant, inputSize } = config;
+  return createModel(model, {
+    numClasses,
+    inChannels: channels,
+    ...(variant && { variant }),
+    ...(inputSize !== undefined && { inputSize }),
+  });
+};
+
+export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, name);
+
+/** Draws or loads the first weights, and freezes what the config freezes. Gives the keys that were drawn for a new head. */
+export async function prepareWeights(model: Module, { seed, weights, freeze: frozen }: TrainConfig): Promise<string[]> {
+  model.initialize(seed);
+  if (weights !== undefined && !existsSync(weights)) throw new Error(`there is no weight file ${weights}`);
+  const drawn = weights === undefined ? [] : loadForFineTuning(model, (await readCheckpoint(weights)).tensors);
+  freeze(model, frozen);
+  return drawn;
+}

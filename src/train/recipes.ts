@@ -1,0 +1,89 @@
+import { NORMALIZATION, type Transform } from "../data/index.ts";
+import type { TrainConfigInput } from "./config.ts";
+
+/** What a recipe has to know of a data set. */
+export interface DataFacts {
+  readonly name: string;
+  /** "shapes", "cifar10", … */
+  readonly format: string;
+  /** Height of the images in pixels where all are of one size. */
+  readonly size?: number;
+  readonly channels: number;
+}
+
+/** Side of the images that a network gets: the data's own where the network takes them, else what it was published for. */
+function sideFor(model: string, { size }: DataFacts): number {
+  const small = size !== undefined && size <= 64;
+  if (model === "googlenet") return small ? 96 : 224;
+  if (model === "nin" || model === "inception_small") return 32;
+  if (model.startsWith("vgg")) return small ? Math.max(32, size) : 224;
+  return small ? size : 224;
+}
+
+/** Normalised as the data set is known to need it, images of folders as ImageNet's. */
+function normalization({ name, format, channels }: DataFacts): Transform {
+  const known = Object.entries(NORMALIZATION).find(([set]) => set === name || set === format)?.[1];
+  if (known && known.mean.length === channels) return { normalize: known };
+  if (channels === 3) return { normalize: NORMALIZATION.imagenet };
+  return { normalize: { mean: [0.5], std: [0.25] } };
+}
+
+/** The pictures of these sets mean the same mirrored; digits and arrows do not. */
+const MIRRORED = new Set(["cifar10", "cifar100", "image-folder", "fashion-mnist"]);
+
+function transformsFor(data: DataFacts, side: number): { train: Transform[]; validation: Transform[] } {
+  const normalize = normalization(data);
+  const flip: Transform[] = MIRRORED.has(data.name) || MIRRORED.has(data.format) ? ["randomHorizontalFlip"] : [];
+  if (data.size === undefined) {
+    return {
+      train: [{ randomResizedCrop: { size: side, scale: [0.35, 1] } }, ...flip, normalize],
+      validation: [{ resize: { size: Math.round((side * 8) / 7) } }, { centerCrop: { size: side } }, normalize],
+    };
+  }
+  const fit: Transform[] =
+    data.size === side
+      ? []
+      : data.size < side && side - data.size <= 4
+        ? [{ pad: { padding: (side - data.size) / 2 } }]
+        : [{ resize: { size: [side, side] } }];
+  const crop: Transform[] = [{ randomCrop: { size: side, padding: Math.round(side / 8) } }];
+  const augmented = data.format === "shapes" ? [] : [...crop, ...flip];
+  return { train: [...fit, ...augmented, normalize], validation: [...fit, normalize] };
+}
+
+const COSINE = { name: "cosine" } as const;
+
+/** Networks with batch normalization take larger steps. */
+const normalized = (model: string) => model.endsWith("_bn") || model === "googlenet" || model === "inception_small";
+
+/**
+ * The default way to train a network on a data set: what the papers say where it makes sense at this size, and what works
+ * where it does not.
+ */
+export function recipe(model: string, data: DataFacts, variant?: TrainConfigInput["variant"]): TrainConfigInput {
+  const side = sideFor(model, data);
+  const large = side >= 96;
+  const base = {
+    model,
+    ...(variant && { variant }),
+    inputSize: side,
+    data: data.name,
+    transforms: transformsFor(data, side),
+    schedule: COSINE,
+    warmupEpochs: 1,
+    epochs: large ? 30 : 20,
+    batchSize: large ? 16 : 64,
+  } satisfies Partial<TrainConfigInput>;
+  const momentum = { name: "sgd", momentum: 0.9, nesterov: true, weightDecay: 5e-4 } as const;
+  if (model === "googlenet") {
+    return { ...base, optimizer: momentum, lr: large ? 0.02 : 0.05, schedule: { name: "polynomial", power: 0.5 } };
+  }
+  if (normalized(model)) {
+    const shapes = data.format === "shapes";
+    return { ...base, optimizer: momentum, lr: 0.05, ...(shapes && { epochs: 3, warmupEpochs: 0.2 }) };
+  }
+  if (model.startsWith("nin")) return { ...base, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };
+  if (model.startsWith("vgg"))
+    return { ...base, optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
+  return { ...base, optimizer: { name: "adamw", weightDecay: 0.05 }, lr: 1e-3 };
+}
