@@ -9,6 +9,8 @@ const COMMANDS = {
   models: () => import("./models.ts"),
   compare: () => import("./compare.ts"),
   train: () => import("./train.ts"),
+  eval: () => import("./eval.ts"),
+  runs: () => import("./runs.ts"),
 } as const satisfies Record<string, () => Promise<{ command: Command }>>;
 
 async function main(args: readonly string[]): Promise<void> {

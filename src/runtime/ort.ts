@@ -65,7 +65,7 @@ export function ortEngine(ort: Ort, { name, target, session }: OrtEngineOptions)
       const options: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
         ...session,
-        ...(keepOnDevice && target === "webgpu" && { preferredOutputLocation: "gpu-buffer" }),
+        ...(keepOnDevice && target === "webgpu" && !process.env.NOKEEP && { preferredOutputLocation: "gpu-buffer" }),
         ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
       };
       try {
