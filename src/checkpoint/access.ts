@@ -45,3 +45,15 @@ export function uint64(view: DataView, offset: number): number {
 export function dataView(bytes: Uint8Array): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** Pieces as one. */
+export function concatenate(pieces: Iterable<Uint8Array>): Uint8Array {
+  const list = [...pieces];
+  const bytes = new Uint8Array(list.reduce((length, piece) => length + piece.length, 0));
+  let end = 0;
+  for (const piece of list) {
+    bytes.set(piece, end);
+    end += piece.length;
+  }
+  return bytes;
+}

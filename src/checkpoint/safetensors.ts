@@ -3,7 +3,7 @@
  * header, and the numbers of all tensors, row-major, little-endian, one after the other.
  */
 import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from "../graph/tensor.ts";
-import { dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
+import { concatenate, dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
 import { toFloat32 } from "./convert.ts";
 import { CheckpointError, ensure, quote } from "./error.ts";
@@ -141,17 +141,6 @@ export function writeSafetensors(checkpoint: Checkpoint): Uint8Array {
   return concatenate(encodeSafetensors(checkpoint));
 }
 
-export function concatenate(pieces: Iterable<Uint8Array>): Uint8Array {
-  const list = [...pieces];
-  const bytes = new Uint8Array(list.reduce((length, piece) => length + piece.length, 0));
-  let end = 0;
-  for (const piece of list) {
-    bytes.set(piece, end);
-    end += piece.length;
-  }
-  return bytes;
-}
-
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -218,22 +207,16 @@ function checkRanges(tensors: ReadonlyMap<string, SafetensorsEntry>, start: numb
   const sorted = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.length - b.length);
   let end = start;
   let before = "the header";
-  for (const [name, { offset, length }] of sorted) {
+  for (const [key, { offset, length }] of sorted) {
+    const name = `tensor ${quote(key)}`;
     ensure(
-      offset >= end,
-      () => `safetensors: tensor ${quote(name)} overlaps ${before}: it begins ${end - offset} bytes early`,
+      offset + length <= size,
+      () => `safetensors: ${name} is out of range: it ends at byte ${offset + length} of ${size}; the file is cut short or damaged`,
     );
-    ensure(
-      offset === end,
-      () => `safetensors: ${offset - end} bytes between ${before} and tensor ${quote(name)} belong to none`,
-    );
+    ensure(offset >= end, () => `safetensors: ${name} overlaps ${before} by ${end - offset} bytes`);
+    ensure(offset === end, () => `safetensors: the ${offset - end} bytes between ${before} and ${name} belong to none`);
     end = offset + length;
-    before = `tensor ${quote(name)}`;
-    ensure(
-      end <= size,
-      () =>
-        `safetensors: ${before} is out of range: it ends at byte ${end} of ${size}; the file is cut short or damaged`,
-    );
+    before = name;
   }
-  ensure(end === size, () => `safetensors: the file goes on for ${size - end} bytes after ${before}`);
+  ensure(end === size, () => `safetensors: the ${size - end} bytes after ${before} belong to no tensor`);
 }

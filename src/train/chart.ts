@@ -13,6 +13,8 @@ export interface ChartOptions {
   readonly percent?: boolean;
   /** Ends of the y axis; taken from the points where left out. */
   readonly range?: readonly [number, number];
+  /** Ends of the x axis; likewise. */
+  readonly xRange?: readonly [number, number];
 }
 
 const [WIDTH, HEIGHT] = [640, 300];
@@ -33,7 +35,10 @@ export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-export function chart(series: readonly Series[], { title, xTitle, percent = false, range }: ChartOptions): string {
+export function chart(
+  series: readonly Series[],
+  { title, xTitle, percent = false, range, xRange }: ChartOptions,
+): string {
   const shown = series.filter(({ points }) => points.length > 0);
   const points = shown.flatMap((one) => one.points).filter(([, y]) => Number.isFinite(y));
   if (points.length === 0) return "";
@@ -44,7 +49,7 @@ export function chart(series: readonly Series[], { title, xTitle, percent = fals
       ? [low - (low === 0 ? 1 : Math.abs(low) / 10), high + (high === 0 ? 1 : Math.abs(high) / 10)]
       : [low, high];
   };
-  const [x0, x1] = ends(0) as [number, number];
+  const [x0, x1] = xRange ?? (ends(0) as [number, number]);
   const [y0, y1] = range ?? (ends(1) as [number, number]);
   const X = (x: number) => LEFT + ((x - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
   const Y = (y: number) =>

@@ -86,6 +86,7 @@ function curves({ steps, epochs }: ReportData): string {
     const part = steps.slice(i * size, (i + 1) * size);
     return [part.at(-1)!.step, part.reduce((sum, { loss }) => sum + loss, 0) / part.length] as const;
   });
+  const xRange: [number, number] = [0, steps.at(-1)?.step ?? 1];
   return [
     chart(
       [
@@ -97,7 +98,7 @@ function curves({ steps, epochs }: ReportData): string {
           points: evaluated.map(({ step, validation }) => [step, validation!.loss]),
         },
       ],
-      { title: "Loss", xTitle: "step" },
+      { title: "Loss", xTitle: "step", xRange },
     ),
     chart(
       [
@@ -108,7 +109,7 @@ function curves({ steps, epochs }: ReportData): string {
           points: evaluated.map(({ step, validation }) => [step, validation!.top1]),
         },
       ],
-      { title: "Accuracy (top-1)", xTitle: "step", percent: true, range: [0, 1] },
+      { title: "Accuracy (top-1)", xTitle: "step", percent: true, range: [0, 1], xRange },
     ),
     chart(
       [
@@ -121,6 +122,7 @@ function curves({ steps, epochs }: ReportData): string {
       {
         title: "Learning rate",
         xTitle: "step",
+        xRange,
       },
     ),
   ].join("");
@@ -195,7 +197,7 @@ const STYLE = `
 main{max-width:1080px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.6rem;margin:8px 0 20px}h2{font-size:1.15rem;margin:40px 0 12px;border-bottom:1px solid var(--rule);padding-bottom:6px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:0}.cards div{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 14px}
 dt{color:var(--soft);font-size:.8rem}dd{margin:2px 0 0;font-size:1.35rem;font-variant-numeric:tabular-nums}
-section>figure{display:inline-block;width:min(100%,520px);margin:0 8px 16px 0}figcaption{font-size:.85rem;color:var(--soft)}svg text{fill:var(--soft);font-size:12px}.grid{stroke:var(--rule)}
+section>figure{display:inline-block;width:min(100%,470px);margin:0 8px 16px 0}figcaption{font-size:.85rem;color:var(--soft)}svg text{fill:var(--soft);font-size:12px}.grid{stroke:var(--rule)}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--rule)}th{color:var(--soft);font-weight:500}
 .facts th,.facts td,.confusion tbody th{text-align:left}.confusion td{min-width:38px;text-align:center;border:1px solid var(--page);padding:6px 4px}.confusion thead th{vertical-align:bottom;padding:4px 2px}.confusion thead span{writing-mode:vertical-rl;transform:rotate(180deg)}
 .right{background:rgb(var(--right)/calc(.08 + .75*var(--share)))}.wrong{background:rgb(var(--wrong)/calc(3*var(--share)))}.recall{color:var(--soft)}

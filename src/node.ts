@@ -1,0 +1,10 @@
+/** The library for Node: everything of `convnets`, the native engine, files, workers and runs in folders. */
+
+// both parts have options of this name; the data set readers' are of little use outside
+export type { ReadOptions } from "./checkpoint/index.ts";
+export * from "./checkpoint/node.ts";
+export * from "./data/node.ts";
+export * from "./index.ts";
+export { type NodeEngineOptions, nodeEngine } from "./runtime/node.ts";
+export { RUN_FILES, type RunOptions, trainRun } from "./train/node/run.ts";
+export { type WriteReportOptions, writeReport } from "./train/node/write-report.ts";
