@@ -1,0 +1,79 @@
+/**
+ * Holds the source to the architecture: which folder may import which, and where Node may be imported. Run by `npm run check`.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SRC = fileURLToPath(new URL("../src", import.meta.url));
+
+/** Folders that a folder may import, besides itself. Types count like everything else. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  graph: [],
+  operators: ["graph"],
+  passes: ["graph", "operators"],
+  nn: ["graph", "operators", "random"],
+  models: ["graph", "nn"],
+  onnx: ["graph", "operators", "passes", "nn"],
+  runtime: ["graph", "operators", "passes", "onnx"],
+  summary: ["graph", "operators", "nn"],
+  draw: ["graph", "operators", "nn", "models"],
+  optim: ["graph", "operators"],
+  data: ["graph", "random"],
+  checkpoint: ["graph"],
+  train: [
+    "graph",
+    "operators",
+    "passes",
+    "nn",
+    "models",
+    "onnx",
+    "runtime",
+    "summary",
+    "draw",
+    "optim",
+    "data",
+    "checkpoint",
+    "random",
+    "version",
+  ],
+};
+/** Entries and commands may import everything. */
+const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);
+
+/** Where Node's modules and packages that need Node may be imported. */
+const NODE_ALLOWED = [/(^|\/)node\.ts$/, /^data\/formats\//, /^train\/node\//, /^cli\//];
+const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar"]);
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else if (entry.name.endsWith(".ts")) yield path;
+  }
+}
+
+/** First part of a path below src, without ".ts". */
+const part = (path: string) => relative(SRC, path).split(/[/\\]/)[0]!.replace(/\.ts$/, "");
+
+const problems: string[] = [];
+for (const file of sources(SRC)) {
+  const name = relative(SRC, file).replaceAll("\\", "/");
+  for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) {
+    if (target.startsWith(".")) {
+      const [from, to] = [part(file), part(resolve(dirname(file), target))];
+      if (from !== to && !FREE.has(from) && !MAY_IMPORT[from]?.includes(to)) {
+        problems.push(`src/${name} imports ${to}; ${from} may import ${MAY_IMPORT[from]?.join(", ") || "nothing"}`);
+      }
+    } else if (
+      (target.startsWith("node:") || NODE_PACKAGES.has(target)) &&
+      !NODE_ALLOWED.some((allowed) => allowed.test(name))
+    ) {
+      problems.push(`src/${name} imports ${target}; only node.ts files, data/formats, train/node and cli may`);
+    }
+  }
+}
+if (problems.length > 0) {
+  console.error(problems.join("\n"));
+  process.exit(1);
+}
