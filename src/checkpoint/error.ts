@@ -9,7 +9,13 @@ export function ensure(condition: unknown, message: () => string): asserts condi
 }
 
 /** A name from a file as it may stand in a message: quoted, control characters escaped, cut where it is long. */
-export function quote(name: unknown): string {
-  const text = String(name);
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+}
+
+/** Any value of a file as it may stand in a message; of containers the kind alone, as they may be of any size. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return typeof value === "object" && value !== null ? "an object" : String(value);
 }

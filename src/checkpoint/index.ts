@@ -2,12 +2,17 @@
 export { fromBlob, inMemory, type RandomAccess } from "./access.ts";
 export { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
 export { CheckpointError } from "./error.ts";
+export { openWeights, readWeights } from "./read.ts";
 export {
   encodeSafetensors,
   openSafetensors,
   readSafetensors,
   readSafetensorsHeader,
   type SafetensorsEntry,
+  type SafetensorsHeader,
   safetensorsLayout,
   writeSafetensors,
 } from "./safetensors.ts";
+export { checkStateDict, mapStateDict, StateDictError } from "./state-dict.ts";
+export { openTorch, readTorch } from "./torch.ts";
+export { encodeTorch, type TorchWriteOptions, writeTorch } from "./torch-write.ts";

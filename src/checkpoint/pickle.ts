@@ -42,16 +42,83 @@ export class PickleCutShort extends CheckpointError {
 const MAX_STEPS = 8_000_000;
 const MAX_LINE = 1024;
 
-/** Those that are refused, by name. */
-const REFUSED: Readonly<Record<number, string>> = Object.fromEntries(
-  (
-    "P PERSID I INT L LONG S STRING V UNICODE F FLOAT g GET p PUT l LIST d DICT i INST o OBJ " +
-    "\x81 NEWOBJ \x82 EXT1 \x83 EXT2 \x84 EXT4 \x8b LONG4 \x8f EMPTY_SET \x90 ADDITEMS \x91 FROZENSET " +
-    "\x92 NEWOBJ_EX \x96 BYTEARRAY8 \x97 NEXT_BUFFER \x98 READONLY_BUFFER"
-  )
-    .split(" ")
-    .flatMap((code, i, words) => (i % 2 === 0 ? [[code.charCodeAt(0), words[i + 1]!]] : [])),
-);
+/** The opcodes that plain data needs. */
+export const OP = {
+  MARK: 0x28,
+  EMPTY_TUPLE: 0x29,
+  STOP: 0x2e,
+  POP: 0x30,
+  BINBYTES: 0x42,
+  SHORT_BINBYTES: 0x43,
+  BINFLOAT: 0x47,
+  BININT: 0x4a,
+  BININT1: 0x4b,
+  BININT2: 0x4d,
+  NONE: 0x4e,
+  BINPERSID: 0x51,
+  REDUCE: 0x52,
+  /** Strings of Python 2. */
+  BINSTRING: 0x54,
+  SHORT_BINSTRING: 0x55,
+  BINUNICODE: 0x58,
+  EMPTY_LIST: 0x5d,
+  APPEND: 0x61,
+  BUILD: 0x62,
+  GLOBAL: 0x63,
+  APPENDS: 0x65,
+  BINGET: 0x68,
+  LONG_BINGET: 0x6a,
+  BINPUT: 0x71,
+  LONG_BINPUT: 0x72,
+  SETITEM: 0x73,
+  TUPLE: 0x74,
+  SETITEMS: 0x75,
+  EMPTY_DICT: 0x7d,
+  PROTO: 0x80,
+  NEWOBJ: 0x81,
+  TUPLE1: 0x85,
+  TUPLE2: 0x86,
+  TUPLE3: 0x87,
+  NEWTRUE: 0x88,
+  NEWFALSE: 0x89,
+  LONG1: 0x8a,
+  SHORT_BINUNICODE: 0x8c,
+  BINUNICODE8: 0x8d,
+  STACK_GLOBAL: 0x93,
+  MEMOIZE: 0x94,
+  FRAME: 0x95,
+} as const;
+
+/** Those that are refused, so that the message can name them. */
+const REFUSED = new Map([
+  [0x46, "FLOAT"],
+  [0x49, "INT"],
+  [0x4c, "LONG"],
+  [0x50, "PERSID"],
+  [0x53, "STRING"],
+  [0x56, "UNICODE"],
+  [0x64, "DICT"],
+  [0x67, "GET"],
+  [0x69, "INST"],
+  [0x6c, "LIST"],
+  [0x6f, "OBJ"],
+  [0x70, "PUT"],
+  [0x82, "EXT1"],
+  [0x83, "EXT2"],
+  [0x84, "EXT4"],
+  [0x8b, "LONG4"],
+  [0x8e, "BINBYTES8"],
+  [0x8f, "EMPTY_SET"],
+  [0x90, "ADDITEMS"],
+  [0x91, "FROZENSET"],
+  [0x92, "NEWOBJ_EX"],
+  [0x96, "BYTEARRAY8"],
+  [0x97, "NEXT_BUFFER"],
+  [0x98, "READONLY_BUFFER"],
+]);
+
+/** What opcodes return that put nothing on the stack. */
+const NOTHING = Symbol("nothing");
 
 /**
  * Reads the pickle that begins at `start`; `end` is the byte after it.
@@ -83,129 +150,127 @@ class Machine {
   run(): unknown {
     for (let steps = 0; steps < MAX_STEPS; steps++) {
       const at = this.position;
-      const opcode = this.#bytes[this.#take(1)]!;
-      if (opcode === 0x2e) return this.#pop(); // STOP
-      this.#step(opcode, at);
+      const opcode = this.#byte();
+      if (opcode === OP.STOP) return this.#pop();
+      const value = this.#step(opcode, at);
+      if (value !== NOTHING) this.#stack.push(value);
     }
     throw new CheckpointError(`pickle: it has more than ${MAX_STEPS} steps; no checkpoint needs that many`);
   }
 
-  #step(opcode: number, at: number): void {
+  /** What an opcode puts on the stack, or NOTHING. */
+  #step(opcode: number, at: number): unknown {
     const view = this.#view;
     switch (opcode) {
-      case 0x80: { // PROTO
+      case OP.PROTO: {
         const protocol = this.#bytes[this.#take(1)]!;
         ensure(protocol >= 2 && protocol <= 5, () => `pickle: protocol ${protocol} is none of 2 to 5`);
-        return;
+        return NOTHING;
       }
-      case 0x95: // FRAME
+      case OP.FRAME:
         this.#take(8);
-        return;
+        return NOTHING;
 
-      case 0x4e: // NONE
-        return this.#push(null);
-      case 0x88: // NEWTRUE
-        return this.#push(true);
-      case 0x89: // NEWFALSE
-        return this.#push(false);
-      case 0x4b: // BININT1
-        return this.#push(this.#bytes[this.#take(1)]);
-      case 0x4d: // BININT2
-        return this.#push(view.getUint16(this.#take(2), true));
-      case 0x4a: // BININT
-        return this.#push(view.getInt32(this.#take(4), true));
-      case 0x8a: // LONG1
-        return this.#push(this.#long(this.#bytes[this.#take(1)]!));
-      case 0x47: // BINFLOAT
-        return this.#push(view.getFloat64(this.#take(8)));
+      case OP.NONE:
+        return null;
+      case OP.NEWTRUE:
+        return true;
+      case OP.NEWFALSE:
+        return false;
+      case OP.BININT1:
+        return this.#byte();
+      case OP.BININT2:
+        return view.getUint16(this.#take(2), true);
+      case OP.BININT:
+        return view.getInt32(this.#take(4), true);
+      case OP.LONG1:
+        return this.#long(this.#byte());
+      case OP.BINFLOAT:
+        return view.getFloat64(this.#take(8));
+      case OP.SHORT_BINUNICODE:
+        return this.#text(this.#byte());
+      case OP.BINUNICODE:
+        return this.#text(this.#uint32());
+      case OP.BINUNICODE8:
+        return this.#text(uint64(view, this.#take(8)));
+      case OP.SHORT_BINSTRING:
+        return this.#latin1(this.#byte());
+      case OP.BINSTRING:
+        return this.#latin1(view.getInt32(this.#take(4), true));
+      case OP.SHORT_BINBYTES:
+        return this.#slice(this.#byte());
+      case OP.BINBYTES:
+        return this.#slice(this.#uint32());
 
-      case 0x8c: // SHORT_BINUNICODE
-        return this.#push(this.#text(this.#bytes[this.#take(1)]!));
-      case 0x58: // BINUNICODE
-        return this.#push(this.#text(view.getUint32(this.#take(4), true)));
-      case 0x8d: // BINUNICODE8
-        return this.#push(this.#text(uint64(view as DataView<ArrayBuffer>, this.#take(8))));
-      case 0x55: // SHORT_BINSTRING, a string of Python 2
-        return this.#push(this.#latin1(this.#bytes[this.#take(1)]!));
-      case 0x54: // BINSTRING
-        return this.#push(this.#latin1(view.getInt32(this.#take(4), true)));
-      case 0x43: // SHORT_BINBYTES
-        return this.#push(this.#slice(this.#bytes[this.#take(1)]!));
-      case 0x42: // BINBYTES
-        return this.#push(this.#slice(view.getUint32(this.#take(4), true)));
-
-      case 0x28: // MARK
+      case OP.MARK:
         this.#marks.push(this.#stack);
         this.#stack = [];
-        return;
-      case 0x30: // POP
+        return NOTHING;
+      case OP.POP:
         this.#pop();
-        return;
-      case 0x29: // EMPTY_TUPLE
-        return this.#push(new Tuple([]));
-      case 0x85: // TUPLE1
-      case 0x86: // TUPLE2
-      case 0x87: { // TUPLE3
-        const count = opcode - 0x84;
+        return NOTHING;
+      case OP.EMPTY_TUPLE:
+        return new Tuple([]);
+      case OP.TUPLE1:
+      case OP.TUPLE2:
+      case OP.TUPLE3: {
+        const count = opcode - OP.TUPLE1 + 1;
         ensure(this.#stack.length >= count, underflow);
-        return this.#push(new Tuple(this.#stack.splice(-count)));
+        return new Tuple(this.#stack.splice(-count));
       }
-      case 0x74: // TUPLE
-        return this.#push(new Tuple(this.#popMark()));
-      case 0x5d: // EMPTY_LIST
-        return this.#push([]);
-      case 0x61: // APPEND
+      case OP.TUPLE:
+        return new Tuple(this.#popMark());
+      case OP.EMPTY_LIST:
+        return [];
+      case OP.APPEND:
         return this.#append([this.#pop()]);
-      case 0x65: // APPENDS
+      case OP.APPENDS:
         return this.#append(this.#popMark());
-      case 0x7d: // EMPTY_DICT
-        return this.#push(new Map());
-      case 0x73: { // SETITEM
+      case OP.EMPTY_DICT:
+        return new Map();
+      case OP.SETITEM: {
         const value = this.#pop();
         return this.#setItems([this.#pop(), value]);
       }
-      case 0x75: // SETITEMS
+      case OP.SETITEMS:
         return this.#setItems(this.#popMark());
 
-      case 0x68: // BINGET
-        return this.#get(this.#bytes[this.#take(1)]!);
-      case 0x6a: // LONG_BINGET
-        return this.#get(view.getUint32(this.#take(4), true));
-      case 0x71: // BINPUT
-        this.#memo.set(this.#bytes[this.#take(1)]!, this.#top());
-        return;
-      case 0x72: // LONG_BINPUT
-        this.#memo.set(view.getUint32(this.#take(4), true), this.#top());
-        return;
-      case 0x94: // MEMOIZE
-        this.#memo.set(this.#memo.size, this.#top());
-        return;
+      case OP.BINGET:
+        return this.#remembered(this.#byte());
+      case OP.LONG_BINGET:
+        return this.#remembered(this.#uint32());
+      case OP.BINPUT:
+        return this.#remember(this.#byte());
+      case OP.LONG_BINPUT:
+        return this.#remember(this.#uint32());
+      case OP.MEMOIZE:
+        return this.#remember(this.#memo.size);
 
-      case 0x63: // GLOBAL
-        return this.#push(this.#global(this.#line(), this.#line()));
-      case 0x93: { // STACK_GLOBAL
+      case OP.GLOBAL:
+        return this.#global(this.#line(), this.#line());
+      case OP.STACK_GLOBAL: {
         const name = this.#pop();
-        return this.#push(this.#global(this.#pop(), name));
+        return this.#global(this.#pop(), name);
       }
-      case 0x52: // REDUCE
-      case 0x81: { // NEWOBJ
+      case OP.REDUCE:
+      case OP.NEWOBJ: {
         const args = this.#pop();
-        return this.#push(this.#call(this.#pop(), args));
+        return this.#call(this.#pop(), args);
       }
-      case 0x62: { // BUILD
+      case OP.BUILD: {
         const state = this.#pop();
         this.#dialect.build(this.#top(), state);
-        return;
+        return NOTHING;
       }
-      case 0x51: // BINPERSID
-        return this.#push(this.#dialect.persistent(this.#pop()));
+      case OP.BINPERSID:
+        return this.#dialect.persistent(this.#pop());
       default: {
-        const name = REFUSED[opcode];
-        const code = `0x${opcode.toString(16).padStart(2, "0")}`;
+        const code = `0x${opcode.toString(16).padStart(2, "0")} at byte ${at}`;
+        const name = REFUSED.get(opcode);
         throw new CheckpointError(
           name === undefined
-            ? `pickle: ${code} at byte ${at} is no opcode; the file is damaged`
-            : `pickle: refuses the opcode ${name} (${code}) at byte ${at}; checkpoints of tensors and plain containers do not need it`,
+            ? `pickle: ${code} is no opcode; the file is damaged`
+            : `pickle: refuses the opcode ${name} (${code}); checkpoints of tensors and plain containers do not need it`,
         );
       }
     }
@@ -218,6 +283,14 @@ class Machine {
     if (at + length > this.#bytes.length) throw new PickleCutShort();
     this.position = at + length;
     return at;
+  }
+
+  #byte(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#take(4), true);
   }
 
   #slice(length: number): Uint8Array {
@@ -259,10 +332,6 @@ class Machine {
     return Number.isSafeInteger(number) ? number : value;
   }
 
-  #push(value: unknown): void {
-    this.#stack.push(value);
-  }
-
   #pop(): unknown {
     ensure(this.#stack.length > 0, underflow);
     return this.#stack.pop();
@@ -281,25 +350,33 @@ class Machine {
     return items;
   }
 
-  #get(index: number): void {
-    ensure(this.#memo.has(index), () => `pickle: there is no object ${index} in the memo; the file is damaged`);
-    this.#push(this.#memo.get(index));
+  #remember(index: number): typeof NOTHING {
+    this.#memo.set(index, this.#top());
+    return NOTHING;
   }
 
-  #append(items: readonly unknown[]): void {
+  #remembered(index: number): unknown {
+    ensure(this.#memo.has(index), () => `pickle: there is no object ${index} in the memo; the file is damaged`);
+    return this.#memo.get(index);
+  }
+
+  #append(items: readonly unknown[]): typeof NOTHING {
     const list = this.#top();
     ensure(Array.isArray(list), () => "pickle: items are appended to something that is no list");
     for (const item of items) list.push(item);
+    return NOTHING;
   }
 
-  #setItems(items: readonly unknown[]): void {
+  #setItems(items: readonly unknown[]): typeof NOTHING {
     const dict = this.#top();
     ensure(dict instanceof Map, () => "pickle: items are set on something that is no dict");
     ensure(items.length % 2 === 0, () => "pickle: a dict has a key without a value");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    return NOTHING;
   }
 
   #global(module: unknown, name: unknown): Global {
+    ensure(typeof module === "string" && typeof name === "string", () => "pickle: a global's name is no string");
     const global = this.#dialect.globals.get(`${module}.${name}`);
     ensure(
       global,

@@ -6,7 +6,7 @@ import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from
 import { concatenate, dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
 import { toFloat32 } from "./convert.ts";
-import { CheckpointError, ensure, quote } from "./error.ts";
+import { CheckpointError, describe, ensure, quote } from "./error.ts";
 
 const DTYPES = {
   F64: "float64",
@@ -174,19 +174,15 @@ function parseMetadata(metadata: unknown): Record<string, string> {
 function parseEntry(name: string, entry: unknown, start: number): SafetensorsEntry {
   const what = `safetensors: tensor ${quote(name)}`;
   ensure(isObject(entry), () => `${what} is not described by an object`);
-  const { dtype, shape, data_offsets: range, ...rest } = entry;
-  ensure(
-    Object.keys(rest).length === 0,
-    () => `${what} has a member ${quote(Object.keys(rest)[0])} that the format lacks`,
-  );
+  const { dtype, shape, data_offsets: range } = entry;
   ensure(
     typeof dtype === "string" && Object.hasOwn(DTYPES, dtype),
-    () => `${what} has the type ${quote(dtype)}, which is none of ${Object.keys(DTYPES).join(", ")}`,
+    () => `${what} has the type ${describe(dtype)}, which is none of ${Object.keys(DTYPES).join(", ")}`,
   );
-  ensure(isSizes(shape), () => `${what}: the shape ${quote(JSON.stringify(shape))} is not a list of whole numbers ≥ 0`);
+  ensure(isSizes(shape), () => `${what}: the shape ${list(shape)} is not a list of whole numbers ≥ 0`);
   ensure(
     isSizes(range) && range.length === 2 && range[0]! <= range[1]!,
-    () => `${what}: the offsets ${quote(JSON.stringify(range))} are not [begin, end] with begin ≤ end`,
+    () => `${what}: the offsets ${list(range)} are not [begin, end] with begin ≤ end`,
   );
   const type = DTYPES[dtype as keyof typeof DTYPES];
   const [begin, end] = range as [number, number];
@@ -196,6 +192,10 @@ function parseEntry(name: string, entry: unknown, start: number): SafetensorsEnt
     () => `${what}: ${dtype} [${shape.join(", ")}] takes ${bytes} bytes, its offsets span ${end - begin}`,
   );
   return { dtype: type, shape, offset: start + begin, length: bytes };
+}
+
+function list(value: unknown): string {
+  return Array.isArray(value) ? `[${value.slice(0, 16).map(describe).join(", ")}]` : describe(value);
 }
 
 function isSizes(value: unknown): value is number[] {
@@ -211,7 +211,8 @@ function checkRanges(tensors: ReadonlyMap<string, SafetensorsEntry>, start: numb
     const name = `tensor ${quote(key)}`;
     ensure(
       offset + length <= size,
-      () => `safetensors: ${name} is out of range: it ends at byte ${offset + length} of ${size}; the file is cut short or damaged`,
+      () =>
+        `safetensors: ${name} is out of range: it ends at byte ${offset + length} of ${size}; the file is cut short or damaged`,
     );
     ensure(offset >= end, () => `safetensors: ${name} overlaps ${before} by ${end - offset} bytes`);
     ensure(offset === end, () => `safetensors: the ${offset - end} bytes between ${before} and ${name} belong to none`);

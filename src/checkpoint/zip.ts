@@ -51,7 +51,8 @@ export async function readZipDirectory(file: RandomAccess): Promise<Map<string, 
     ensure(!entries.has(entry.name), () => `zip: there are two entries ${quote(entry.name)}`);
     ensure(
       entry.begin + 30 + entry.stored <= end,
-      () => `zip: entry ${quote(entry.name)} overlaps what follows: it takes ${entry.stored} bytes at ${entry.begin}, of ${end}`,
+      () =>
+        `zip: entry ${quote(entry.name)} overlaps what follows: it takes ${entry.stored} bytes at ${entry.begin}, of ${end}`,
     );
     entries.set(entry.name, { ...entry, end });
   }
@@ -130,7 +131,18 @@ function readCentralHeader(view: DataView<ArrayBuffer>, at: number): { entry: Ra
     name,
   ) as [number, number, number];
   const flags = view.getUint16(at + 8, true);
-  return { entry: { name, flags, method: view.getUint16(at + 10, true), crc: view.getUint32(at + 16, true), stored, size, begin }, next };
+  return {
+    entry: {
+      name,
+      flags,
+      method: view.getUint16(at + 10, true),
+      crc: view.getUint32(at + 16, true),
+      stored,
+      size,
+      begin,
+    },
+    next,
+  };
 }
 
 /** Replaces the saturated ones of (size, stored size, offset) by the numbers of the zip64 extra field, id 1. */
@@ -142,7 +154,10 @@ function readZip64Extra(extra: DataView, values: number[], name: string): number
     let next = at + 4;
     return values.map((value) => {
       if (value !== SATURATED) return value;
-      ensure(next + 8 <= Math.min(end, extra.byteLength), () => `zip: entry ${quote(name)}: its zip64 field is cut short`);
+      ensure(
+        next + 8 <= Math.min(end, extra.byteLength),
+        () => `zip: entry ${quote(name)}: its zip64 field is cut short`,
+      );
       next += 8;
       return uint64(extra, next - 8);
     });

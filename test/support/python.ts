@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 
 /** The interpreter; Debian's, which has python3-torch, unless the environment says otherwise. */
-const PYTHON = process.env["PYTHON"] ?? "/usr/bin/python3";
+const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
 
 export interface PythonOptions {
   /** Arguments, `sys.argv[1:]` in the script. */
