@@ -22,7 +22,7 @@ function broadcastOf(node: Application, dtype: DType, values: readonly (Value | 
 const broadcastInputs = (node: Application) => broadcastOf(node, input(node, 0).dtype, node.inputs);
 
 /** y = f(x), x [any] → y [same]; `derivative` is f′(x), from x and y. */
-function unary(derivative: (g: Ops, x: Value, y: Value) => Value): Operator {
+export function unary(derivative: (g: Ops, x: Value, y: Value) => Value): Operator {
   return {
     infer: sameAsInput,
     gradient(g, { node, dy }) {
@@ -42,6 +42,21 @@ function binary(partial: (g: Ops, dy: Value, a: Value, b: Value, y: Value) => [(
     },
   };
 }
+
+/** Maximum or minimum of any number of inputs. The gradient goes to the first of those that are equal to it. */
+const extreme: Operator = {
+  infer: broadcastInputs,
+  gradient(g, { node, dy, needs }) {
+    const y = node.outputs[0]!;
+    let open = dy[0]!;
+    return node.inputs.map((x, i) => {
+      if (!x) return undefined;
+      const share = g.mul(open, g.indicator(g.equal(x, y)));
+      open = g.sub(open, share);
+      return needs(i) ? unbroadcast(g, share, x) : undefined;
+    });
+  },
+};
 
 /** Operators whose output is not a smooth function of their inputs. */
 const comparison: Operator = { infer: (node) => broadcastOf(node, "bool", node.inputs) };
@@ -69,20 +84,17 @@ export const elementwise = {
     gradient: (g, { node, dy, needs }) =>
       node.inputs.map((x, i) => (x && needs(i) ? unbroadcast(g, dy[0]!, x) : undefined)),
   },
-  /** The gradient goes to the first of equal inputs. */
-  Max: {
+  Mean: {
     infer: broadcastInputs,
-    gradient(g, { node, dy, needs }) {
-      const y = node.outputs[0]!;
-      let open = dy[0]!;
-      return node.inputs.map((x, i) => {
-        if (!x) return undefined;
-        const share = g.mul(open, g.indicator(g.equal(x, y)));
-        open = g.sub(open, share);
-        return needs(i) ? unbroadcast(g, share, x) : undefined;
-      });
-    },
+    gradient: (g, { node, dy, needs }) =>
+      node.inputs.map((x, i) =>
+        x && needs(i) ? unbroadcast(g, g.scale(dy[0]!, 1 / node.inputs.length), x) : undefined,
+      ),
   },
+  Max: extreme,
+  Min: extreme,
+  /** In networks a remainder of sizes. */
+  Mod: { infer: broadcastInputs },
 
   Neg: {
     infer: sameAsInput,
@@ -90,6 +102,9 @@ export const elementwise = {
   },
   Abs: unary((g, x) => g.one("Sign", [x])),
   Sign: { infer: sameAsInput },
+  Floor: { infer: sameAsInput },
+  Ceil: { infer: sameAsInput },
+  Round: { infer: sameAsInput },
   Exp: unary((_g, _x, y) => y),
   Log: {
     infer: sameAsInput,

@@ -10,4 +10,5 @@ export { type Gradients, input, type Operator } from "./operator.ts";
 export { Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
 export { OPERATORS, operator } from "./registry.ts";
+export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -49,7 +49,7 @@ function splitSizes(node: Application, total: Dim, outputs: number): readonly nu
   return Array.from({ length: outputs }, (_, i) => Math.min(size, total - i * size));
 }
 
-interface SlicePart {
+export interface SlicePart {
   axis: number;
   start: number;
   step: number;
@@ -57,7 +57,7 @@ interface SlicePart {
 }
 
 /** Start, step and size along each sliced axis, by ONNX's rules of clamping. */
-function sliceParts(node: Application): SlicePart[] {
+export function sliceParts(node: Application): SlicePart[] {
   const { shape } = input(node, 0);
   const [starts, ends] = [constantInput(node, 1), constantInput(node, 2)];
   const axes = node.inputs[3] ? constantInput(node, 3) : starts.map((_, i) => i);
@@ -81,7 +81,7 @@ function sliceParts(node: Application): SlicePart[] {
 }
 
 /** The node as an application, for rules that need its constants once more. */
-function applied(g: Ops, node: Node): Application {
+export function applied(g: Ops, node: Node): Application {
   const constant = (i: number) => {
     const data: TensorData | undefined = node.inputs[i] && g.graph.constants.get(node.inputs[i]);
     return data && Array.from(data.data as ArrayLike<number>, Number);
@@ -238,7 +238,8 @@ export const layout = {
     },
   },
   Shape: { infer: (node) => [{ dtype: "int64", shape: [input(node, 0).shape.length] }] },
-  /** Without a gradient: in networks it picks sizes, not features. */
+  Size: { infer: () => [{ dtype: "int64", shape: [] }] },
+  /** Parts of x along an axis, by their positions: x [.., D, ..], indices [I…] → y [.., I…, ..] */
   Gather: {
     infer(node) {
       const [data, indices] = [input(node, 0), input(node, 1)];
@@ -246,6 +247,21 @@ export const layout = {
       return [
         { dtype: data.dtype, shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)] },
       ];
+    },
+    gradient(g, { node, dy }) {
+      const [x, indices] = [input(node, 0), input(node, 1)];
+      const axis = axisOf("Gather", attribute.int(node, "axis", 0), x.shape.length);
+      const count = product(indices.shape);
+      const parts = g.reshape(
+        dy[0]!,
+        x.shape.map((dim, i) => (i === axis ? count : dim)),
+      );
+      const row = g.reshape(
+        indices,
+        x.shape.map((_, i) => (i === axis ? count : 1)),
+      );
+      const inputs = [g.expand(g.scalar(0), x), g.expand(row, parts), parts];
+      return [g.one("ScatterElements", inputs, { axis, reduction: "add" }), undefined];
     },
   },
   Constant: {

@@ -1,6 +1,17 @@
-import { attribute, check, Float, type Node, type TensorType, type Value } from "../graph/index.ts";
+import {
+  attribute,
+  broadcast,
+  check,
+  Float,
+  formatShape,
+  type Node,
+  sameShape,
+  type TensorType,
+  type Value,
+} from "../graph/index.ts";
 import { sumPerChannel } from "./convolution.ts";
-import { input, type Operator } from "./operator.ts";
+import { unbroadcast } from "./elementwise.ts";
+import { axisOf, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 const isTraining = (node: Pick<Node, "op" | "attributes">) => attribute.int(node, "training_mode", 0) === 1;
@@ -85,6 +96,30 @@ function channelWindowSum(g: Ops, x: Value, before: number, after: number): Valu
   return g.reshape(g.scale(mean, size), [N, C, H, W]);
 }
 
+/**
+ * Gradients of y = scale · x̂ + bias with x̂ = (x − mean) / σ, mean and variance being those of x itself over some axes:
+ *
+ *     dx = 1/σ · (d − mean d − x̂ · mean(d·x̂)),  d = dy·scale,  dscale = Σ dy·x̂,  dbias = Σ dy
+ */
+function ownStatisticsGradient(g: Ops, node: Node, dy: Value, axes: readonly number[], spread: (v: Value) => Value) {
+  const [x, scale, bias] = [input(node, 0), input(node, 1), node.inputs[2]];
+  const centered = g.sub(x, g.reduceMean(x, axes));
+  const inverse = inverseDeviation(g, node, g.reduceMean(g.mul(centered, centered), axes));
+  const normalized = g.mul(centered, inverse);
+  const d = g.mul(dy, spread(scale));
+  const along = g.mul(normalized, g.reduceMean(g.mul(d, normalized), axes));
+  const dx = g.mul(inverse, g.sub(g.sub(d, g.reduceMean(d, axes)), along));
+  const sum = (of: Value, like: Value) => g.reshape(unbroadcast(g, of, spread(like)), like.shape);
+  return [dx, sum(g.mul(dy, normalized), scale), bias && sum(dy, bias)];
+}
+
+/** Axes that LayerNormalization normalizes over: from `axis` to the last. */
+function layerAxes(node: Pick<Node, "op" | "inputs" | "attributes">): readonly number[] {
+  const rank = input(node, 0).shape.length;
+  const first = axisOf(node.op, attribute.int(node, "axis", -1), rank);
+  return Array.from({ length: rank - first }, (_, i) => first + i);
+}
+
 /** Normalizations. */
 export const normalization = {
   /**
@@ -156,6 +191,45 @@ export const normalization = {
       const direct = g.mul(dy[0]!, g.pow(s, -beta));
       const spread = channelWindowSum(g, g.mul(g.mul(dy[0]!, x), g.pow(s, -beta - 1)), after, before);
       return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];
+    },
+  },
+  /** Each channel of each image by its own statistics: x [N, C, …], scale, bias [C] → y [N, C, …] */
+  InstanceNormalization: {
+    infer(node) {
+      const { dtype, shape } = input(node, 0);
+      const scale = input(node, 1);
+      check(
+        scale.shape.length === 1 && scale.shape[0] === shape[1],
+        () =>
+          `InstanceNormalization: the input has ${shape[1]} channels, the scale has the shape [${scale.shape.join(", ")}]`,
+      );
+      return [{ dtype, shape }];
+    },
+    gradient(g, { node, dy }) {
+      const { shape } = input(node, 0);
+      const axes = shape.map((_, axis) => axis).slice(2);
+      return ownStatisticsGradient(g, node, dy[0]!, axes, (v) => g.reshape(v, [1, v.shape[0]!, ...axes.map(() => 1)]));
+    },
+  },
+  /**
+   * Each element of the leading axes by its own statistics over the others, from `axis` on (Ba et al. 2016). Two more outputs
+   * are the mean and 1 / σ.
+   */
+  LayerNormalization: {
+    infer(node) {
+      const { dtype, shape } = input(node, 0);
+      const axes = layerAxes(node);
+      const wide = broadcast(shape, input(node, 1).shape);
+      check(
+        wide && sameShape(wide, shape),
+        () => `LayerNormalization: the scale ${formatShape(input(node, 1).shape)} does not fit ${formatShape(shape)}`,
+      );
+      const statistic: TensorType = { dtype, shape: shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
+      return [{ dtype, shape }, statistic, statistic];
+    },
+    gradient(g, { node, dy }) {
+      check(dy[0] && !dy[1] && !dy[2], () => "LayerNormalization: its statistics carry no gradient");
+      return ownStatisticsGradient(g, node, dy[0], layerAxes(node), (v) => v);
     },
   },
 } as const satisfies Record<string, Operator>;

@@ -1,5 +1,5 @@
-import { attribute, isStatic, type Node, tensor, type Value } from "../graph/index.ts";
-import { elements, input, type Operator, shapeInput } from "./operator.ts";
+import { attribute, isStatic, type Node, type TensorType, tensor, type Value } from "../graph/index.ts";
+import { type Application, elements, input, type Operator, shapeInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { explicitEnd, outputSize, outputSizes, type Window, windowOf } from "./window.ts";
 
@@ -43,7 +43,7 @@ export function separable(g: Ops, x: Value, rows: Float32Array, columns: Float32
   return g.matmul(tall, g.constant(tensor("float32", [W, columns.length / W], transposed(columns, W))));
 }
 
-function transposed(matrix: Float32Array, columns: number): Float32Array {
+export function transposed(matrix: Float32Array, columns: number): Float32Array {
   const rows = matrix.length / columns;
   return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
 }
@@ -199,6 +199,11 @@ function scatterSum(g: Ops, dy: Value, positions: Value, x: Value): Value {
   return g.reshape(sum, x.shape);
 }
 
+function onePixel(node: Application): TensorType[] {
+  const { dtype, shape } = input(node, 0);
+  return [{ dtype, shape: [shape[0]!, shape[1]!, ...shape.slice(2).map(() => 1)] }];
+}
+
 /** Pooling over images: x [N, C, H, W] → y [N, C, outH, outW]. */
 export const pooling = {
   /** The second output, where it is used, numbers the winners over the whole of x. */
@@ -223,13 +228,17 @@ export const pooling = {
     gradient: (g, { node, dy }) => [averageGradient(g, node, dy[0]!)],
   },
   GlobalAveragePool: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      return [{ dtype, shape: [shape[0]!, shape[1]!, ...shape.slice(2).map(() => 1)] }];
-    },
+    infer: onePixel,
     gradient(g, { node, dy }) {
       const x = input(node, 0);
       return [g.expand(g.scale(dy[0]!, 1 / elements(x.shape.slice(2))), x)];
+    },
+  },
+  GlobalMaxPool: {
+    infer: onePixel,
+    gradient(g, { node, dy }) {
+      const size = input(node, 0).shape.slice(2) as number[];
+      return [maxGradient(g, { ...node, op: "MaxPool", attributes: { kernel_shape: size, strides: size } }, dy[0]!)];
     },
   },
 } as const satisfies Record<string, Operator>;

@@ -56,19 +56,25 @@ function constantAxes(g: Ops, node: Node): readonly number[] | undefined {
   return data && Array.from(data, Number);
 }
 
+const positionOfExtreme: Operator = {
+  infer(node) {
+    const axis = axisOf(node.op, attribute.int(node, "axis", 0), input(node, 0).shape.length);
+    return reduced(node, [axis]).map(({ shape }) => ({ dtype: "int64" as const, shape }));
+  },
+};
+
 /** Reductions over axes: x [any] → y, the reduced axes of size 1 (`keepdims`) or left out. */
 export const reduction = {
   ReduceSum: reduce((g, dy, x) => g.expand(dy, x)),
   ReduceMean: reduce((g, dy, x, _, axes) => g.expand(g.div(dy, g.count(x, axes)), x)),
   ReduceSumSquare: reduce((g, dy, x) => g.mul(g.scale(dy, 2), x)),
   ReduceL2: reduce((g, dy, x, y) => g.mul(g.div(dy, y), x)),
+  ReduceL1: reduce((g, dy, x) => g.mul(dy, g.one("Sign", [x]))),
+  ReduceLogSum: reduce((g, dy, x, y) => g.expand(g.div(dy, g.exp(y)), x)),
+  ReduceLogSumExp: reduce((g, dy, x, y) => g.mul(dy, g.exp(g.sub(x, y)))),
   ReduceMax: reduce(amongEqual),
   ReduceMin: reduce(amongEqual),
   ReduceProd: reduce(),
-  ArgMax: {
-    infer(node) {
-      const axis = axisOf(node.op, attribute.int(node, "axis", 0), input(node, 0).shape.length);
-      return reduced(node, [axis]).map(({ shape }) => ({ dtype: "int64" as const, shape }));
-    },
-  },
+  ArgMax: positionOfExtreme,
+  ArgMin: positionOfExtreme,
 } as const satisfies Record<string, Operator>;

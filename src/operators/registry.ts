@@ -1,4 +1,5 @@
 import { check } from "../graph/index.ts";
+import { activation } from "./activation.ts";
 import { convolution } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { layout } from "./layout.ts";
@@ -7,10 +8,12 @@ import { normalization } from "./normalization.ts";
 import type { Operator } from "./operator.ts";
 import { pooling } from "./pooling.ts";
 import { reduction } from "./reduction.ts";
+import { resampling } from "./resampling.ts";
 import { softmax } from "./softmax.ts";
 
 /** All operators by name; those outside ONNX's own domain carry theirs. */
 export const OPERATORS: Readonly<Record<string, Operator>> = {
+  ...activation,
   ...convolution,
   ...elementwise,
   ...layout,
@@ -18,6 +21,7 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   ...normalization,
   ...pooling,
   ...reduction,
+  ...resampling,
   ...softmax,
 };
 

@@ -1,5 +1,5 @@
 import { attribute, type Graph } from "../graph/index.ts";
-import { lowerBatchNormalization, lowerConvolution, type Target } from "../operators/index.ts";
+import { lowerBatchNormalization, lowerConvolution, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /**
@@ -12,6 +12,10 @@ export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> =
     (g, node, inputs) => {
       if (node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1) {
         return lowerBatchNormalization(g, node, inputs);
+      }
+      if (target === "webgpu") {
+        const value = lowerForWebGpu(g, node, inputs);
+        return value && [value];
       }
       if (node.op === "Conv" && !fixed.has(node.inputs[1]?.name ?? "")) {
         const y = lowerConvolution(g, node, inputs);

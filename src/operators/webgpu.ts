@@ -1,0 +1,88 @@
+import { attribute, type Node, type Value } from "../graph/index.ts";
+import { applied, sliceParts } from "./layout.ts";
+import { input } from "./operator.ts";
+import type { Ops } from "./ops.ts";
+import { windowOf } from "./window.ts";
+
+/*
+ * What ONNX Runtime 1.30 computes wrongly on WebGPU, spelled so that it comes out right. Each was found by running this
+ * project's operator tests on that provider, and explained by its source (core/providers/webgpu).
+ */
+
+/** The node spelled otherwise where WebGPU would get it wrong: its output, or undefined to keep the node. */
+export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
+  if (node.domain !== "") return undefined;
+  switch (node.op) {
+    case "Conv":
+      return splitsConvolution(node) ? byGroup(g, node, inputs) : paddedConvolution(g, node, inputs);
+    case "ConvTranspose":
+      return splitsTransposed(node) ? byGroup(g, node, inputs) : undefined;
+    case "Slice":
+      return flippedSlice(g, node, inputs);
+    default:
+      return undefined;
+  }
+}
+
+/** Numbers that the kernels take at once along channels: the largest of 4, 2 and 1 that divides their count. */
+const vectorSize = (count: number) => (count % 4 === 0 ? 4 : count % 2 === 0 ? 2 : 1);
+
+/** Grouped Conv (conv.cc) takes as many outputs at once as divide all of them, although they may be of two groups. */
+function splitsConvolution(node: Node): boolean {
+  const group = attribute.int(node, "group", 1);
+  const O = input(node, 1).shape[0] as number;
+  const perGroup = O / group;
+  return group > 1 && perGroup >= 4 && perGroup % vectorSize(O) !== 0;
+}
+
+/** Grouped ConvTranspose (conv_backprop.cc) with one output a group finds its weights in the wrong place. */
+function splitsTransposed(node: Node): boolean {
+  const group = attribute.int(node, "group", 1);
+  const [C, perGroup] = input(node, 1).shape as readonly number[];
+  return group > 1 && perGroup === 1 && vectorSize(C! / group) > 1;
+}
+
+/** One node for each group, their outputs joined. */
+function byGroup(g: Ops, node: Node, [x, w, bias]: Node["inputs"]): Value {
+  const group = attribute.int(node, "group", 1);
+  const part = (value: Value, axis: number, i: number) => {
+    const size = (value.shape[axis] as number) / group;
+    return g.slice(value, [[axis, i * size, (i + 1) * size]]);
+  };
+  const parts = Array.from({ length: group }, (_, i) => {
+    const inputs = [part(x!, 1, i), part(w!, 0, i), ...(bias ? [part(bias, 0, i)] : [])];
+    const single: Node = { ...node, inputs, attributes: { ...node.attributes, group: 1 } };
+    return paddedConvolution(g, single, inputs) ?? g.one(node.op, inputs, single.attributes);
+  });
+  return g.concat(parts, 1);
+}
+
+/**
+ * The kernel for Conv over whole windows (conv2d_mm.cc) reads three input channels at once where their count divides by 3, not
+ * by 4, and that of the outputs by 4; beyond 3 channels it then reads others than it should. Channels of zeros avoid that.
+ */
+function paddedConvolution(g: Ops, node: Node, [x, w, bias]: Node["inputs"]): Value | undefined {
+  const [O, C] = w!.shape as readonly number[];
+  if (node.op !== "Conv" || attribute.int(node, "group", 1) > 1) return undefined;
+  if (C! % 3 !== 0 || C! % 4 === 0 || C === 3 || O! % 4 !== 0) return undefined;
+  const { kernel, stride, before, after } = windowOf(node, x!.shape, w!.shape.slice(2) as number[]);
+  const product = [...kernel, ...stride].every((size) => size === 1) && [...before, ...after].every((p) => p === 0);
+  if (product) return undefined;
+  const missing = 4 - (C! % 4);
+  const padded = [x!, w!].map((value) => g.pad(value, [0, 0, 0, 0, 0, missing, 0, 0]));
+  return g.one("Conv", [...padded, ...(bias ? [bias] : [])], node.attributes);
+}
+
+/** A Slice (slice.cc) with a negative step is right only where it starts at the last element. */
+function flippedSlice(g: Ops, node: Node, [x]: Node["inputs"]): Value | undefined {
+  const parts = sliceParts(applied(g, node));
+  const backwards = parts.filter(({ step }) => step < 0);
+  const atEnd = backwards.every(({ axis, start }) => start === (x!.shape[axis] as number) - 1);
+  if (atEnd || parts.some(({ size }) => size === 0)) return undefined;
+  const forwards = parts.map(({ axis, start, step, size }) => {
+    if (step > 0) return [axis, start, start + (size as number) * step, step] as const;
+    return [axis, start + ((size as number) - 1) * step, start + 1, -step] as const;
+  });
+  const flips = backwards.map(({ axis }) => [axis, -1, -(2 ** 31), -1] as const);
+  return g.slice(g.slice(x!, forwards), flips);
+}
