@@ -120,6 +120,15 @@ function layerAxes(node: Pick<Node, "op" | "inputs" | "attributes">): readonly n
   return Array.from({ length: rank - first }, (_, i) => first + i);
 }
 
+/** s of LRN: bias + alpha/size · Σ over the window of channels x² */
+export function localEnergy(g: Ops, node: Node, x: Value): Value {
+  const size = attribute.int(node, "size");
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+  const squares = channelWindowSum(g, g.mul(x, x), before, after);
+  const scaled = g.scale(squares, attribute.float(node, "alpha", 0.0001) / size);
+  return g.add(scaled, g.scalar(attribute.float(node, "bias", 1)));
+}
+
 /** Normalizations. */
 export const normalization = {
   /**
@@ -186,8 +195,7 @@ export const normalization = {
       const alpha = attribute.float(node, "alpha", 0.0001);
       const beta = attribute.float(node, "beta", 0.75);
       const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
-      const squares = channelWindowSum(g, g.mul(x, x), before, after);
-      const s = g.add(g.scale(squares, alpha / size), g.scalar(attribute.float(node, "bias", 1)));
+      const s = localEnergy(g, node, x);
       const direct = g.mul(dy[0]!, g.pow(s, -beta));
       const spread = channelWindowSum(g, g.mul(g.mul(dy[0]!, x), g.pow(s, -beta - 1)), after, before);
       return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];

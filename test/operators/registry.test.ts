@@ -8,21 +8,26 @@ import { CASES } from "./cases/index.ts";
 const NOT_DIFFERENTIABLE = {
   And: "true or false",
   ArgMax: "whole numbers",
+  ArgMin: "whole numbers",
+  Ceil: "a step",
   Constant: "has no input",
   ConstantOfShape: "reads a shape",
   Equal: "true or false",
-  Gather: "picks sizes in networks, not features",
+  Floor: "a step",
   Greater: "true or false",
   GreaterOrEqual: "true or false",
   Less: "true or false",
   LessOrEqual: "true or false",
   MaxUnpool: "emitted by gradients only",
+  Mod: "a remainder of sizes in networks",
   Not: "true or false",
   Or: "true or false",
   ReduceProd: "multiplies sizes in networks, not features",
+  Round: "a step",
   ScatterElements: "emitted by gradients only",
   Shape: "whole numbers",
   Sign: "a step",
+  Size: "whole numbers",
 } as const satisfies Record<string, string>;
 
 const families = Object.assign({}, ...Object.values(CASES)) as (typeof CASES)[keyof typeof CASES];

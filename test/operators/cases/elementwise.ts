@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { Float, type TensorData } from "../../../src/graph/index.ts";
+import { Float, type TensorData, tensor } from "../../../src/graph/index.ts";
 import type { Draw } from "../../support/draw.ts";
 import { type Case, type Family, family } from "../../support/gradients.ts";
 import { apply } from "./apply.ts";
@@ -88,7 +88,9 @@ export const elementwise: Record<string, Family> = {
   Div: broadcasting("Div", "x[0] / x[1]", nonzero),
   Pow: broadcasting("Pow", "x[0] ** x[1]", positive, { wrt: [0] }),
   Sum: broadcasting("Sum", "x[0] + x[1] + x[2]", plain, { wrt: [0, 1, 2], count: 3 }),
+  Mean: broadcasting("Mean", "(x[0] + x[1] + x[2]) / 3", plain, { wrt: [0, 1, 2], count: 3 }),
   Max: broadcasting("Max", "x[0].maximum(x[1]).maximum(x[2])", aside, { wrt: [0, 1, 2], count: 3 }),
+  Min: broadcasting("Min", "x[0].minimum(x[1]).minimum(x[2])", aside, { wrt: [0, 1, 2], count: 3 }),
   Where: broadcasting(
     "Where",
     "torch.where(x[0], x[1], x[2])",
@@ -107,6 +109,20 @@ export const elementwise: Record<string, Family> = {
   Neg: unary("Neg", "-x[0]", around),
   Abs: unary("Abs", "x[0].abs()", kinked),
   Sign: unary("Sign", "x[0].sign()", equalities, { wrt: [] }),
+  Floor: unary("Floor", "x[0].floor()", around, { wrt: [] }),
+  Ceil: unary("Ceil", "x[0].ceil()", around, { wrt: [] }),
+  Round: unary("Round", "x[0].round()", around, { wrt: [] }),
+  /** Of whole numbers, as sizes are. */
+  Mod: family(sizes, (shape, N, draw) => {
+    const whole = ({ shape, data }: TensorData) =>
+      tensor("int64", shape, BigInt64Array.from(data as Float32Array, BigInt));
+    return {
+      inputs: [whole(draw.integers([N, ...shape], -9, 9)), whole(draw.integers([], 1, 4))],
+      wrt: [],
+      build: apply("Mod"),
+      torch: "x[0] % x[1]",
+    };
+  }),
   Exp: unary("Exp", "x[0].exp()", around),
   Log: unary("Log", "x[0].log()", positive),
   Sqrt: unary("Sqrt", "x[0].sqrt()", positive),

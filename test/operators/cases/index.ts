@@ -1,4 +1,5 @@
 /** For each operator of the project, applications at random geometry with PyTorch's expression for the same. */
+import { activation } from "./activation.ts";
 import { convolution } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { layout } from "./layout.ts";
@@ -6,5 +7,17 @@ import { linear } from "./linear.ts";
 import { normalization } from "./normalization.ts";
 import { pooling } from "./pooling.ts";
 import { reduction, softmax } from "./reduction.ts";
+import { resampling } from "./resampling.ts";
 
-export const CASES = { convolution, elementwise, layout, linear, normalization, pooling, reduction, softmax };
+export const CASES = {
+  activation,
+  convolution,
+  elementwise,
+  layout,
+  linear,
+  normalization,
+  pooling,
+  reduction,
+  resampling,
+  softmax,
+};

@@ -201,6 +201,12 @@ export const layout: Record<string, Family> = {
     build: apply("Shape"),
     torch: "torch.tensor(x[0].shape)",
   })),
+  Size: family(shapes(), (shape, N, draw) => ({
+    inputs: [draw.uniform([N, ...shape])],
+    wrt: [],
+    build: apply("Size"),
+    torch: "torch.tensor(x[0].numel())",
+  })),
   Gather: family(
     shapes().chain((shape) =>
       fc.record({
@@ -215,7 +221,6 @@ export const layout: Record<string, Family> = {
       const indices = picked.map((index) => (axis === 0 ? 0 : index % full[axis]!));
       return {
         inputs: [draw.uniform(full)],
-        wrt: [],
         build: apply("Gather", { axis }, { ints: [indices] }),
         torch: `x[0].index_select(${axis}, torch.tensor(${py(indices)}))`,
       };

@@ -116,4 +116,13 @@ export const pooling: Record<string, Family> = {
     build: apply("GlobalAveragePool"),
     torch: "x[0].mean([2, 3], keepdim=True)",
   })),
+  GlobalMaxPool: family(
+    fc.record({ shape: fc.tuple(upTo(3, 1), upTo(6, 1), upTo(6, 1)), ties: fc.boolean() }),
+    ({ shape, ties }, N, draw) => ({
+      inputs: [ties ? draw.integers([N, ...shape]) : draw.spaced([N, ...shape])],
+      smooth: !ties,
+      build: apply("GlobalMaxPool"),
+      torch: "F.adaptive_max_pool2d(x[0], 1)",
+    }),
+  ),
 };

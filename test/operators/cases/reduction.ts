@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { Draw } from "../../support/draw.ts";
 import { type Family, family } from "../../support/gradients.ts";
 import { apply, py } from "./apply.ts";
 
@@ -19,15 +20,18 @@ const reductions = shapes.chain((shape) =>
 function reduce(
   op: string,
   torch: (options: string) => string,
-  { differentiable = true, ties = false }: { differentiable?: boolean; ties?: boolean } = {},
+  options: { differentiable?: boolean; ties?: boolean; positive?: boolean } = {},
 ): Family {
+  const { differentiable = true, ties = false, positive = false } = options;
+  const drawn = (draw: Draw, shape: readonly number[]) =>
+    positive ? draw.uniform(shape, 0.5, 2) : ties ? draw.integers(shape) : draw.awayFromZero(shape);
   return family(reductions, ({ shape, axes, keepdims }, N, draw) => {
     const all = [N, ...shape].map((_, axis) => axis);
     const given = axes.length > 0 ? axes : all;
     const attributes = { keepdims: keepdims ? 1 : 0, ...(axes.length > 0 && op !== "ReduceSum" && { axes }) };
     const ints = op === "ReduceSum" && axes.length > 0 ? [axes] : [];
     return {
-      inputs: [ties ? draw.integers([N, ...shape]) : draw.awayFromZero([N, ...shape])],
+      inputs: [drawn(draw, [N, ...shape])],
       smooth: !ties,
       wrt: differentiable ? [0] : [],
       build: apply(op, attributes, { ints }),
@@ -36,11 +40,29 @@ function reduce(
   });
 }
 
+const positions = (op: string, torch: string): Family =>
+  family(
+    fc.record({ shape: shapes, axis: fc.nat(3), negative: fc.boolean(), keepdims: fc.boolean() }),
+    ({ shape, axis, negative, keepdims }, N, draw) => {
+      const rank = shape.length + 1;
+      const at = (axis % rank) - (negative ? rank : 0);
+      return {
+        inputs: [draw.spaced([N, ...shape])],
+        wrt: [],
+        build: apply(op, { axis: at, keepdims: keepdims ? 1 : 0 }),
+        torch: `x[0].${torch}(dim=${at}, keepdim=${py(keepdims)})`,
+      };
+    },
+  );
+
 export const reduction: Record<string, Family> = {
   ReduceSum: reduce("ReduceSum", (options) => `x[0].sum(${options})`),
   ReduceMean: reduce("ReduceMean", (options) => `x[0].mean(${options})`),
   ReduceSumSquare: reduce("ReduceSumSquare", (options) => `(x[0] ** 2).sum(${options})`),
   ReduceL2: reduce("ReduceL2", (options) => `(x[0] ** 2).sum(${options}).sqrt()`),
+  ReduceL1: reduce("ReduceL1", (options) => `x[0].abs().sum(${options})`),
+  ReduceLogSum: reduce("ReduceLogSum", (options) => `x[0].sum(${options}).log()`, { positive: true }),
+  ReduceLogSumExp: reduce("ReduceLogSumExp", (options) => `x[0].exp().sum(${options}).log()`),
   ReduceMax: reduce("ReduceMax", (options) => `x[0].amax(${options})`, { ties: true }),
   ReduceMin: reduce("ReduceMin", (options) => `x[0].amin(${options})`, { ties: true }),
   ReduceProd: reduce(
@@ -49,19 +71,8 @@ export const reduction: Record<string, Family> = {
     (options) => `(x[0].abs().log().sum(${options}).exp() * (1 - 2 * ((x[0] < 0).sum(${options}) % 2)))`,
     { differentiable: false },
   ),
-  ArgMax: family(
-    fc.record({ shape: shapes, axis: fc.nat(3), negative: fc.boolean(), keepdims: fc.boolean() }),
-    ({ shape, axis, negative, keepdims }, N, draw) => {
-      const rank = shape.length + 1;
-      const at = (axis % rank) - (negative ? rank : 0);
-      return {
-        inputs: [draw.spaced([N, ...shape])],
-        wrt: [],
-        build: apply("ArgMax", { axis: at, keepdims: keepdims ? 1 : 0 }),
-        torch: `x[0].argmax(dim=${at}, keepdim=${py(keepdims)})`,
-      };
-    },
-  ),
+  ArgMax: positions("ArgMax", "argmax"),
+  ArgMin: positions("ArgMin", "argmin"),
 };
 
 const softmaxes = (op: string, torch: string): Family =>

@@ -1,0 +1,150 @@
+import { attribute, check, type Dim, formatShape, type Node, product, type Shape, type Value } from "../graph/index.ts";
+import { type Application, constantInput, input, type Operator, shapeInput } from "./operator.ts";
+import type { Ops } from "./ops.ts";
+import { separable, transposed } from "./pooling.ts";
+
+/** One axis of a Resize: pixels before and after, and how many after come from one before. */
+interface Axis {
+  readonly size: number;
+  readonly out: number;
+  readonly scale: number;
+}
+
+/** Position in the input of pixel `o` of the output, in pixels: ONNX's `coordinate_transformation_mode`. */
+function source(mode: string, o: number, { size, out, scale }: Axis): number {
+  switch (mode) {
+    case "half_pixel":
+      return (o + 0.5) / scale - 0.5;
+    case "pytorch_half_pixel":
+      return out > 1 ? (o + 0.5) / scale - 0.5 : 0;
+    case "align_corners":
+      return out > 1 ? (o * (size - 1)) / (out - 1) : 0;
+    case "asymmetric":
+      return o / scale;
+    default:
+      throw new Error(`Resize: coordinate_transformation_mode "${mode}" has no gradient here`);
+  }
+}
+
+/** ONNX's `nearest_mode`. */
+const NEAREST: Readonly<Record<string, (x: number) => number>> = {
+  round_prefer_floor: (x) => Math.ceil(x - 0.5),
+  round_prefer_ceil: (x) => Math.floor(x + 0.5),
+  floor: Math.floor,
+  ceil: Math.ceil,
+};
+
+/** Resizing along one axis as a matrix [out, size]. */
+function resizeMatrix(node: Node, axis: Axis): Float32Array {
+  const { size, out } = axis;
+  const mode = attribute.string(node, "mode", "nearest");
+  const coordinates = attribute.string(node, "coordinate_transformation_mode", "half_pixel");
+  const inside = (at: number) => Math.min(Math.max(at, 0), size - 1);
+  const matrix = new Float32Array(out * size);
+  const add = (o: number, at: number, weight: number) => {
+    matrix[o * size + inside(at)]! += weight;
+  };
+  for (let o = 0; o < out; o++) {
+    const at = source(coordinates, o, axis);
+    if (mode === "nearest") {
+      add(o, NEAREST[attribute.string(node, "nearest_mode", "round_prefer_floor")]!(at), 1);
+    } else {
+      check(mode === "linear", () => `Resize: mode "${mode}" has no gradient here; "nearest" and "linear" have`);
+      const low = Math.floor(inside(at));
+      const share = inside(at) - low;
+      add(o, low, 1 - share);
+      add(o, low + 1, share);
+    }
+  }
+  return matrix;
+}
+
+/** Whether an optional vector is there; Resize lets it be empty too. */
+const given = (node: Pick<Application, "inputs">, i: number) =>
+  node.inputs[i] !== undefined && node.inputs[i].shape[0] !== 0;
+
+function blockSize(node: Pick<Node, "op" | "attributes">): number {
+  const size = attribute.int(node, "blocksize");
+  check(size > 0, () => `${node.op}: the block size has to be positive, but is ${size}`);
+  return size;
+}
+
+/** [N, C, H, W] with the sizes of the last three changed by a block's, in the one direction or the other. */
+function inBlocks(op: string, shape: Shape, b: number, deeper: boolean): Shape {
+  check(shape.length === 4, () => `${op}: takes images [N, C, H, W], not ${formatShape(shape)}`);
+  const [N, C, H, W] = shape as readonly [Dim, number, number, number];
+  const sizes = deeper ? [C * b * b, H / b, W / b] : [C / (b * b), H * b, W * b];
+  check(sizes.every(Number.isInteger), () => `${op}: ${formatShape(shape)} does not divide into blocks of ${b}×${b}`);
+  return [N, ...sizes];
+}
+
+/** What moves pixels of channels to where blocks of channels are apart: DepthToSpace's mode CRD backwards. */
+function spaceToChannels(g: Ops, y: Value, b: number): Value {
+  const [N, C, H, W] = y.shape as readonly [Dim, number, number, number];
+  const apart = g.reshape(y, [N, C, H / b, b, W / b, b]);
+  return g.reshape(g.transpose(apart, [0, 1, 3, 5, 2, 4]), [N, C * b * b, H / b, W / b]);
+}
+
+/** Operators that change the number of pixels. */
+export const resampling = {
+  /**
+   * Images of another size: x [N, C, H, W] → y [N, C, outH, outW], the sizes or their scales being an input. Nearest and linear
+   * interpolation are products with a matrix on either side, and so are their gradients.
+   */
+  Resize: {
+    infer(node) {
+      const { dtype, shape } = input(node, 0);
+      if (given(node, 3)) {
+        const sizes = shapeInput(node, 3);
+        check(sizes.length === shape.length, () => `Resize: ${sizes.length} sizes for ${shape.length} axes`);
+        return [{ dtype, shape: sizes }];
+      }
+      const scales = constantInput(node, 2);
+      check(scales.length === shape.length, () => `Resize: ${scales.length} scales for ${shape.length} axes`);
+      const sizes = shape.map((dim, axis) => {
+        const scale = scales[axis]!;
+        if (scale === 1) return dim;
+        if (typeof dim === "number") return Math.floor(dim * scale);
+        check(Number.isInteger(scale), () => `Resize: ${dim} times ${scale} is not known before the graph runs`);
+        return product([dim, scale]);
+      });
+      return [{ dtype, shape: sizes }];
+    },
+    gradient(g, { node, dy }) {
+      const x = input(node, 0);
+      const y = node.outputs[0]!;
+      check(
+        x.shape.length === 4 && x.shape[0] === y.shape[0] && x.shape[1] === y.shape[1],
+        () => `Resize: ${formatShape(x.shape)} to ${formatShape(y.shape)} has no gradient; that of images has`,
+      );
+      const scales = given(node, 3) ? undefined : g.graph.constants.get(node.inputs[2]!)?.data;
+      const [rows, columns] = [2, 3].map((axis) => {
+        const [size, out] = [x.shape[axis] as number, y.shape[axis] as number];
+        return resizeMatrix(node, { size, out, scale: scales ? Number(scales[axis]) : out / size });
+      });
+      return [
+        separable(g, dy[0]!, transposed(rows!, x.shape[2] as number), transposed(columns!, x.shape[3] as number)),
+      ];
+    },
+  },
+  /** Channels become pixels: x [N, C·b², H, W] → y [N, C, H·b, W·b]; `mode` says which of them lie apart. */
+  DepthToSpace: {
+    infer(node) {
+      const { dtype, shape } = input(node, 0);
+      return [{ dtype, shape: inBlocks("DepthToSpace", shape, blockSize(node), false) }];
+    },
+    gradient(g, { node, dy }) {
+      const blocksize = blockSize(node);
+      const crd = attribute.string(node, "mode", "DCR") === "CRD";
+      return [crd ? spaceToChannels(g, dy[0]!, blocksize) : g.one("SpaceToDepth", [dy[0]!], { blocksize })];
+    },
+  },
+  /** Pixels become channels: x [N, C, H·b, W·b] → y [N, C·b², H, W] */
+  SpaceToDepth: {
+    infer(node) {
+      const { dtype, shape } = input(node, 0);
+      return [{ dtype, shape: inBlocks("SpaceToDepth", shape, blockSize(node), true) }];
+    },
+    gradient: (g, { node, dy }) => [g.one("DepthToSpace", [dy[0]!], { blocksize: blockSize(node) })],
+  },
+} as const satisfies Record<string, Operator>;
