@@ -1,15 +1,17 @@
 import { attribute, type Node, type Value } from "../graph/index.ts";
 import { applied, sliceParts } from "./layout.ts";
+import { localEnergy } from "./normalization.ts";
 import { input } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { windowOf } from "./window.ts";
 
 /*
- * What ONNX Runtime 1.30 computes wrongly on WebGPU, spelled so that it comes out right. Each was found by running this
- * project's operator tests on that provider, and explained by its source (core/providers/webgpu).
+ * What ONNX Runtime 1.30 lacks on WebGPU, and so would compute on the CPU after copying everything there, and what it computes
+ * wrongly, spelled in operators that it has and has right. The latter was found by running this project's operator tests on
+ * that provider, and is explained by its source (core/providers/webgpu).
  */
 
-/** The node spelled otherwise where WebGPU would get it wrong: its output, or undefined to keep the node. */
+/** The node spelled otherwise where WebGPU needs that: its output, or undefined to keep the node. */
 export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
   if (node.domain !== "") return undefined;
   switch (node.op) {
@@ -19,9 +21,33 @@ export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Valu
       return splitsTransposed(node) ? byGroup(g, node, inputs) : undefined;
     case "Slice":
       return flippedSlice(g, node, inputs);
+    case "Sum":
+      return (inputs as readonly Value[]).reduce((sum, value) => g.add(sum, value));
+    case "LogSoftmax":
+      return logSoftmax(g, inputs[0]!, attribute.int(node, "axis", -1));
+    case "LRN":
+      return localResponse(g, node, inputs[0]!);
+    case "Equal":
+      return inputs[0]!.dtype === "int64" ? equalIndices(g, inputs) : undefined;
     default:
       return undefined;
   }
+}
+
+/** x − max x − log Σ exp(x − max x) along an axis */
+function logSoftmax(g: Ops, x: Value, axis: number): Value {
+  const below = g.sub(x, g.one("ReduceMax", [x], { axes: [axis] }));
+  return g.sub(below, g.log(g.reduceSum(g.exp(below), [axis])));
+}
+
+function localResponse(g: Ops, node: Node, x: Value): Value {
+  return g.mul(x, g.pow(localEnergy(g, node, x), -attribute.float(node, "beta", 0.75)));
+}
+
+/** Whether whole numbers are equal that float32 holds exactly, such as the numbers of classes. */
+function equalIndices(g: Ops, inputs: Node["inputs"]): Value {
+  const [a, b] = inputs.map((value) => g.cast(value!, "float32"));
+  return g.equal(a!, b!);
 }
 
 /** Numbers that the kernels take at once along channels: the largest of 4, 2 and 1 that divides their count. */
