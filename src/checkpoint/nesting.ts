@@ -24,19 +24,18 @@ export function findTensors(root: unknown, { key, bytes }: { key?: string | unde
   let dict = root;
   if (key !== undefined) dict = descend(root, key);
   else {
-    for (let inner = unwrapped(dict), depth = 0; inner; inner = unwrapped(dict)) {
-      ensure(depth++ < MAX_DEPTH, recursive);
+    const above = new Set([dict]);
+    for (let inner = unwrapped(dict); inner; inner = unwrapped(dict)) {
+      enter(inner, above);
       keepScalars(dict as Map<unknown, unknown>, found.metadata);
       dict = inner;
     }
   }
-  ensure(
-    dict instanceof Map || Array.isArray(dict),
-    () => `torch: the file holds ${kindOf(dict)}, no state dict; save \`model.state_dict()\``,
-  );
+  ensure(isContainer(dict), () => `torch: the file holds ${kindOf(dict)}, no state dict; save \`model.state_dict()\``);
   let unfolded = 0;
-  const collect = (container: unknown, prefix: string, depth: number): void => {
-    ensure(depth < MAX_DEPTH, recursive);
+  const above = new Set<unknown>();
+  const collect = (container: unknown, prefix: string): void => {
+    enter(container, above);
     for (const [name, value] of entries(container)) {
       const path = prefix + name;
       unfolded += path.length + 1;
@@ -44,12 +43,15 @@ export function findTensors(root: unknown, { key, bytes }: { key?: string | unde
         unfolded <= MAX_UNFOLDING * bytes,
         () => "torch: containers share so many parts that they unfold to far more than the file; refused",
       );
-      if (value instanceof StoredTensor) found.tensors.set(path, value);
-      else if (isContainer(value)) collect(value, `${path}.`, depth + 1);
+      if (value instanceof StoredTensor) {
+        ensure(!found.tensors.has(path), () => `torch: there are two tensors at ${quote(path)}`);
+        found.tensors.set(path, value);
+      } else if (isContainer(value)) collect(value, `${path}.`);
       else keepScalar(path, value, found.metadata);
     }
+    above.delete(container);
   };
-  collect(dict, "", 0);
+  collect(dict, "");
   ensure(
     found.tensors.size > 0 || (dict instanceof Map && dict.size === 0),
     () => "torch: there is no tensor in the file; save `model.state_dict()`",
@@ -112,6 +114,9 @@ function kindOf(value: unknown): string {
   return value === null ? "None" : typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-function recursive(): string {
-  return `torch: containers are nested more than ${MAX_DEPTH} deep, or recursive: a container contains itself; refused`;
+/** Notes that a container is being gone through; those that contain themselves are refused. */
+function enter(container: unknown, above: Set<unknown>): void {
+  ensure(!above.has(container), () => "torch: the containers are recursive: one contains itself; refused");
+  ensure(above.size < MAX_DEPTH, () => `torch: containers are nested more than ${MAX_DEPTH} deep; refused`);
+  above.add(container);
 }

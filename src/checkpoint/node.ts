@@ -4,7 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { RandomAccess } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "./checkpoint.ts";
-import { CheckpointError } from "./error.ts";
+import { CheckpointError, ensure } from "./error.ts";
 import { openWeights } from "./read.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 import { encodeTorch } from "./torch-write.ts";
@@ -27,7 +27,10 @@ export interface OpenCheckpoint extends CheckpointFile {
 export async function openCheckpoint(path: string, options: ReadOptions = {}): Promise<OpenCheckpoint> {
   const handle = await open(path, "r");
   try {
-    const file = await naming(path, async () => openWeights(await randomAccess(handle), { crc32, ...options }));
+    const file = await naming(path, async () => {
+      ensure((await handle.stat()).isFile(), () => "this is no file");
+      return openWeights(await randomAccess(handle), { crc32, ...options });
+    });
     return { ...file, load: (name) => naming(path, () => file.load(name)), close: () => handle.close() };
   } catch (error) {
     await handle.close();
