@@ -1,6 +1,6 @@
 /** Finds the state dict among what else people save with it. */
 import { ensure, quote } from "./error.ts";
-import { Tuple } from "./pickle.ts";
+import { Dict, Tuple } from "./pickle.ts";
 import { StoredTensor } from "./torch-objects.ts";
 
 /** Keys under which training scripts put the state dict, beside the epoch, the optimizer and so on. */
@@ -27,7 +27,7 @@ export function findTensors(root: unknown, { key, bytes }: { key?: string | unde
     const above = new Set([dict]);
     for (let inner = unwrapped(dict); inner; inner = unwrapped(dict)) {
       enter(inner, above);
-      keepScalars(dict as Map<unknown, unknown>, found.metadata);
+      keepScalars(dict as Dict, found.metadata);
       dict = inner;
     }
   }
@@ -53,7 +53,7 @@ export function findTensors(root: unknown, { key, bytes }: { key?: string | unde
   };
   collect(dict, "");
   ensure(
-    found.tensors.size > 0 || (dict instanceof Map && dict.size === 0),
+    found.tensors.size > 0 || (dict instanceof Dict && dict.entries.size === 0),
     () => "torch: there is no tensor in the file; save `model.state_dict()`",
   );
   return found;
@@ -61,8 +61,8 @@ export function findTensors(root: unknown, { key, bytes }: { key?: string | unde
 
 /** The dict that a wrapper holds; undefined where there is none, which is to say that this is the state dict. */
 function unwrapped(dict: unknown): unknown {
-  if (!(dict instanceof Map)) return undefined;
-  return WRAPPERS.map((wrapper) => dict.get(wrapper)).find((inner) => inner instanceof Map);
+  if (!(dict instanceof Dict)) return undefined;
+  return WRAPPERS.map((wrapper) => dict.entries.get(wrapper)).find((inner) => inner instanceof Dict);
 }
 
 function descend(root: unknown, key: string): unknown {
@@ -85,7 +85,7 @@ function names(dict: ReadonlyMap<string, unknown>): string {
 function entries(container: unknown): [string, unknown][] {
   if (container instanceof Tuple) return container.items.map((value, i) => [`${i}`, value]);
   if (Array.isArray(container)) return container.map((value, i) => [`${i}`, value]);
-  return [...(container as Map<unknown, unknown>)].map(([name, value]) => [keyOf(name), value]);
+  return [...(container as Dict).entries].map(([name, value]) => [keyOf(name), value]);
 }
 
 function keyOf(name: unknown): string {
@@ -97,11 +97,11 @@ function keyOf(name: unknown): string {
 }
 
 function isContainer(value: unknown): boolean {
-  return value instanceof Map || value instanceof Tuple || Array.isArray(value);
+  return value instanceof Dict || value instanceof Tuple || Array.isArray(value);
 }
 
-function keepScalars(dict: ReadonlyMap<unknown, unknown>, metadata: Map<string, string>): void {
-  for (const [name, value] of dict) if (typeof name === "string") keepScalar(name, value, metadata);
+function keepScalars({ entries }: Dict, metadata: Map<string, string>): void {
+  for (const [name, value] of entries) if (typeof name === "string") keepScalar(name, value, metadata);
 }
 
 function keepScalar(path: string, value: unknown, metadata: Map<string, string>): void {

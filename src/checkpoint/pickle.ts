@@ -5,11 +5,23 @@
 import { dataView, uint64 } from "./access.ts";
 import { CheckpointError, ensure, quote } from "./error.ts";
 
-/** A Python tuple; lists are arrays, dicts are Maps, None is null. */
+/** A Python tuple; lists are arrays, None is null. */
 export class Tuple {
   readonly items: readonly unknown[];
   constructor(items: readonly unknown[]) {
     this.items = items;
+  }
+}
+
+const NO_ENTRIES: ReadonlyMap<unknown, unknown> = new Map();
+
+/** A Python dict. An empty one, which two bytes make, must cost as little. */
+export class Dict {
+  entries = NO_ENTRIES;
+
+  set(key: unknown, value: unknown): void {
+    if (this.entries === NO_ENTRIES) this.entries = new Map();
+    (this.entries as Map<unknown, unknown>).set(key, value);
   }
 }
 
@@ -39,7 +51,8 @@ export class PickleCutShort extends CheckpointError {
 }
 
 /** Steps, each of which makes one object at most. A checkpoint of 100,000 tensors takes some 3 million. */
-const MAX_STEPS = 8_000_000;
+const MAX_STEPS = 4_000_000;
+const EMPTY_TUPLE = new Tuple([]);
 const MAX_LINE = 1024;
 
 /** The opcodes that plain data needs. */
@@ -210,7 +223,7 @@ class Machine {
         this.#pop();
         return NOTHING;
       case OP.EMPTY_TUPLE:
-        return new Tuple([]);
+        return EMPTY_TUPLE;
       case OP.TUPLE1:
       case OP.TUPLE2:
       case OP.TUPLE3: {
@@ -227,7 +240,7 @@ class Machine {
       case OP.APPENDS:
         return this.#append(this.#popMark());
       case OP.EMPTY_DICT:
-        return new Map();
+        return new Dict();
       case OP.SETITEM: {
         const value = this.#pop();
         return this.#setItems([this.#pop(), value]);
@@ -369,7 +382,7 @@ class Machine {
 
   #setItems(items: readonly unknown[]): typeof NOTHING {
     const dict = this.#top();
-    ensure(dict instanceof Map, () => "pickle: items are set on something that is no dict");
+    ensure(dict instanceof Dict, () => "pickle: items are set on something that is no dict");
     ensure(items.length % 2 === 0, () => "pickle: a dict has a key without a value");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
     return NOTHING;

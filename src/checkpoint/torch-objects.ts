@@ -1,7 +1,7 @@
 /** What PyTorch's pickles name: storages, and tensors as views of them. No numbers are read here. */
 import { type DType, itemSize, numel } from "../graph/tensor.ts";
 import { describe, ensure, quote } from "./error.ts";
-import { type Dialect, Global, Tuple } from "./pickle.ts";
+import { type Dialect, Dict, Global, Tuple } from "./pickle.ts";
 
 /** PyTorch's storage classes, which fix a tensor's type. */
 export const STORAGES = {
@@ -92,18 +92,18 @@ const GLOBALS: ReadonlyMap<string, Global> = new Map(
 );
 
 /** `OrderedDict()`, or Python 2's `OrderedDict([[key, value], …])`. */
-function orderedDict([items = []]: readonly unknown[]): Map<unknown, unknown> {
+function orderedDict([items = []]: readonly unknown[]): Dict {
   ensure(Array.isArray(items), () => "pickle: an OrderedDict is made of something that is no list");
-  return new Map(
-    items.map((item: unknown) => {
-      const pair = item instanceof Tuple ? item.items : item;
-      ensure(
-        Array.isArray(pair) && pair.length === 2,
-        () => "pickle: an OrderedDict is made of something else than pairs",
-      );
-      return [pair[0], pair[1]];
-    }),
-  );
+  const dict = new Dict();
+  for (const item of items as unknown[]) {
+    const pair = item instanceof Tuple ? item.items : item;
+    ensure(
+      Array.isArray(pair) && pair.length === 2,
+      () => "pickle: an OrderedDict is made of something else than pairs",
+    );
+    dict.set(pair[0], pair[1]);
+  }
+  return dict;
 }
 
 /** (storage, offset, size, stride, …): what follows is about gradients. */
@@ -150,7 +150,7 @@ function tensorOf(value: unknown): StoredTensor {
 
 /** Sets the state of the objects that old files make empty first. Attributes of dicts, such as `_metadata`, are left out. */
 function build(object: unknown, state: unknown): void {
-  if (object instanceof Map) return;
+  if (object instanceof Dict) return;
   ensure(
     object instanceof StoredTensor && state instanceof Tuple,
     () => "pickle: refuses to set the state of anything but tensors and dicts",

@@ -9,7 +9,7 @@ import { toFloat32 } from "./convert.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";
 import { CheckpointError, ensure, quote } from "./error.ts";
 import { findTensors } from "./nesting.ts";
-import { type Dialect, PickleCutShort, unpickle } from "./pickle.ts";
+import { type Dialect, Dict, PickleCutShort, unpickle } from "./pickle.ts";
 import { contiguous, isContiguous } from "./strided.ts";
 import { type Storage, type StoredTensor, torchDialect } from "./torch-objects.ts";
 import { locateZipEntry, readZipDirectory, type ZipEntry } from "./zip.ts";
@@ -195,7 +195,7 @@ async function openStream(file: RandomAccess): Promise<Opened> {
   ensure(protocol === PROTOCOL, () => `torch: the stream's protocol is not ${PROTOCOL}`);
   const system = await stream.next();
   ensure(
-    system instanceof Map && system.get("little_endian") === true,
+    system instanceof Dict && system.entries.get("little_endian") === true,
     () => "torch: the file was written by a big-endian machine; only little-endian files are read",
   );
   const before = stream.position;
