@@ -1,0 +1,33 @@
+import { createInterface } from "node:readline";
+
+/** Makes a case ready; what it gives runs it once. */
+export type Prepare = (given: {
+  network: string;
+  mode: string;
+  batch: number;
+  size: number;
+}) => Promise<(() => Promise<void>) | undefined>;
+
+/**
+ * A peer is a process: a case as JSON in the first line, answered by "ready" or "unsupported"; then each line "go" is answered by
+ * the milliseconds of one run. It ends when its input does, with its peak memory in bytes.
+ */
+export async function serve(prepare: Prepare): Promise<void> {
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const first = await lines.next();
+  const run = await prepare(JSON.parse(first.value));
+  if (!run) return console.log("unsupported");
+  console.log("ready");
+  for (let line = await lines.next(); !line.done; line = await lines.next()) {
+    const start = performance.now();
+    await run();
+    console.log(performance.now() - start);
+  }
+  console.log(process.resourceUsage().maxRSS * 1024);
+  process.exit(0);
+}
+
+/** The same pictures for everyone: numbers between −1 and 1. */
+export function pictures(length: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898));
+}
