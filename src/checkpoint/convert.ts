@@ -8,7 +8,8 @@ function halfTable(): Uint32Array {
     const sign = (half & 0x8000) << 16;
     const exponent = (half >> 10) & 0x1f;
     const mantissa = half & 0x3ff;
-    if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13);
+    // NaNs become quiet ones, as IEEE 754 asks of conversions.
+    if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13) | (mantissa === 0 ? 0 : 0x400000);
     if (exponent > 0) return sign | ((exponent + 112) << 23) | (mantissa << 13);
     if (mantissa === 0) return sign;
     // A subnormal, mantissa · 2^-24: its leading one becomes implicit.
