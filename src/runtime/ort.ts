@@ -3,8 +3,8 @@ import {
   type DType,
   formatShape,
   type Graph,
-  type Shape,
   type TensorData,
+  type TensorType,
   type TypedArray,
   type Value,
 } from "../graph/index.ts";
@@ -29,124 +29,204 @@ export interface Ort {
   readonly Tensor: new (type: OrtTensor.Type, data: TypedArray, dims: readonly number[]) => OrtTensor;
 }
 
+/** Runs a task, at once or when those before it are done. */
+export type Schedule = <T>(task: () => Promise<T>) => Promise<T>;
+
 export interface OrtEngineOptions {
   readonly name: string;
   readonly target: Target;
   readonly session: InferenceSession.SessionOptions;
+  /** Whether outputs can stay in the memory of a GPU. */
+  readonly gpuOutputs?: boolean;
+  /** Default: tasks run at once. */
+  readonly schedule?: Schedule;
+  /** What to do about an error of ONNX Runtime, where its message does not say it. */
+  readonly remedy?: (message: string) => string | undefined;
+}
+
+/** One task after another, in the order in which they were given. */
+export function inTurn(): Schedule {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const next = last.then(task);
+    last = next.catch(() => {});
+    return next;
+  };
 }
 
 class OrtDeviceTensor implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly tensor: OrtTensor;
+  readonly #tensor: OrtTensor;
 
   constructor(tensor: OrtTensor) {
-    this.tensor = tensor;
+    this.#tensor = tensor;
     this.dtype = tensor.type as DType;
     this.shape = tensor.dims;
   }
 
+  get tensor(): OrtTensor {
+    if (this.#tensor.location === "none") throw new EngineError("the tensor is used, but was disposed already");
+    return this.#tensor;
+  }
+
   async read(): Promise<TensorData> {
-    return { dtype: this.dtype, shape: this.shape, data: (await this.tensor.getData()) as TypedArray } as TensorData;
+    const data = (await this.tensor.getData()) as TypedArray;
+    return { dtype: this.dtype, shape: this.shape, data } as TensorData;
   }
 
   dispose(): void {
-    this.tensor.dispose();
+    if (this.#tensor.location !== "none") this.#tensor.dispose();
   }
 }
 
 /** An engine over ONNX Runtime, in whichever of its builds. */
-export function ortEngine(ort: Ort, { name, target, session }: OrtEngineOptions): Engine {
+export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
+  const { name, target, session, gpuOutputs = false, schedule = (task) => task(), remedy = () => undefined } = options;
   return {
     name,
     target,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
-      const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
-      const options: InferenceSession.SessionOptions = {
+      const onGpu = keepOnDevice && gpuOutputs;
+      const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
+        logSeverityLevel: 3,
         ...session,
-        ...(keepOnDevice && target === "webgpu" && !process.env.NOKEEP && { preferredOutputLocation: "gpu-buffer" }),
+        ...(onGpu && { preferredOutputLocation: "gpu-buffer" }),
         ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
       };
       try {
+        const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
         const bytes = encode(lowered, weights ? { weights } : {});
-        return new OrtExecutable(ort, name, lowered, await ort.InferenceSession.create(bytes, options));
+        const created = await schedule(() => ort.InferenceSession.create(bytes, sessionOptions));
+        return new OrtExecutable({ ort, engine: name, graph: lowered, session: created, schedule, bound: onGpu });
       } catch (error) {
-        throw new EngineError(`${name} cannot compile the graph ${graph.name}: ${message(error)}`, { cause: error });
+        const cause = message(error);
+        const advice = remedy(cause);
+        throw new EngineError(
+          `${name} cannot compile the graph ${graph.name}: ${cause}${advice ? `; ${advice}` : ""}`,
+          { cause: error },
+        );
       }
     },
   };
 }
 
+interface Compiled {
+  readonly ort: Ort;
+  readonly engine: string;
+  readonly graph: Graph;
+  readonly session: InferenceSession;
+  readonly schedule: Schedule;
+  /** Whether ONNX Runtime binds inputs and outputs to the session for a run, as it does for outputs on a GPU. */
+  readonly bound: boolean;
+}
+
 class OrtExecutable implements Executable {
-  readonly #ort: Ort;
-  readonly #engine: string;
-  readonly #graph: Graph;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly #compiled: Compiled;
   readonly #leaves: ReadonlyMap<string, Value>;
-  #session: InferenceSession | undefined;
+  /** Why it cannot run any more. */
+  #ended: string | undefined;
 
-  constructor(ort: Ort, engine: string, graph: Graph, session: InferenceSession) {
-    this.#ort = ort;
-    this.#engine = engine;
-    this.#graph = graph;
-    this.#session = session;
+  constructor(compiled: Compiled) {
+    const { graph, session } = compiled;
+    this.#compiled = compiled;
     this.#leaves = new Map([...graph.inputs, ...graph.parameters].map((value) => [value.name, value]));
+    this.inputs = [...session.inputNames];
+    this.outputs = [...graph.outputs.keys()];
   }
 
-  get inputs(): readonly string[] {
-    return this.#session?.inputNames ?? [];
-  }
-
-  get outputs(): readonly string[] {
-    return [...this.#graph.outputs.keys()];
-  }
-
-  async run(
-    feeds: Feeds,
-    { into = {}, outputs = this.outputs }: RunOptions = {},
-  ): Promise<Record<string, DeviceTensor>> {
-    const session = this.#session;
-    if (!session) throw new EngineError(`${this.#engine}: the graph ${this.#graph.name} was disposed already`);
-    const inputs: Record<string, OrtTensor> = {};
-    for (const name of session.inputNames) {
-      const given = feeds[name];
-      if (!given) throw new EngineError(`${this.#engine}: the input "${name}" of ${this.#graph.name} is missing`);
-      this.#checkType(name, given);
-      inputs[name] = this.#tensor(given);
-    }
-    const fetches: Record<string, OrtTensor | null> = {};
-    for (const name of outputs) fetches[name] = into[name] ? this.#tensor(into[name]) : null;
-    try {
-      const results = await session.run(inputs, fetches as InferenceSession.FetchesType);
-      return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, new OrtDeviceTensor(tensor)]));
-    } catch (error) {
-      throw new EngineError(`${this.#engine} failed to run ${this.#graph.name}: ${message(error)}`, { cause: error });
-    }
+  async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
+    const { into = {}, outputs = this.outputs } = options;
+    const { session, schedule, bound } = this.#compiled;
+    this.#checkNames(feeds, outputs);
+    const inputs = Object.fromEntries(this.inputs.map((name) => [name, feeds[name]!]));
+    const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
+    this.#checkTypes(inputs, written);
+    const tensors = (named: Feeds) =>
+      Object.fromEntries(Object.entries(named).map(([name, value]) => [name, this.#tensor(name, value)]));
+    const given = tensors(inputs);
+    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...tensors(written) };
+    const results = await schedule(async () => {
+      this.#checkLive();
+      try {
+        return await session.run(given, fetches as InferenceSession.FetchesType);
+      } catch (error) {
+        // what was bound for this run would stay so for the next
+        if (bound) this.#ended = "failed in an earlier run; compile it anew";
+        throw this.#error(`failed to run: ${message(error)}`, error);
+      }
+    });
+    return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, new OrtDeviceTensor(tensor)]));
   }
 
   async dispose(): Promise<void> {
-    await this.#session?.release();
-    this.#session = undefined;
+    if (this.#ended === DISPOSED) return;
+    this.#ended = DISPOSED;
+    await this.#compiled.schedule(() => this.#compiled.session.release());
   }
 
-  #tensor(given: TensorData | DeviceTensor): OrtTensor {
+  #tensor(name: string, given: TensorData | DeviceTensor): OrtTensor {
     if (given instanceof OrtDeviceTensor) return given.tensor;
     const { dtype, shape, data } = given as TensorData;
-    return new this.#ort.Tensor(dtype as OrtTensor.Type, data, shape);
+    try {
+      return new this.#compiled.ort.Tensor(dtype as OrtTensor.Type, data, shape);
+    } catch (error) {
+      throw this.#error(`"${name}" is no tensor: ${message(error)}`, error);
+    }
   }
 
-  #checkType(name: string, { dtype, shape }: { dtype: DType; shape: Shape }): void {
-    const wanted = this.#leaves.get(name);
-    const fits =
-      !wanted ||
-      (dtype === wanted.dtype &&
-        shape.length === wanted.shape.length &&
-        wanted.shape.every((dim, axis) => typeof dim === "string" || dim === shape[axis]));
-    if (fits) return;
-    throw new EngineError(
-      `${this.#engine}: the input "${name}" of ${this.#graph.name} is ${dtype}${formatShape(shape)}, but has to be ${wanted.dtype}${formatShape(wanted.shape)}`,
-    );
+  #checkLive(): void {
+    if (this.#ended) throw this.#error(this.#ended);
   }
+
+  #checkNames(feeds: Feeds, outputs: readonly string[]): void {
+    this.#checkLive();
+    const missing = this.inputs.filter((name) => !feeds[name]);
+    if (missing.length > 0) throw this.#error(`the input ${list(missing)} is missing`);
+    const unknown = outputs.filter((name) => !this.outputs.includes(name));
+    if (unknown.length > 0) throw this.#error(`there is no output ${list(unknown)}, only ${list(this.outputs)}`);
+  }
+
+  /** Types and shapes of what goes in, and of what is written into. A named size is the same wherever it stands. */
+  #checkTypes(inputs: Feeds, written: Feeds): void {
+    const sizes = new Map<string, { size: number; input: string }>();
+    const check = (kind: string, name: string, given: TensorType, wanted: TensorType | undefined) => {
+      if (!wanted) return;
+      const fits =
+        given.dtype === wanted.dtype &&
+        given.shape.length === wanted.shape.length &&
+        wanted.shape.every((dim, axis) => typeof dim === "string" || dim === given.shape[axis]);
+      if (!fits) throw this.#error(`the ${kind} "${name}" is ${type(given)}, but has to be ${type(wanted)}`);
+      for (const [axis, dim] of wanted.shape.entries()) {
+        const size = Number(given.shape[axis]);
+        if (typeof dim === "number" || dim.includes("*")) continue;
+        const known = sizes.get(dim);
+        if (known && known.size !== size)
+          throw this.#error(`${dim} is ${size} in the ${kind} "${name}", but ${known.size} in "${known.input}"`);
+        if (!known) sizes.set(dim, { size, input: name });
+      }
+    };
+    for (const [name, given] of Object.entries(inputs)) check("input", name, given, this.#leaves.get(name));
+    const { outputs } = this.#compiled.graph;
+    for (const [name, given] of Object.entries(written)) check("tensor for the output", name, given, outputs.get(name));
+  }
+
+  #error(text: string, cause?: unknown): EngineError {
+    const { engine, graph } = this.#compiled;
+    return new EngineError(`${engine}, graph ${graph.name}: ${text}`, { cause });
+  }
+}
+
+const DISPOSED = "was disposed already";
+
+const type = ({ dtype, shape }: TensorType) => `${dtype}${formatShape(shape)}`;
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  return names.length > 5 ? `${shown.join(", ")} and ${names.length - 5} more` : shown.join(", ");
 }
 
 function message(error: unknown): string {
