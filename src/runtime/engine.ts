@@ -14,7 +14,10 @@ export interface DeviceTensor {
 export type Feeds = Readonly<Record<string, TensorData | DeviceTensor>>;
 
 export interface RunOptions {
-  /** Tensors of former runs to write outputs into, by output name. They must have the shape of the output. */
+  /**
+   * Tensors of former runs, by output name and with the shape of the output, whose memory the engine may use for outputs. They
+   * must not be used after: a result may be one of them, or another.
+   */
   into?: Readonly<Record<string, DeviceTensor>>;
   /** Outputs wanted; all by default. */
   outputs?: readonly string[];
@@ -51,7 +54,7 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** An error of the engine, with the graph that it was running. */
+/** An error of an engine; the message says which engine and which graph. */
 export class EngineError extends Error {
   override name = "EngineError";
 }

@@ -21,6 +21,7 @@ export function nodeEngine({ threads, device = "cpu" }: NodeEngineOptions = {}):
       executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     },
+    writesInto: true,
     remedy: (message) =>
       message.includes("WebGPU adapter") ? 'install a driver of the GPU, or use device "cpu"' : undefined,
   });

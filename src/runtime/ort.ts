@@ -38,6 +38,8 @@ export interface OrtEngineOptions {
   readonly session: InferenceSession.SessionOptions;
   /** Whether outputs can stay in the memory of a GPU. */
   readonly gpuOutputs?: boolean;
+  /** Whether a run writes into tensors in JavaScript's memory. */
+  readonly writesInto?: boolean;
   /** Default: tasks run at once. */
   readonly schedule?: Schedule;
   /** What to do about an error of ONNX Runtime, where its message does not say it. */
@@ -82,7 +84,8 @@ class OrtDeviceTensor implements DeviceTensor {
 
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
-  const { name, target, session, gpuOutputs = false, schedule = (task) => task(), remedy = () => undefined } = options;
+  const { name, target, session, gpuOutputs = false, writesInto = false } = options;
+  const { schedule = (task) => task(), remedy = () => undefined } = options;
   return {
     name,
     target,
@@ -99,7 +102,15 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
         const bytes = encode(lowered, weights ? { weights } : {});
         const created = await schedule(() => ort.InferenceSession.create(bytes, sessionOptions));
-        return new OrtExecutable({ ort, engine: name, graph: lowered, session: created, schedule, bound: onGpu });
+        return new OrtExecutable({
+          ort,
+          engine: name,
+          graph: lowered,
+          session: created,
+          schedule,
+          bound: onGpu,
+          reuses: onGpu || writesInto,
+        });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -120,6 +131,8 @@ interface Compiled {
   readonly schedule: Schedule;
   /** Whether ONNX Runtime binds inputs and outputs to the session for a run, as it does for outputs on a GPU. */
   readonly bound: boolean;
+  /** Whether it can write into tensors of former runs. */
+  readonly reuses: boolean;
 }
 
 class OrtExecutable implements Executable {
@@ -140,7 +153,7 @@ class OrtExecutable implements Executable {
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, bound } = this.#compiled;
+    const { session, schedule, bound, reuses } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, feeds[name]!]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
@@ -148,7 +161,7 @@ class OrtExecutable implements Executable {
     const tensors = (named: Feeds) =>
       Object.fromEntries(Object.entries(named).map(([name, value]) => [name, this.#tensor(name, value)]));
     const given = tensors(inputs);
-    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...tensors(written) };
+    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...tensors(reuses ? written : {}) };
     const results = await schedule(async () => {
       this.#checkLive();
       try {

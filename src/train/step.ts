@@ -108,7 +108,12 @@ export class TrainingStep {
       loss += part.loss * share;
       correct += part.correct;
     }
-    await this.#state.advance(await this.#executable("update"), { ...this.feeds, ...sums.current, ...rates });
+    const results = await this.#state.advance(await this.#executable("update"), {
+      ...this.feeds,
+      ...sums.current,
+      ...rates,
+    });
+    disposeOthers(results);
     sums.dispose();
     return { loss, correct };
   }
@@ -237,9 +242,13 @@ const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], da
 
 async function measured(results: Readonly<Record<string, DeviceTensor>>): Promise<StepResult> {
   const [loss, correct] = await Promise.all([results.loss!.read(), results.correct!.read()]);
-  results.loss!.dispose();
-  results.correct!.dispose();
+  disposeOthers(results);
   return { loss: Number(loss.data[0]), correct: Number(correct.data[0]) };
+}
+
+/** Gives back the memory of all results that are no part of the state. */
+function disposeOthers(results: Readonly<Record<string, DeviceTensor>>): void {
+  for (const [name, tensor] of Object.entries(results)) if (!name.startsWith(next(""))) tensor.dispose();
 }
 
 /** A dropout mask: a function of (seed, step, part of the step, layer) alone. */
