@@ -7,6 +7,7 @@ import { UsageError } from "./support.ts";
 const COMMANDS = {
   summary: () => import("./summary.ts"),
   models: () => import("./models.ts"),
+  draw: () => import("./draw.ts"),
   compare: () => import("./compare.ts"),
   train: () => import("./train.ts"),
   eval: () => import("./eval.ts"),

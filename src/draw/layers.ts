@@ -1,6 +1,5 @@
 import { attribute, type Node, type Shape } from "../graph/index.ts";
 import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../nn/index.ts";
-import { windowOf } from "../operators/index.ts";
 import type { Unit } from "./parts.ts";
 
 /** What a layer does, by colour. */
@@ -141,7 +140,10 @@ function nodeFace(node: Node, { reads }: Unit): Face {
   const { op } = node;
   if (op === "Conv" || op === "ConvTranspose") return convolution(node);
   if (op === "Gemm") return face("linear", "linear");
-  if (op === "MatMul") return reads.length === 1 ? face("linear", "linear") : face("other", "matmul");
+  if (op === "MatMul" && reads.length > 1) return face("other", "matmul");
+  // a product over the pixels of maps: averages over windows are spelled so where they divide unevenly
+  if (op === "MatMul" && mapSize(node.outputs[0]!.shape)) return face("pool", "resample");
+  if (op === "MatMul") return face("linear", "linear");
   if (op in POOLS) return face("pool", POOLS[op]!, op.startsWith("Global") ? undefined : poolWindow(node));
   if (op === "BatchNormalization") return face("norm", NORMS[op]!, undefined, "BN");
   if (op in NORMS) return face("norm", NORMS[op]!);
@@ -170,17 +172,17 @@ function convolution(node: Node): Face {
 }
 
 function poolWindow(node: Node): string {
-  const { kernel, stride } = windowOf(node, node.inputs[0]!.shape);
-  return [kernel.join("×"), ...marked("/", stride)].join(" ");
+  const kernel = attribute.ints(node, "kernel_shape");
+  return [kernel.join("×"), ...marked("/", attribute.ints(node, "strides", [1, 1]))].join(" ");
 }
 
-/** A pair of sizes with a mark before it, or nothing where both are 1. */
-function marked(mark: string, [height, width]: readonly number[]): string[] {
-  if (height === 1 && width === 1) return [];
-  return [`${mark}${height === width ? height : `${height}×${width}`}`];
+/** Sizes with a mark before it, or nothing where all are 1. */
+function marked(mark: string, sizes: readonly number[]): string[] {
+  if (sizes.every((size) => size === 1)) return [];
+  return [`${mark}${sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes.join("×")}`];
 }
 
-/** Sizes without those of the batch. */
+/** Sizes without that of the batch. */
 export function perSample(shape: Shape): Shape {
   return shape.length > 1 ? shape.slice(1) : shape;
 }
@@ -194,5 +196,7 @@ export function mapSize(shape: Shape): readonly [number, number] | undefined {
 /** Whether an operator only joins the axes of maps into one. */
 export function flattens({ nodes: [node, ...others] }: Unit): boolean {
   const shape = node?.outputs[0]?.shape ?? [];
-  return node !== undefined && others.length === 0 && node.op in RESHAPES && node.op !== "Transpose" && shape.length <= 2;
+  return (
+    node !== undefined && others.length === 0 && node.op in RESHAPES && node.op !== "Transpose" && shape.length <= 2
+  );
 }

@@ -1,0 +1,237 @@
+import { formatShape } from "../graph/index.ts";
+import type { Item } from "./items.ts";
+import type { Kind } from "./layers.ts";
+import { BAND, layerTitle } from "./measure.ts";
+import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
+import { rootClass, styleSheet, type Theme } from "./theme.ts";
+
+export interface SvgOptions {
+  readonly title: string;
+  readonly description: string;
+  readonly theme: Theme;
+}
+
+/** A scene as an SVG document, which may also be put into an HTML page as it is. */
+export function svg(scene: Scene, { title, description, theme }: SvgOptions): string {
+  const { width, height, direction } = scene;
+  const [w, h] = [Math.ceil(width), Math.ceil(height)];
+  const frames = scene.boxes.filter(({ form }) => form === "frame");
+  const others = scene.boxes.filter(({ form }) => form !== "frame");
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="${rootClass(theme)}" role="img" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}" style="max-width:100%;height:auto">`,
+    element("title", {}, escaped(title)),
+    element("desc", {}, escaped(description)),
+    `<style>\n${styleSheet(theme)}\n</style>`,
+    element("rect", { class: "page", width: w, height: h }),
+    ...frames.map((box) => drawBox(box, direction)),
+    ...scene.wires.map((wire) => drawWire(wire, direction)),
+    ...others.map((box) => drawBox(box, direction)),
+    ...scene.brackets.map(({ x, y, width }) =>
+      element("path", { class: "wire", d: `M${n(x)} ${n(y - 5)}v5h${n(width)}v-5` }),
+    ),
+    ...scene.legend.map(({ kind, ...place }) => element("rect", { class: kind, ...place, rx: 3 })),
+    ...scene.texts.map(drawText),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** Text that is safe between tags and in attributes; control characters, which XML does not allow, are left out. */
+export function escaped(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu, "")
+      .replaceAll("&", "&amp;")
+      .replaceAll("<", "&lt;")
+      .replaceAll(">", "&gt;")
+      .replaceAll('"', "&quot;")
+  );
+}
+
+/** A number with at most one decimal. */
+function n(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+function element(name: string, attributes: Attributes, content?: string): string {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${typeof value === "number" ? n(value) : value}"`)
+    .join("");
+  return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
+}
+
+function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
+  const attributes = {
+    class: tone === "muted" ? "muted" : undefined,
+    x,
+    y,
+    "font-size": size,
+    "text-anchor": anchor === "start" ? undefined : anchor,
+    "font-weight": tone === "bold" ? 700 : undefined,
+    transform: turned ? `rotate(-90 ${n(x)} ${n(y)})` : undefined,
+  };
+  return element("text", attributes, escaped(text));
+}
+
+function drawBox(box: Box, direction: Direction): string {
+  const { item, texts } = box;
+  const parts = [element("title", {}, escaped(tooltip(item))), ...shapesOf(box, direction), ...texts.map(drawText)];
+  return element("g", {}, parts.join(""));
+}
+
+function shapesOf(box: Box, direction: Direction): string[] {
+  const { form, item, x, y, width, height } = box;
+  const rect = (name: string, rx: number) => element("rect", { class: name, x, y, width, height, rx });
+  switch (form) {
+    case "frame":
+      return [rect("frame", 10)];
+    case "block":
+      return [rect("block", 8), ...(box.miniature ?? []).map((small) => drawSmall(small))];
+    case "end":
+      return [rect("end", height / 2)];
+    case "sum":
+      return [
+        element("ellipse", { class: item.kind, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
+        ...ring(box),
+      ];
+    case "bar":
+    case "layer":
+      return [rect(item.kind ?? "other", 5), ...bands(box, direction)];
+    case "volume":
+      return volume(box);
+    default:
+      return form satisfies never;
+  }
+}
+
+/** What is folded into a layer, as stripes at the side where the data leaves it. */
+function bands({ item, x, y, width, height }: Box, direction: Direction): string[] {
+  return item.folded.map(({ kind }, i) => {
+    const inset = BAND * (item.folded.length - i) + 1;
+    return direction === "right"
+      ? element("rect", {
+          class: `band ${kind}`,
+          x: x + width - inset,
+          y: y + 3,
+          width: BAND - 1,
+          height: height - 6,
+          rx: 1,
+        })
+      : element("rect", {
+          class: `band ${kind}`,
+          x: x + 5,
+          y: y + height - inset,
+          width: width - 10,
+          height: BAND - 2,
+          rx: 1,
+        });
+  });
+}
+
+/** An activation after a sum, around it. */
+function ring({ item, x, y, width, height }: Box): string[] {
+  return item.folded.map(({ kind }) =>
+    element("ellipse", { class: `ring ${kind}`, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
+  );
+}
+
+function drawSmall({ form, item, x, y, width, height }: Box): string {
+  const rx = form === "sum" ? height / 2 : 1;
+  return element("rect", { class: `small ${item.kind ?? "other"}`, x, y, width, height, rx });
+}
+
+/** A solid seen from the front and a little from above and the right; what is folded in lies at its right. */
+function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
+  const slices: { kind: Kind; band: boolean; x: number; width: number }[] = [];
+  const kinds = item.folded.map(({ kind }) => kind);
+  const body = width - BAND * kinds.length;
+  slices.push({ kind: item.kind ?? "other", band: false, x, width: body });
+  kinds.forEach((kind, i) => {
+    slices.push({ kind, band: true, x: x + body + BAND * i, width: BAND });
+  });
+  const rise = depth / 2;
+  return slices.flatMap(({ kind, band, x, width }, i) => {
+    const name = band ? `band ${kind}` : kind;
+    const front = `M${n(x)} ${n(y)}h${n(width)}v${n(height)}h${n(-width)}z`;
+    const top = `M${n(x)} ${n(y)}l${n(depth)} ${n(-rise)}h${n(width)}l${n(-depth)} ${n(rise)}z`;
+    const side = `M${n(x + width)} ${n(y)}l${n(depth)} ${n(-rise)}v${n(height)}l${n(-depth)} ${n(rise)}z`;
+    const shown = (d: string, overlay?: string, opacity?: number) => [
+      element("path", { class: name, d }),
+      ...(overlay ? [element("path", { class: overlay, d, opacity: String(opacity) })] : []),
+    ];
+    return [
+      ...(i === slices.length - 1 ? shown(side, "shade", 0.16) : []),
+      ...shown(top, "gleam", 0.35),
+      ...shown(front),
+    ];
+  });
+}
+
+const TURN_RADIUS = 8;
+const TIP = 5;
+
+/** A line with an arrow at its end: curves where lanes change, round corners where it turns. */
+function drawWire({ points, to }: Wire, direction: Direction): string {
+  const [first, ...rest] = points;
+  const path = [`M${n(first![0])} ${n(first![1])}`];
+  rest.forEach((point, i) => {
+    const from = points[i]!;
+    const next = rest[i + 1];
+    if (!isStraight(from, point)) path.push(curve(from, point, direction));
+    else if (next && isStraight(point, next) && turns(from, point, next)) path.push(corner(from, point, next));
+    else path.push(`L${n(point[0])} ${n(point[1])}`);
+  });
+  const line = element("path", { class: "wire", d: path.join("") });
+  return to?.role === "port" ? line : line + tip(points.at(-1)!, direction);
+}
+
+function isStraight([ax, ay]: Point, [bx, by]: Point): boolean {
+  return ax === bx || ay === by;
+}
+
+function turns([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): boolean {
+  return (ax === bx) !== (bx === cx) && (ay === by) !== (by === cy);
+}
+
+function corner(from: Point, at: Point, to: Point): string {
+  const towards = (other: Point): Point => {
+    const length = Math.hypot(other[0] - at[0], other[1] - at[1]);
+    const part = Math.min(TURN_RADIUS, length / 2) / length;
+    return [at[0] + (other[0] - at[0]) * part, at[1] + (other[1] - at[1]) * part];
+  };
+  const [a, b] = [towards(from), towards(to)];
+  return `L${n(a[0])} ${n(a[1])}Q${n(at[0])} ${n(at[1])} ${n(b[0])} ${n(b[1])}`;
+}
+
+function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
+  if (direction === "right") {
+    const middle = n((ax + bx) / 2);
+    return `C${middle} ${n(ay)} ${middle} ${n(by)} ${n(bx)} ${n(by)}`;
+  }
+  const middle = n((ay + by) / 2);
+  return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
+}
+
+function tip([x, y]: Point, direction: Direction): string {
+  const d =
+    direction === "right"
+      ? `M${n(x)} ${n(y)}l${-TIP - 1} ${-TIP + 1.5}v${2 * TIP - 3}z`
+      : `M${n(x)} ${n(y)}l${-TIP + 1.5} ${-TIP - 1}h${2 * TIP - 3}z`;
+  return element("path", { class: "tip", d });
+}
+
+/** What the pointer finds on a box. */
+function tooltip(item: Item): string {
+  const { role, path, params, shape, folded } = item;
+  const name = role === "layer" ? layerTitle(item) : item.title;
+  return [
+    [name, ...folded.map(({ title }) => title)].join(", "),
+    ...(path && path !== name ? [path] : []),
+    `${role === "output" ? "" : "gives "}${formatShape(shape)}`,
+    ...(params > 0 ? [`${params.toLocaleString("en-US")} parameters`] : []),
+  ].join("\n");
+}
