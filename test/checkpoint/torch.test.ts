@@ -141,8 +141,16 @@ describe("the reader of torch.save's files refuses", () => {
       [text("b"), OP.BINGET, i, OP.SETITEM, OP.BINPUT, i + 1],
     ]),
   ];
-  const stream = (parts: { magic?: string; protocol?: number; endian?: number; keys?: string; count?: number }) => {
+  const stream = (parts: {
+    pickled?: Uint8Array;
+    magic?: string;
+    protocol?: number;
+    endian?: number;
+    keys?: string;
+    count?: number;
+  }) => {
     const {
+      pickled = plain,
       magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
       protocol = 1001,
       endian = OP.NEWTRUE,
@@ -151,7 +159,7 @@ describe("the reader of torch.save's files refuses", () => {
     } = parts;
     return bytes(
       [pickle(OP.LONG1, 10, magic), pickle(integer(protocol)), pickle(dict(text("little_endian"), endian))],
-      [plain, pickle(OP.EMPTY_LIST, text(keys), OP.APPEND), uint32(count), uint32(0)],
+      [pickled, pickle(OP.EMPTY_LIST, text(keys), OP.APPEND), uint32(count), uint32(0)],
       new Uint8Array(Float32Array.of(1, 2).buffer),
     );
   };
@@ -161,6 +169,26 @@ describe("the reader of torch.save's files refuses", () => {
     expect((await readTorch(torchZip(plain))).tensors).toEqual(new Map([["w", two]]));
     expect((await readTorch(stream({}))).tensors).toEqual(new Map([["w", two]]));
     expect((await readTorch(torchZip(pickle(nested(20))))).tensors.size).toBe(1);
+  });
+
+  it("nor what Python 2 wrote: byte strings, an OrderedDict made of pairs", async () => {
+    const key = [OP.SHORT_BINSTRING, 1, "w"];
+    const pairs = [OP.EMPTY_LIST, OP.EMPTY_LIST, OP.MARK, key, tensor(), OP.APPENDS, OP.APPEND];
+    const file = torchZip(pickle(global("collections", "OrderedDict"), tuple(pairs), OP.REDUCE));
+    expect([...(await readTorch(file)).tensors.keys()]).toEqual(["w"]);
+  });
+
+  it("nor parts of storages, which the stream form may name", async () => {
+    const part = (offset: number, length: number) => {
+      const place = [text("storage"), global("torch", "FloatStorage"), text("0"), text("cpu"), integer(2)];
+      const view = tuple(text("part"), integer(offset), integer(length));
+      const sizes = [tuple(integer(1)), tuple(integer(1))];
+      const made = tuple(tuple(place, view), OP.BINPERSID, integer(0), sizes);
+      return stream({ pickled: pickle(dict(text("w"), global("torch._utils", "_rebuild_tensor"), made, OP.REDUCE)) });
+    };
+    expect((await readTorch(part(1, 1))).tensors.get("w")).toEqual(tensorData("float32", [1], Float32Array.of(2)));
+    await expect(readTorch(part(1, 2))).rejects.toThrow('view of storage "0" is out of range: 2 numbers from 1 of 2');
+    await expect(readTorch(part(1, 0))).rejects.toThrow('reaches number 0 of storage "0", which has 0');
   });
 
   const cases: [string, Uint8Array, RegExp][] = [
@@ -369,12 +397,5 @@ describe("readWeights", () => {
     const failure = await readWeights(file).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(CheckpointError);
     expect((failure as Error).message).toMatch(message);
-  });
-});
-
-describe("crc32", () => {
-  it("has the check value of the standard, and goes on where eight bytes are not full", () => {
-    expect(crc32(bytes("123456789"))).toBe(0xcbf43926);
-    expect(crc32(bytes(""))).toBe(0);
   });
 });
