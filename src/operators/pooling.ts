@@ -68,18 +68,22 @@ function averageGradient(g: Ops, node: Node, dy: Value): Value {
   return separable(g, dy, transposed(rows, H), transposed(columns, W));
 }
 
+/** Pixels of a row from which cutting rows apart costs little: ONNX Runtime copies row by row, on one thread. */
+const LONG_ROW = 24;
+
 /**
  * Gradient of max pooling: dy goes to the element that won its window, the first one where several are equal.
  *
  * MaxPool's second output numbers the winners over the whole input, so the gradient is one scattered sum. With stride 1, where
- * that output and the sum are as large as the input, comparing is faster; on WebGPU, which has no such output, nothing else is
- * possible.
+ * that output and the sum are as large as the input, comparing is faster, if rows are long enough to be cut at little cost; on
+ * WebGPU, which has no such output, nothing else is possible.
  */
 function maxGradient(g: Ops, node: Node, dy: Value): Value {
   const x = input(node, 0);
   const window = windowOf(node, x.shape);
   const plain = [...window.stride, ...window.dilation].every((step) => step === 1);
-  if (plain || g.target === "webgpu") return comparedGradient(g, x, node.outputs[0]!, dy, window);
+  const longRows = (x.shape[3] as number) >= LONG_ROW;
+  if ((plain && longRows) || g.target === "webgpu") return comparedGradient(g, x, node.outputs[0]!, dy, window);
   const [, indices] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
   const apart = window.kernel.every((size, axis) => window.dilation[axis]! * (size - 1) < window.stride[axis]!);
   return apart ? unpooled(g, dy, indices!, x) : scatterSum(g, dy, indices!, x);
