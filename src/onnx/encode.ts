@@ -6,24 +6,27 @@ import {
   Graph,
   type TensorData,
   type TensorType,
-  toBytes,
   uniqueNames,
   type Value,
 } from "../graph/index.ts";
 import { ONNX_TYPE } from "../operators/index.ts";
-import { type AttributeProto, encodeModel, type GraphProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
+import { ATTRIBUTE_TYPE } from "./attributes.ts";
+import {
+  type AttributeProto,
+  encodeModel,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from "./proto.ts";
+import { EXTERNAL, type ExternalData, encodeTensor } from "./tensor.ts";
 
 /** Version of ONNX's operators that graphs are written in. */
 export const OPSET = 17;
 /** Version of the file format that goes with it. */
 const IR_VERSION = 8;
-
-/** Where the bytes of a weight lie in another file. */
-export interface ExternalData {
-  readonly location: string;
-  readonly offset: number;
-  readonly length: number;
-}
+/** Who wrote a file: in ours, initializers are the parameters, and constants are Constant nodes. */
+export const PRODUCER = "convnets";
 
 export interface EncodeOptions {
   /** Numbers of parameters by name; parameters without become inputs of the model. */
@@ -34,22 +37,31 @@ export interface EncodeOptions {
   producerVersion?: string;
 }
 
-/** Numbers of AttributeProto.AttributeType. */
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const;
-const EXTERNAL = 1;
-
 /** The graph as the bytes of an .onnx file. Nothing of it is changed but the names of inner values, where two are equal. */
 export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   const domains = new Set(graph.nodes.map(({ domain }) => domain).filter((domain) => domain !== ""));
   const { metadata = {}, producerVersion } = options;
+  checkSize(graph, options);
   return encodeModel({
     irVersion: IR_VERSION,
-    producerName: "convnets",
+    producerName: PRODUCER,
     ...(producerVersion && { producerVersion }),
     graph: encodeGraph(graph, options),
     opsetImport: [{ domain: "", version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
+}
+
+/** Largest protobuf message, in bytes. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+function checkSize({ parameters }: Graph, { weights, external }: EncodeOptions): void {
+  const inside = parameters.filter(({ name }) => !external?.has(name));
+  const bytes = inside.reduce((sum, { name }) => sum + (weights?.get(name)?.data.byteLength ?? 0), 0);
+  check(
+    bytes < MAX_BYTES,
+    () => `encode: ${bytes} bytes of weights do not fit into one .onnx file (2 GB); keep them in another (external)`,
+  );
 }
 
 function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphProto {
@@ -59,27 +71,36 @@ function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphP
     check(name !== undefined, () => `encode: "${value.name}" is used, but not computed in the graph`);
     return name;
   };
-  const nodes = graph.nodes.map(({ op, domain, inputs, outputs, attributes }, i) => ({
-    input: inputs.map((value) => (value ? nameOf(value) : "")),
-    output: outputs.map(nameOf),
-    name: `${op}_${i}`,
-    opType: op,
-    ...(domain !== "" && { domain }),
-    attribute: Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+  const nodes: NodeProto[] = [...graph.constants].map(([value, data]) => ({
+    input: [],
+    output: [nameOf(value)],
+    name: nameOf(value),
+    opType: "Constant",
+    attribute: [encodeAttribute("value", data)],
   }));
+  graph.nodes.forEach(({ op, domain, inputs, outputs, attributes, scope }, i) => {
+    nodes.push({
+      input: inputs.map((value) => (value ? nameOf(value) : "")),
+      output: outputs.map(nameOf),
+      name: `${scope}${scope === "" ? "" : "/"}${op}_${i}`,
+      opType: op,
+      ...(domain !== "" && { domain }),
+      attribute: Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+    });
+  });
   // a value that is an output twice, or an output and a leaf, needs a node that gives it the other name
   for (const [name, value] of graph.outputs) {
     if (nameOf(value) !== name) {
       nodes.push({
         input: [nameOf(value)],
         output: [name],
-        name: `Identity_${nodes.length}`,
+        name: `Identity_${nodes.length - graph.constants.size}`,
         opType: "Identity",
         attribute: [],
       });
     }
   }
-  const initializer: TensorProto[] = [...graph.constants].map(([value, data]) => encodeTensor(data, nameOf(value)));
+  const initializer: TensorProto[] = [];
   const inputs = [...graph.inputs];
   for (const value of graph.parameters) {
     const elsewhere = external?.get(value.name);
@@ -103,11 +124,6 @@ function valueInfo(name: string, { dtype, shape }: TensorType): ValueInfoProto {
 
 function dimension(dim: Dim): { dimValue: number } | { dimParam: string } {
   return typeof dim === "number" ? { dimValue: dim } : { dimParam: dim };
-}
-
-export function encodeTensor(data: TensorData, name?: string): TensorProto {
-  const rawData = toBytes(data);
-  return { dims: [...data.shape], dataType: ONNX_TYPE[data.dtype], rawData, ...(name !== undefined && { name }) };
 }
 
 function externalTensor({ name, dtype, shape }: Value, { location, offset, length }: ExternalData): TensorProto {

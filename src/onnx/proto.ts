@@ -25,6 +25,7 @@ const MESSAGES = {
     graph: one(7, "Graph"),
     opsetImport: many(8, "OperatorSet"),
     metadataProps: many(14, "Entry"),
+    functions: many(25, "bytes"),
   },
   OperatorSet: { domain: one(1, "string"), version: one(2, "int64") },
   Entry: { key: one(1, "string"), value: one(2, "string") },
@@ -92,13 +93,13 @@ export interface EntryProto {
   value?: string;
 }
 export interface TensorProto {
-  dims?: (number | bigint)[];
+  dims?: ArrayLike<number | bigint>;
   dataType?: number;
-  floatData?: number[];
-  int32Data?: number[];
-  int64Data?: (bigint | number)[];
-  uint64Data?: (bigint | number)[];
-  doubleData?: number[];
+  floatData?: ArrayLike<number>;
+  int32Data?: ArrayLike<number>;
+  int64Data?: ArrayLike<bigint | number>;
+  uint64Data?: ArrayLike<bigint | number>;
+  doubleData?: ArrayLike<number>;
   name?: string;
   rawData?: Uint8Array;
   externalData?: EntryProto[];
@@ -111,8 +112,8 @@ export interface AttributeProto {
   s?: Uint8Array;
   t?: TensorProto;
   g?: GraphProto;
-  floats?: number[];
-  ints?: (bigint | number)[];
+  floats?: ArrayLike<number>;
+  ints?: ArrayLike<bigint | number>;
   strings?: Uint8Array[];
   type?: number;
 }
@@ -145,6 +146,8 @@ export interface ModelProto {
   graph?: GraphProto;
   opsetImport?: { domain?: string; version?: bigint | number }[];
   metadataProps?: EntryProto[];
+  /** Operators defined in the file, not read any further. */
+  functions?: Uint8Array[];
 }
 
 type Fields = Readonly<Record<string, Field>>;
@@ -211,26 +214,52 @@ function read(reader: BinaryReader, end: number, fields: Fields, depth: number):
       message[name] = items[0];
       continue;
     }
-    const list = (message[name] as unknown[] | undefined) ?? [];
-    for (const item of items) list.push(item);
+    const before = message[name] as ArrayLike<unknown> | undefined;
+    if (before === undefined) {
+      message[name] = items;
+      continue;
+    }
+    const list = Array.isArray(before) ? before : Array.from(before);
+    for (let i = 0; i < items.length; i++) list.push(items[i]);
     message[name] = list;
   }
   if (reader.pos !== end) throw new RangeError("a message is longer than the bytes that hold it");
   return message;
 }
 
-function readField(reader: BinaryReader, type: FieldType, wire: WireType, repeated: boolean, depth: number): unknown[] {
+function readField(
+  reader: BinaryReader,
+  type: FieldType,
+  wire: WireType,
+  repeated: boolean,
+  depth: number,
+): ArrayLike<unknown> {
   if (isScalar(type)) {
     if (wire === WIRE[type]) return [readScalar(reader, type)];
     if (wire !== WireType.LengthDelimited || !repeated)
       throw new Error(`a field of type ${type} has the wire type ${wire}`);
-    const end = lengthEnd(reader);
-    const items: unknown[] = [];
-    while (reader.pos < end) items.push(readScalar(reader, type));
-    return items;
+    return unpack(reader.bytes(), type);
   }
   if (wire !== WireType.LengthDelimited) throw new Error(`a message has the wire type ${wire}`);
   return [read(reader, lengthEnd(reader), MESSAGES[type], depth + 1)];
+}
+
+/** Packed numbers, in as many bytes as they take; JavaScript's lists would take up to 30 times those of the file. */
+function unpack(bytes: Uint8Array, type: Scalar): ArrayLike<unknown> {
+  if (type === "float" || type === "double") {
+    const { BYTES_PER_ELEMENT: size } = type === "float" ? Float32Array : Float64Array;
+    if (bytes.length % size !== 0) throw new RangeError(`${bytes.length} bytes hold no whole count of ${type}`);
+    const { buffer } = bytes.slice();
+    return type === "float" ? new Float32Array(buffer) : new Float64Array(buffer);
+  }
+  // each varint ends at a byte without the highest bit
+  const count = bytes.reduce((sum, byte) => sum + (byte < 0x80 ? 1 : 0), 0);
+  const numbers =
+    type === "int32" ? new Int32Array(count) : type === "int64" ? new BigInt64Array(count) : new BigUint64Array(count);
+  const reader = new BinaryReader(bytes);
+  let i = 0;
+  while (reader.pos < bytes.length) numbers[i++] = readScalar(reader, type) as never;
+  return numbers;
 }
 
 function lengthEnd(reader: BinaryReader): number {

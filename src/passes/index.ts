@@ -1,5 +1,9 @@
 /** Graph in, graph out. Imports `graph` and `operators`. */
 export { type Differentiated, differentiate } from "./differentiate.ts";
+export { evaluate, type Known, knownOf } from "./evaluate.ts";
+export { foldBatchNorm } from "./fold-batch-norm.ts";
+export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { logSoftmax, lower } from "./lower.ts";
+export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";
 export { simplify } from "./simplify.ts";

@@ -1,0 +1,149 @@
+import {
+  check,
+  type DType,
+  type Graph,
+  isStatic,
+  itemSize,
+  numel,
+  type Shape,
+  type TensorData,
+  tensor,
+} from "../graph/index.ts";
+import { classScores, type Module, namedOutputs, type Tensor, Tracer } from "../nn/index.ts";
+import { foldBatchNorm, simplify } from "../passes/index.ts";
+import { encode } from "./encode.ts";
+
+/** What is done to pictures before the network, as part of the exported graph. */
+export interface Preprocess {
+  /** Per channel, on the scale that `scale` leads to. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Factor on the numbers that come in. Default 1/255. */
+  readonly scale?: number;
+  /** Type of the numbers that come in. Default `"uint8"`. */
+  readonly dtype?: "uint8" | "float32";
+  /** Order of axes that come in. Default `"NCHW"`; decoded pictures are `"NHWC"`. */
+  readonly layout?: "NCHW" | "NHWC";
+}
+
+export interface InferenceOptions {
+  /** Shape that the network takes, such as `["N", 3, 224, 224]`; the name stands for any batch size. */
+  input: Shape;
+  /** End in probabilities [N, K], as the output "probabilities". Default: in what the network gives. */
+  softmax?: boolean;
+  /** Start from pixels. */
+  preprocess?: Preprocess;
+  /** Keep auxiliary classifiers, which serve training. Default false. */
+  aux?: boolean;
+}
+
+export interface ExportOptions extends InferenceOptions {
+  /** Default: those of the model. */
+  weights?: ReadonlyMap<string, TensorData>;
+  /** Make batch normalization part of the convolution before it. Default false. */
+  foldBatchNorm?: boolean;
+  /** Leave the weights in another file, which is to lie beside the model. */
+  external?: {
+    /** Its path from the model. */
+    readonly location: string;
+    /** Where each of the weights lies in it, in bytes; see `safetensorsLayout`. */
+    readonly layout: (
+      weights: ReadonlyMap<string, TensorData>,
+    ) => ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
+  };
+  metadata?: Readonly<Record<string, string>>;
+}
+
+export interface Exported {
+  /** The .onnx file. */
+  readonly bytes: Uint8Array;
+  readonly graph: Graph;
+  /** Numbers of the graph's parameters, as the file has them or as the other file has to have them. */
+  readonly weights: ReadonlyMap<string, TensorData>;
+}
+
+/** A network as it is used, as an .onnx file that every ONNX runtime takes. */
+export function exportOnnx(model: Module, options: ExportOptions): Exported {
+  const { weights: given = model.stateDict(), foldBatchNorm: fold = false, external, metadata } = options;
+  const traced = inferenceGraph(model, options);
+  const { graph, weights: all } = fold ? foldBatchNorm(traced, given) : { graph: traced, weights: given };
+  const weights = new Map(
+    graph.parameters.map(({ name }) => {
+      const data = all.get(name);
+      check(data, () => `exportOnnx: the weights lack "${name}"`);
+      return [name, data];
+    }),
+  );
+  const layout = external?.layout(weights);
+  const elsewhere =
+    external &&
+    layout &&
+    new Map(
+      graph.parameters.map(({ name, dtype, shape }) => {
+        const place = layout.get(name);
+        const bytes = numel(shape as number[]) * itemSize(dtype);
+        check(
+          place?.length === bytes,
+          () =>
+            `exportOnnx: ${external.location} ${place ? `holds ${place.length} bytes of` : "lacks"} "${name}", which takes ${bytes}`,
+        );
+        return [name, { location: external.location, offset: place.offset, length: bytes }];
+      }),
+    );
+  const bytes = encode(graph, { weights, ...(elsewhere && { external: elsewhere }), ...(metadata && { metadata }) });
+  return { bytes, graph, weights };
+}
+
+/** The graph of a network as it is used: from an image, or its pixels, to scores or probabilities. */
+export function inferenceGraph(
+  model: Module,
+  { input, softmax = false, preprocess, aux = false }: InferenceOptions,
+): Graph {
+  const tracer = new Tracer(model);
+  const x = preprocess ? normalized(tracer, input, preprocess) : tracer.input("input", input);
+  const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
+  const wanted = outputs.filter(([name]) => aux || outputs.length === 1 || !name.startsWith("aux"));
+  check(wanted[0], () => `${model.type}: has auxiliary outputs only`);
+  wanted.forEach(([name, y], i) => {
+    if (softmax && i === 0) tracer.graph.output("probabilities", probabilities(y).value);
+    else tracer.graph.output(name, y.value);
+  });
+  return simplify(tracer.graph);
+}
+
+/** (x·scale − mean) / std as one multiplication and one addition per channel. */
+function normalized(tracer: Tracer, [N, C, H, W]: Shape, options: Preprocess): Tensor {
+  const { mean, std, scale = 1 / 255, dtype = "uint8", layout = "NCHW" } = options;
+  check(
+    N !== undefined && C !== undefined && H !== undefined && W !== undefined && isStatic([C]),
+    () => "preprocess: the shape has to be that of images [N, C, H, W]",
+  );
+  check(
+    mean.length === C && std.length === C,
+    () =>
+      `preprocess: the network takes ${C} channels, but there are ${mean.length} means and ${std.length} deviations`,
+  );
+  const { ops } = tracer;
+  const pixels = tracer.input("input", layout === "NHWC" ? [N, H, W, C] : [N, C, H, W], dtype as DType);
+  ops.scope = "preprocess";
+  const perChannel = (numbers: readonly number[]) =>
+    ops.constant(tensor("float32", [1, numbers.length, 1, 1], Float32Array.from(numbers)));
+  const images =
+    layout === "NHWC"
+      ? ops.transpose(ops.cast(pixels.value, "float32"), [0, 3, 1, 2])
+      : ops.cast(pixels.value, "float32");
+  const scaled = ops.mul(images, perChannel(std.map((deviation) => scale / deviation)));
+  const y = ops.add(scaled, perChannel(mean.map((value, c) => -value / std[c]!)));
+  ops.scope = "";
+  return pixels.wrap(y);
+}
+
+/** Scores [N, K, …] as probabilities [N, K]; those of a network that ends in Softmax are. */
+function probabilities(y: Tensor): Tensor {
+  let node = y.tracer.graph.producer(y.value);
+  while (node && ["Flatten", "Identity", "Reshape", "Squeeze"].includes(node.op) && node.inputs[0]) {
+    node = y.tracer.graph.producer(node.inputs[0]);
+  }
+  const scores = classScores(y);
+  return node?.op === "Softmax" ? scores : node?.op === "LogSoftmax" ? scores.exp() : scores.softmax(1);
+}
