@@ -80,7 +80,12 @@ export function recipe(model: string, data: DataFacts, variant?: TrainConfigInpu
   }
   if (normalized(model)) {
     const shapes = data.format === "shapes";
-    return { ...base, optimizer: momentum, lr: 0.05, ...(shapes && { epochs: 3, warmupEpochs: 0.2 }) };
+    return {
+      ...base,
+      optimizer: momentum,
+      lr: 0.05,
+      ...(shapes && { epochs: 4, batchSize: 32, lr: 0.04, warmupEpochs: 0.2 }),
+    };
   }
   if (model.startsWith("nin")) return { ...base, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };
   if (model.startsWith("vgg"))
