@@ -1,5 +1,7 @@
 /** The library, for Node and browsers alike: nothing here needs either. Engines are in `convnets/node` and `convnets/web`. */
 export * from "./checkpoint/index.ts";
+// pictures and .onnx files are both decoded
+export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/index.ts";
 export * from "./graph/index.ts";
 export * from "./models/index.ts";

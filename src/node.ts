@@ -3,6 +3,7 @@
 // both parts have options of this name; the data set readers' are of little use outside
 export type { ReadOptions } from "./checkpoint/index.ts";
 export * from "./checkpoint/node.ts";
+export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/node.ts";
 export * from "./index.ts";
 export { type NodeEngineOptions, nodeEngine } from "./runtime/node.ts";

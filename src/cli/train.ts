@@ -114,11 +114,7 @@ function newFolder(model: string, data: string): string {
 
 export const command = new Command("train")
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
-  .argument(
-    "[model]",
-    'a registered network (see "convnets models"), or file.js[#Export] with a Module',
-    "inception_small",
-  )
+  .argument("[model]", 'a registered network (see "convnets models"), or file.js[#Export] with a Module', "vgg_small")
   .option("--data <name|dir>", "shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette, or a folder", "shapes")
   .option("--data-dir <dir>", `where known data sets are kept (default: ${defaultDataDir()})`)
   .option("--offline", "never download")
@@ -168,7 +164,7 @@ export const command = new Command("train")
     "after",
     `
 Examples:
-  convnets train                                    small Inception network on generated shapes
+  convnets train                                    a small VGG on generated shapes
   convnets train nin --data cifar10 --epochs 30
   convnets train googlenet --data ./photos          a folder with one subfolder of pictures per class
   convnets train vgg16 --data ./photos --weights vgg16.safetensors --freeze features

@@ -5,4 +5,4 @@ export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { createModel, MODELS, type ModelEntry, type ModelName, modelEntry } from "./registry.ts";
-export { VGG_WIDTHS, type VggDepth, type VggOptions, vgg } from "./vgg.ts";
+export { VGG_WIDTHS, type VggDepth, type VggOptions, VggSmall, vgg, vggSmall } from "./vgg.ts";

@@ -4,7 +4,7 @@ import { googlenet } from "./googlenet.ts";
 import { inceptionSmall } from "./inception-small.ts";
 import { nin, ninImageNet } from "./nin.ts";
 import type { ModelOptions, Variant } from "./options.ts";
-import { type VggDepth, vgg } from "./vgg.ts";
+import { type VggDepth, vgg, vggSmall } from "./vgg.ts";
 
 /** A network that can be asked for by name. */
 export interface ModelEntry {
@@ -63,6 +63,13 @@ export const MODELS = {
     inputSize: 32,
     numClasses: 10,
     title: "Inception blocks for images of 32×32",
+  },
+  vgg_small: {
+    build: vggSmall,
+    variants: ["note"],
+    inputSize: 32,
+    numClasses: 10,
+    title: "3×3 convolutions and halvings for images of 32×32",
   },
 } as const satisfies Record<string, ModelEntry>;
 

@@ -37,10 +37,15 @@ const HIDDEN = 4096;
 /** How often the image is halved. */
 const HALVINGS = 5;
 
-function makeLayers(depth: VggDepth, inChannels: number, batchNorm: boolean, first: InitOptions = {}): Sequential {
+function makeLayers(
+  widths: readonly (number | "M")[],
+  inChannels: number,
+  batchNorm: boolean,
+  first: InitOptions = {},
+): Sequential {
   const layers: Module<Tensor>[] = [];
   let channels = inChannels;
-  for (const width of VGG_WIDTHS[depth]) {
+  for (const width of widths) {
     if (width === "M") {
       layers.push(new MaxPool2d(2));
       continue;
@@ -87,7 +92,7 @@ class NoteVgg extends Module<Tensor> {
     super();
     this.#depth = depth;
     this.#inputSize = inputSize;
-    this.feature_part = makeLayers(depth, inChannels, batchNorm);
+    this.feature_part = makeLayers(VGG_WIDTHS[depth], inChannels, batchNorm);
     this.clf_part = new Sequential(
       new Dropout(0.5),
       new Linear(flatFeatures(depth, inputSize), HIDDEN),
@@ -125,7 +130,7 @@ class PaperVgg extends Module<Tensor> {
     const { batchNorm = false, numClasses = 1000, inChannels = 3, inputSize = 224 } = options;
     this.#depth = depth;
     this.#inputSize = inputSize;
-    this.features = makeLayers(depth, inChannels, batchNorm, {
+    this.features = makeLayers(VGG_WIDTHS[depth], inChannels, batchNorm, {
       weight: init.kaimingNormal({ mode: "fan_out", nonlinearity: "relu" }),
       biasInit: init.zeros,
     });
@@ -170,4 +175,34 @@ export function vgg(depth: VggDepth, options: VggOptions = {}): Module<Tensor> {
     default:
       return variant satisfies never;
   }
+}
+
+/** Widths for images of 32×32: a quarter of VGG11's first ones, one convolution a resolution. */
+const SMALL_WIDTHS = [32, "M", 64, "M", 128, "M", 128] as const;
+
+/**
+ * VGG's idea, 3×3 convolutions between halvings, for small images: batch normalization, and an average in place of the hidden
+ * layers. With 0.24 M parameters it learns in a minute or two on two cores.
+ */
+export class VggSmall extends Module<Tensor> {
+  readonly features: Sequential;
+  readonly avgpool: AdaptiveAvgPool2d;
+  readonly classifier: Linear;
+
+  constructor({ numClasses = 10, inChannels = 3 }: ModelOptions = {}) {
+    super();
+    this.features = makeLayers(SMALL_WIDTHS, inChannels, true);
+    this.avgpool = new AdaptiveAvgPool2d(1);
+    this.classifier = new Linear(SMALL_WIDTHS.at(-1) as number, numClasses);
+  }
+
+  /** x [N, C, H, W] → logits [N, numClasses] */
+  forward(x: Tensor): Tensor {
+    return this.classifier.call(this.avgpool.call(this.features.call(x)).flatten(1));
+  }
+}
+
+export function vggSmall(options: ModelOptions = {}): VggSmall {
+  check((options.variant ?? "note") === "note", () => 'vgg_small: the only variant is "note"');
+  return new VggSmall(options);
 }

@@ -15,7 +15,7 @@ export interface DataFacts {
 function sideFor(model: string, { size }: DataFacts): number {
   const small = size !== undefined && size <= 64;
   if (model === "googlenet") return small ? 96 : 224;
-  if (model === "nin" || model === "inception_small") return 32;
+  if (model === "nin" || model.endsWith("_small")) return 32;
   if (model.startsWith("vgg")) return small ? Math.max(32, size) : 224;
   return small ? size : 224;
 }
@@ -54,7 +54,7 @@ function transformsFor(data: DataFacts, side: number): { train: Transform[]; val
 const COSINE = { name: "cosine" } as const;
 
 /** Networks with batch normalization take larger steps. */
-const normalized = (model: string) => model.endsWith("_bn") || model === "googlenet" || model === "inception_small";
+const normalized = (model: string) => model.endsWith("_bn") || model === "googlenet" || model.endsWith("_small");
 
 /**
  * The default way to train a network on a data set: what the papers say where it makes sense at this size, and what works
@@ -84,7 +84,7 @@ export function recipe(model: string, data: DataFacts, variant?: TrainConfigInpu
       ...base,
       optimizer: momentum,
       lr: 0.05,
-      ...(shapes && { epochs: 4, batchSize: 32, lr: 0.04, warmupEpochs: 0.2 }),
+      ...(shapes && { epochs: 8, warmupEpochs: 0.5 }),
     };
   }
   if (model.startsWith("nin")) return { ...base, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };

@@ -1,79 +1,108 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import * as v from "valibot";
 import { writeAtomically } from "../../checkpoint/node.ts";
 import type { TrainEvent } from "../events.ts";
 
-/** One line of metrics.jsonl. */
-export type MetricsLine = StepLine | EpochLine;
+// JSON has no NaN: the recall of a class without images is null
+const recall = v.nullable(v.number());
 
-export interface StepLine {
-  readonly type: "step";
-  readonly epoch: number;
-  readonly batch: number;
-  readonly step: number;
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly lr: number;
-  readonly images: number;
-  readonly seconds: number;
-}
+const stepLine = v.object({
+  type: v.literal("step"),
+  epoch: v.number(),
+  batch: v.number(),
+  step: v.number(),
+  loss: v.number(),
+  accuracy: v.number(),
+  lr: v.number(),
+  images: v.number(),
+  seconds: v.number(),
+});
 
-export interface EpochLine {
-  readonly type: "epoch";
-  readonly epoch: number;
-  readonly step: number;
-  readonly lr: number;
-  readonly train: {
-    readonly loss: number;
-    readonly accuracy: number;
-    readonly images: number;
-    readonly seconds: number;
-  };
-  readonly validation?: {
-    readonly images: number;
-    readonly loss: number;
-    readonly top1: number;
-    readonly top5: number;
-    readonly perClass: readonly (number | null)[];
-    readonly seconds: number;
-  };
-  readonly utilisation: number;
-  readonly best: boolean;
+const epochLine = v.object({
+  type: v.literal("epoch"),
+  epoch: v.number(),
+  step: v.number(),
+  lr: v.number(),
+  train: v.object({ loss: v.number(), accuracy: v.number(), images: v.number(), seconds: v.number() }),
+  /** An Evaluation without the confusion matrix and the mistakes, which evaluation.json has. */
+  validation: v.optional(
+    v.object({
+      images: v.number(),
+      loss: v.number(),
+      top1: v.number(),
+      top5: v.number(),
+      perClass: v.array(recall),
+      seconds: v.number(),
+    }),
+  ),
+  utilisation: v.number(),
+  best: v.boolean(),
   /** ISO 8601. */
-  readonly time: string;
-}
+  time: v.string(),
+});
+
+const endLine = v.object({
+  type: v.literal("end"),
+  reason: v.picklist(["finished", "early stopping", "stopped"]),
+  epochs: v.number(),
+  time: v.string(),
+});
+
+const metricsLine = v.variant("type", [stepLine, epochLine, endLine]);
+
+export type StepLine = v.InferOutput<typeof stepLine>;
+export type EpochLine = v.InferOutput<typeof epochLine>;
+export type EndLine = v.InferOutput<typeof endLine>;
+/** One line of metrics.jsonl. */
+export type MetricsLine = v.InferOutput<typeof metricsLine>;
 
 const FILE = "metrics.jsonl";
 
-/** Opens the log of a run. Lines after the step that a run resumes at belong to steps that are done again, and go. */
+/** How many lines may wait in memory, so that those who follow the file see it grow. */
+const BUFFERED = 100;
+
+/**
+ * Opens the log of a run: an empty one, or with `resumeAtStep` the one that is there. Its lines after that step belong to steps
+ * that are done again, and go.
+ */
 export async function openMetricsLog(
   dir: string,
   { resumeAtStep }: { resumeAtStep?: number } = {},
 ): Promise<MetricsLog> {
   const path = join(dir, FILE);
-  if (resumeAtStep === undefined) await writeAtomically(path, "");
-  else await writeAtomically(path, lines((await readMetrics(dir)).filter(({ step }) => step <= resumeAtStep)));
+  const kept =
+    resumeAtStep === undefined
+      ? []
+      : (await readMetrics(dir)).filter((line) => line.type !== "end" && line.step <= resumeAtStep);
+  await writeAtomically(path, text(kept));
   return new MetricsLog(await open(path, "a"));
 }
 
-/** The metrics of a run so far. A last line that was cut short by a kill is passed over. */
+/**
+ * The metrics of a run so far; none where it has not begun. A last line that a kill cut short is passed over.
+ *
+ * Throws, naming the file and the line, where another line is damaged.
+ */
 export async function readMetrics(dir: string): Promise<MetricsLine[]> {
   const path = join(dir, FILE);
   if (!existsSync(path)) return [];
-  return (await readFile(path, "utf8")).split("\n").flatMap((line): MetricsLine[] => {
+  // each line ends in a line break: what follows the last one is empty, or was cut short
+  const complete = (await readFile(path, "utf8")).split("\n").slice(0, -1);
+  return complete.map((line, i) => {
     try {
-      return line === "" ? [] : [JSON.parse(line)];
-    } catch {
-      return [];
+      return v.parse(metricsLine, JSON.parse(line));
+    } catch (error) {
+      const problem = v.isValiError(error) ? `${v.getDotPath(error.issues[0])}: ${error.message}` : `${error}`;
+      throw new Error(`${path}, line ${i + 1} is damaged (${problem}); remove that line to go on`, { cause: error });
     }
   });
 }
 
-const lines = (entries: readonly MetricsLine[]): string =>
-  entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+const text = (lines: readonly MetricsLine[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 
-/** Appends a line for each step and epoch; what is buffered is written at `flush`. */
+/** Appends a line for each step and epoch, and one for the end. */
 export class MetricsLog {
   readonly #file: FileHandle;
   #buffer: MetricsLine[] = [];
@@ -82,25 +111,58 @@ export class MetricsLog {
     this.#file = file;
   }
 
+  /** Takes any event. Lines are in the file after each epoch and checkpoint; between them some wait in memory. */
   async add(event: TrainEvent, time: Date): Promise<void> {
-    if (event.type === "step") this.#buffer.push({ ...event });
-    if (event.type === "epoch") {
-      const { type, epoch, step, lr, train, validation, utilisation, best } = event;
-      const { confusion: _confusion, worst: _worst, ...kept } = validation ?? {};
-      const evaluated = validation && { validation: kept as NonNullable<EpochLine["validation"]> };
-      this.#buffer.push({ type, epoch, step, lr, train, ...evaluated, utilisation, best, time: time.toISOString() });
+    switch (event.type) {
+      case "step":
+        this.#buffer.push({ ...event });
+        if (this.#buffer.length >= BUFFERED) await this.flush();
+        break;
+      case "epoch":
+        this.#buffer.push({ ...epochOf(event), time: time.toISOString() });
+        await this.flush();
+        break;
+      case "checkpoint":
+        await this.flush();
+        // a power cut after the checkpoint is saved must not leave a gap before it
+        await this.#file.datasync();
+        break;
+      case "end":
+        this.#buffer.push({ type: "end", reason: event.reason, epochs: event.epochs, time: time.toISOString() });
+        await this.flush();
+        break;
+      case "start":
+      case "evaluating":
+        break;
+      default:
+        event satisfies never;
     }
-    if (event.type === "epoch" || this.#buffer.length >= 100) await this.flush();
   }
 
   async flush(): Promise<void> {
-    const text = lines(this.#buffer);
+    const lines = this.#buffer;
     this.#buffer = [];
-    if (text !== "") await this.#file.appendFile(text);
+    if (lines.length > 0) await this.#file.appendFile(text(lines));
   }
 
   async close(): Promise<void> {
     await this.flush();
     await this.#file.close();
   }
+}
+
+function epochOf({
+  type,
+  epoch,
+  step,
+  lr,
+  train,
+  validation,
+  utilisation,
+  best,
+}: Extract<TrainEvent, { type: "epoch" }>): Omit<EpochLine, "time"> {
+  if (!validation) return { type, epoch, step, lr, train, utilisation, best };
+  const { images, loss, top1, top5, perClass, seconds } = validation;
+  const kept = { images, loss, top1, top5, perClass: [...perClass], seconds };
+  return { type, epoch, step, lr, train, validation: kept, utilisation, best };
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -27,6 +27,7 @@ function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
+/** One record of an event file. */
 export function record(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(8 + 4 + data.length + 4);
   const view = new DataView(bytes.buffer);
@@ -43,7 +44,7 @@ interface Event {
   readonly step?: number;
   readonly fileVersion?: string;
   readonly scalars?: Readonly<Record<string, number>>;
-  /** Marks that steps from this one on are told anew after a restart. */
+  /** Takes back what earlier files say of this step and those after it. */
   readonly restart?: boolean;
 }
 
@@ -66,16 +67,44 @@ function encodeEvent({ time, step, fileVersion, scalars, restart }: Event): Uint
   return writer.finish();
 }
 
-/** Starts an event file in a run's folder. A resumed run starts another, which takes back steps after its checkpoint. */
+/** What an event says of the training, by tag. Tags with a common first part share a section of TensorBoard's page. */
+function scalarsOf(event: TrainEvent): Record<string, number> | undefined {
+  if (event.type === "step") {
+    const { loss, accuracy, lr, images, seconds } = event;
+    return { "loss/step": loss, "accuracy/step": accuracy, lr, images_per_second: images / seconds };
+  }
+  if (event.type === "epoch") {
+    const { train, validation, utilisation } = event;
+    return {
+      "loss/train": train.loss,
+      "accuracy/train": train.accuracy,
+      utilisation,
+      ...(validation && {
+        "loss/validation": validation.loss,
+        "top1/validation": validation.top1,
+        "top5/validation": validation.top5,
+      }),
+    };
+  }
+  return undefined;
+}
+
+/**
+ * Starts an event file in a run's folder. Where earlier files lie there, it takes back their steps after `resumeAtStep`, or all
+ * of them without it, which is what SummaryWriter's `purge_step` does.
+ */
 export async function openTensorboard(
   dir: string,
-  { resumeAtStep }: { resumeAtStep?: number } = {},
+  { resumeAtStep = 0, time = new Date() }: { resumeAtStep?: number; time?: Date } = {},
 ): Promise<TensorboardLog> {
-  const seconds = Date.now() / 1000;
-  const name = `events.out.tfevents.${Math.floor(seconds)}.${hostname()}.${process.pid}`;
-  const log = new TensorboardLog(await open(join(dir, name), "a"));
-  log.write({ time: seconds, fileVersion: "brain.Event:2" });
-  if (resumeAtStep !== undefined) log.write({ time: seconds, step: resumeAtStep + 1, restart: true });
+  const earlier = (await readdir(dir)).flatMap((name) => /^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? []);
+  const now = time.getTime() / 1000;
+  // TensorBoard reads files in the order of their names: that of a quick restart must not be a second earlier one
+  const stamp = Math.max(Math.floor(now), ...earlier.map((seconds) => Number(seconds) + 1));
+  const name = `events.out.tfevents.${String(stamp).padStart(10, "0")}.${hostname()}.${process.pid}`;
+  const log = new TensorboardLog(await open(join(dir, name), "wx"));
+  log.write({ time: now, fileVersion: "brain.Event:2" });
+  if (earlier.length > 0) log.write({ time: now, step: resumeAtStep + 1, restart: true });
   await log.flush();
   return log;
 }
@@ -93,30 +122,11 @@ export class TensorboardLog {
     this.#records.push(record(encodeEvent(event)));
   }
 
+  /** Takes any event. Records are in the file after each epoch and checkpoint. */
   async add(event: TrainEvent, at: Date): Promise<void> {
-    const time = at.getTime() / 1000;
-    if (event.type === "step") {
-      const { step, loss, accuracy, lr, images, seconds } = event;
-      this.write({
-        time,
-        step,
-        scalars: { "loss/step": loss, "accuracy/step": accuracy, lr, images_per_second: images / seconds },
-      });
-    }
-    if (event.type === "epoch") {
-      const { step, train, validation, utilisation } = event;
-      const evaluated = validation && {
-        "loss/validation": validation.loss,
-        "top1/validation": validation.top1,
-        "top5/validation": validation.top5,
-      };
-      this.write({
-        time,
-        step,
-        scalars: { "loss/train": train.loss, "accuracy/train": train.accuracy, utilisation, ...evaluated },
-      });
-      await this.flush();
-    }
+    const scalars = scalarsOf(event);
+    if (scalars && "step" in event) this.write({ time: at.getTime() / 1000, step: event.step, scalars });
+    if (event.type !== "step" || this.#records.length >= 100) await this.flush();
   }
 
   async flush(): Promise<void> {
