@@ -1,0 +1,127 @@
+/** Opens test/conformance/page.ts, bundled by Vite, in Chromium. */
+import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium } from "playwright-core";
+import { build } from "vite";
+import type { Page } from "./page.ts";
+
+/** The browser; Debian's, unless the environment says otherwise. */
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** Why there are no tests in a browser, if there are none. */
+export const noChromium = existsSync(EXECUTABLE)
+  ? undefined
+  : `there is no ${EXECUTABLE}; install Debian's chromium, or set CHROMIUM to the path of another`;
+
+const FLAGS = [
+  "--js-flags=--expose-gc",
+  "--enable-precise-memory-info",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** On machines without a GPU, Chromium then computes WebGPU in software. */
+const WEBGPU_FLAGS = ["--enable-unsafe-webgpu", "--enable-features=Vulkan"];
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+/** What threads in WebAssembly need. */
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+/** A page that was opened. */
+export interface OpenPage {
+  /** Calls a function of page.ts. */
+  call<K extends keyof Page>(name: K, ...args: Parameters<Page[K]>): Promise<Awaited<ReturnType<Page[K]>>>;
+  /** Runs a script in the page. */
+  evaluate<T>(script: string): Promise<T>;
+}
+
+/** The bundled page on a local server, and browsers that open it. */
+export class Pages {
+  readonly #folder: string;
+  readonly #server: Server;
+  readonly #browsers: Browser[] = [];
+
+  private constructor(folder: string, server: Server) {
+    this.#folder = folder;
+    this.#server = server;
+  }
+
+  static async create(): Promise<Pages> {
+    const folder = mkdtempSync(join(tmpdir(), "convnets-page-"));
+    await build({
+      root: fileURLToPath(new URL(".", import.meta.url)),
+      configFile: false,
+      logLevel: "error",
+      publicDir: false,
+      build: {
+        outDir: folder,
+        target: "es2022",
+        minify: false,
+        rolldownOptions: {
+          input: fileURLToPath(new URL("page.ts", import.meta.url)),
+          output: { entryFileNames: "page.js" },
+        },
+      },
+    });
+    const server = serve(folder);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return new Pages(folder, server);
+  }
+
+  /** A page in a browser of its own. */
+  async open({ webgpu = false, isolated = true } = {}): Promise<OpenPage> {
+    const args = [...FLAGS, ...(webgpu ? WEBGPU_FLAGS : [])];
+    const browser = await chromium.launch({ executablePath: EXECUTABLE, args });
+    this.#browsers.push(browser);
+    const page = await browser.newPage();
+    const { port } = this.#server.address() as AddressInfo;
+    await page.goto(`http://127.0.0.1:${port}/${isolated ? "isolated" : "plain"}`);
+    await page.waitForFunction("globalThis.conformance");
+    return {
+      call: (name, ...args) =>
+        page.evaluate(
+          ([name, args]) =>
+            (globalThis as unknown as { conformance: Record<string, (...args: unknown[]) => never> }).conformance[
+              name
+            ]!(...args),
+          [name, args] as const,
+        ),
+      evaluate: (script) => page.evaluate(script),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const browser of this.#browsers) await browser.close();
+    this.#server.close();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+function serve(folder: string): Server {
+  return createServer((request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (path === "/isolated" || path === "/plain") {
+      response.writeHead(200, { "Content-Type": TYPES[".html"], ...(path === "/isolated" && ISOLATION) });
+      response.end('<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
+      return;
+    }
+    const file = join(folder, path);
+    if (!file.startsWith(folder) || !existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", ...ISOLATION });
+    createReadStream(file).pipe(response);
+  });
+}

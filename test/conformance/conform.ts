@@ -1,0 +1,19 @@
+import { describe, it } from "vitest";
+import { type Case, SUITE } from "./suite.ts";
+
+/** One test for each case of the suite. `run` says why it skipped, if it did; `reason` skips all of them. */
+export function conform(
+  engine: string,
+  run: (conformance: Case) => Promise<string | undefined>,
+  { reason }: { reason?: string | undefined } = {},
+): void {
+  if (reason) console.warn(`${engine}: skipped: ${reason}`);
+  describe.skipIf(reason !== undefined)(engine, () => {
+    for (const conformance of SUITE) {
+      it(conformance.name, async (context) => {
+        const skipped = await run(conformance);
+        if (skipped) context.skip(skipped);
+      });
+    }
+  });
+}

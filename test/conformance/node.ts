@@ -1,0 +1,34 @@
+import { existsSync, readdirSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { nodeEngine } from "../../src/runtime/node.ts";
+import type { Setting } from "./suite.ts";
+
+const TASKS = "/proc/self/task";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** How onnxruntime-node is made and measured, on a processor or through WebGPU. */
+export function nodeSetting(device: "cpu" | "webgpu"): Setting {
+  return {
+    engine: async (options = {}) => nodeEngine({ device, ...options }),
+    threadCounts: device === "cpu" ? [1, 2, 3] : "a GPU computes",
+    countThreads() {
+      if (!existsSync(TASKS)) return "this system does not tell its threads";
+      const threads = () => readdirSync(TASKS).length;
+      const before = threads();
+      // the thread that calls computes too
+      return () => threads() - before + 1;
+    },
+    async memory() {
+      // finalizers run between two collections
+      for (let i = 0; i < 3; i++) {
+        collectGarbage();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return process.memoryUsage().rss;
+    },
+    readBack: () => "onnxruntime-node has all tensors in the memory of JavaScript",
+  };
+}
