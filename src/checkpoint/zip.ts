@@ -69,16 +69,21 @@ export async function locateZipEntry(file: RandomAccess, entry: ZipEntry): Promi
       `${what} is compressed (method ${entry.method}, ${entry.stored} bytes that claim to unpack to ${entry.size}); ` +
       "PyTorch stores entries as they are, and compressed ones are refused, as they may unpack to any size. Unpack and pack again with `zip -0`",
   );
-  const fixed = dataView(await readRange(file, entry.begin, 30, what));
-  const nameLength = fixed.getUint16(26, true);
-  const offset = entry.begin + 30 + nameLength + fixed.getUint16(28, true);
-  ensure(fixed.getUint32(0, true) === LOCAL_HEADER, () => `${what} has no local header at ${entry.begin}`);
+  // The name's length in bytes is that of the directory, or else it is another name.
+  const nameLength = new TextEncoder().encode(entry.name).length;
+  const header = await readRange(file, entry.begin, 30 + nameLength, what);
+  const view = dataView(header);
+  ensure(view.getUint32(0, true) === LOCAL_HEADER, () => `${what} has no local header at ${entry.begin}`);
+  const name = decodeName(header.subarray(30));
+  ensure(
+    view.getUint16(26, true) === nameLength && name === entry.name,
+    () => `${what} calls itself ${quote(name)} in its local header`,
+  );
+  const offset = entry.begin + 30 + nameLength + view.getUint16(28, true);
   ensure(
     offset + entry.size <= entry.end,
     () => `${what} overlaps what follows: it takes bytes ${offset} to ${offset + entry.size}, of ${entry.end}`,
   );
-  const name = decodeName(await readRange(file, entry.begin + 30, nameLength, what));
-  ensure(name === entry.name, () => `${what} calls itself ${quote(name)} in its local header`);
   return { offset, length: entry.size };
 }
 

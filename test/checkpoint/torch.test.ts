@@ -342,6 +342,11 @@ describe("the reader of torch.save's files refuses", () => {
       /overlaps what follows/,
     ],
     [
+      "an entry that its own header moves onto the next",
+      falsified((view) => view.setUint16(28, view.getUint16(28, true) + 64, true)),
+      /"archive\/data\.pkl" overlaps what follows: it takes bytes 128 to/,
+    ],
+    [
       "two entries of one name",
       concatenate(
         encodeZip(
