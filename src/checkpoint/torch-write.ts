@@ -4,7 +4,7 @@ import { concatenate, dataView } from "./access.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";
 import { ensure, quote } from "./error.ts";
-import { OP } from "./pickle.ts";
+import { OP } from "./opcodes.ts";
 import { METADATA_RECORD } from "./torch.ts";
 import { STORAGES } from "./torch-objects.ts";
 import { encodeZip, type ZipInput } from "./zip-write.ts";

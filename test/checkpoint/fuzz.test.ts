@@ -11,7 +11,7 @@ import {
   readWeights,
   writeSafetensors,
 } from "../../src/checkpoint/index.ts";
-import { OP } from "../../src/checkpoint/pickle.ts";
+import { OP } from "../../src/checkpoint/opcodes.ts";
 import { locateZipEntry, readZipDirectory } from "../../src/checkpoint/zip.ts";
 import { type TensorData, tensor } from "../../src/graph/tensor.ts";
 import { Random } from "../../src/random.ts";

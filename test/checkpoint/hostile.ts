@@ -1,7 +1,7 @@
 /** Bytes of files as nobody should send them: pickles opcode by opcode, zip files record by record. */
 import { concatenate } from "../../src/checkpoint/access.ts";
 import { crc32 } from "../../src/checkpoint/crc32.ts";
-import { OP } from "../../src/checkpoint/pickle.ts";
+import { OP } from "../../src/checkpoint/opcodes.ts";
 import { encodeZip } from "../../src/checkpoint/zip-write.ts";
 
 type Part = number | string | Uint8Array | readonly Part[];

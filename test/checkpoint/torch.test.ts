@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { concatenate } from "../../src/checkpoint/access.ts";
 import { crc32 } from "../../src/checkpoint/crc32.ts";
 import { CheckpointError, openTorch, readTorch, readWeights, writeTorch } from "../../src/checkpoint/index.ts";
-import { OP } from "../../src/checkpoint/pickle.ts";
+import { OP } from "../../src/checkpoint/opcodes.ts";
 import { encodeZip } from "../../src/checkpoint/zip-write.ts";
 import { type TensorData, tensor as tensorData } from "../../src/graph/tensor.ts";
 import { bytes, dict, global, integer, pickle, tensor, text, torchZip, tuple, uint32 } from "./hostile.ts";
