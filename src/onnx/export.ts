@@ -128,11 +128,8 @@ function normalized(tracer: Tracer, [N, C, H, W]: Shape, options: Preprocess): T
   ops.scope = "preprocess";
   const perChannel = (numbers: readonly number[]) =>
     ops.constant(tensor("float32", [1, numbers.length, 1, 1], Float32Array.from(numbers)));
-  const images =
-    layout === "NHWC"
-      ? ops.transpose(ops.cast(pixels.value, "float32"), [0, 3, 1, 2])
-      : ops.cast(pixels.value, "float32");
-  const scaled = ops.mul(images, perChannel(std.map((deviation) => scale / deviation)));
+  const planes = layout === "NHWC" ? ops.transpose(pixels.value, [0, 3, 1, 2]) : pixels.value;
+  const scaled = ops.mul(ops.cast(planes, "float32"), perChannel(std.map((deviation) => scale / deviation)));
   const y = ops.add(scaled, perChannel(mean.map((value, c) => -value / std[c]!)));
   ops.scope = "";
   return pixels.wrap(y);

@@ -1,5 +1,5 @@
 /** Everything of index.ts, and files: models with weights in other files beside them. */
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
@@ -59,13 +59,14 @@ function real(path: string, location: string): string {
 }
 
 function readPart(path: string, offset: number, length: number, location: string): Uint8Array {
+  // opening a pipe would wait for its other end
+  if (!statSync(path).isFile()) throw new OnnxError(`${quote(location)} is no file`);
   const file = openSync(path, "r");
   try {
-    const stat = fstatSync(file);
-    if (!stat.isFile()) throw new OnnxError(`${quote(location)} is no file`);
-    if (offset + length > stat.size) {
+    const { size } = fstatSync(file);
+    if (offset + length > size) {
       throw new OnnxError(
-        `${quote(location)} has ${stat.size} bytes, but the weights are said to lie at ${offset} to ${offset + length}; it belongs to another model, or is cut short`,
+        `${quote(location)} has ${size} bytes, but the weights are said to lie at ${offset} to ${offset + length}; it belongs to another model, or is cut short`,
       );
     }
     const bytes = new Uint8Array(length);
