@@ -45,13 +45,13 @@ interface Event {
   readonly fileVersion?: string;
   readonly scalars?: Readonly<Record<string, number>>;
   /** Takes back what earlier files say of this step and those after it. */
-  readonly restart?: boolean;
+  readonly start?: boolean;
 }
 
 /** SessionLog.SessionStatus.START */
 const START = 1;
 
-function encodeEvent({ time, step, fileVersion, scalars, restart }: Event): Uint8Array {
+function encodeEvent({ time, step, fileVersion, scalars, start }: Event): Uint8Array {
   const writer = new BinaryWriter().tag(1, WireType.Bit64).double(time);
   if (step !== undefined) writer.tag(2, WireType.Varint).int64(step);
   if (fileVersion !== undefined) writer.tag(3, WireType.LengthDelimited).string(fileVersion);
@@ -63,7 +63,7 @@ function encodeEvent({ time, step, fileVersion, scalars, restart }: Event): Uint
     }
     writer.join();
   }
-  if (restart) writer.tag(7, WireType.LengthDelimited).fork().tag(1, WireType.Varint).int32(START).join();
+  if (start) writer.tag(7, WireType.LengthDelimited).fork().tag(1, WireType.Varint).int32(START).join();
   return writer.finish();
 }
 
@@ -90,8 +90,8 @@ function scalarsOf(event: TrainEvent): Record<string, number> | undefined {
 }
 
 /**
- * Starts an event file in a run's folder. Where earlier files lie there, it takes back their steps after `resumeAtStep`, or all
- * of them without it, which is what SummaryWriter's `purge_step` does.
+ * Starts an event file in a run's folder. It takes back what earlier files there say of steps after `resumeAtStep`, or of all
+ * steps without it, as SummaryWriter's `purge_step` does.
  */
 export async function openTensorboard(
   dir: string,
@@ -104,7 +104,8 @@ export async function openTensorboard(
   const name = `events.out.tfevents.${String(stamp).padStart(10, "0")}.${hostname()}.${process.pid}`;
   const log = new TensorboardLog(await open(join(dir, name), "wx"));
   log.write({ time: now, fileVersion: "brain.Event:2" });
-  if (earlier.length > 0) log.write({ time: now, step: resumeAtStep + 1, restart: true });
+  // also in the first file: TensorBoard takes a session for a restart only if it has seen one before
+  log.write({ time: now, step: resumeAtStep + 1, start: true });
   await log.flush();
   return log;
 }
