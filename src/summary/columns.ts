@@ -16,54 +16,82 @@ export const COLUMNS = {
 
 export type Column = keyof typeof COLUMNS;
 
-/** What stands beside the type of a module. */
-export type RowSetting = "depth" | "var_names" | "ascii_only";
+/** What names a row, and which rows there are. */
+export const ROW_SETTINGS = ["depth", "var_names", "ascii_only", "hide_recursive_layers"] as const;
+export type RowSetting = (typeof ROW_SETTINGS)[number];
 
-export const ROW_SETTINGS: readonly RowSetting[] = ["depth", "var_names", "ascii_only"];
-
+/** What stands in place of parameters that an earlier row has counted. */
+const RECURSIVE = "(recursive)";
 const NOTHING = "--";
 
-const grouped = (value: number) => value.toLocaleString("en-US");
-const count = (value: number) => (value > 0 ? grouped(value) : NOTHING);
-const list = (values: readonly unknown[]) => `[${values.join(", ")}]`;
+/** A row as it is shown. `whole`: nothing below it is, so that it speaks for that too. */
+export interface ShownRow {
+  readonly row: Row;
+  readonly whole: boolean;
+}
 
-/** Text of one cell. `whole`: the rows below are not shown, so the cell speaks for them too. */
-export function cell(column: Column, row: Row, totals: Totals, whole: boolean): string {
+/** What a cell says, for programs; undefined where there is nothing to say. */
+export function cellValue(column: Column, { row, whole }: ShownRow, totals: Totals): number | string | undefined {
   const params = whole ? row.params : row.ownParams;
+  const some = (value: number) => (value > 0 ? value : undefined);
   switch (column) {
     case "input_size":
       return list(row.inputSize);
     case "output_size":
       return list(row.outputSize);
     case "num_params":
-      return count(params);
+      return row.recursive ? undefined : some(params);
     case "params_percent":
-      return params > 0 ? `${((100 * params) / totals.params).toFixed(2)}%` : NOTHING;
+      return row.recursive ? undefined : some((params / totals.params) * 100);
     case "kernel_size":
-      return row.kernelSize === undefined
-        ? NOTHING
-        : typeof row.kernelSize === "number"
-          ? String(row.kernelSize)
-          : list(row.kernelSize);
+      return typeof row.kernelSize === "number" ? row.kernelSize : list(row.kernelSize);
     case "mult_adds":
-      return whole ? count(row.multAdds) : NOTHING;
-    case "macs":
-      return whole ? count(row.macs) : NOTHING;
+      return whole ? some(row.multAdds) : undefined;
     case "trainable":
-      return row.params === 0
-        ? NOTHING
-        : row.trainableParams === row.params
-          ? "True"
-          : row.trainableParams === 0
-            ? "False"
-            : "Partial";
+      if (row.params === 0) return undefined;
+      if (row.trainableParams === 0) return "False";
+      return row.trainableParams === row.params ? "True" : "Partial";
+    case "macs":
+      return some(whole ? row.macs : row.ownMacs);
     case "receptive_field":
-      return list(row.receptiveField.map((size) => (Number.isFinite(size) ? size : "all")));
+      return row.receptiveField?.every(Number.isFinite) === false ? "all" : list(row.receptiveField);
     case "activation_bytes":
-      return grouped(row.activationBytes);
+      return some(row.activationBytes);
     default:
       return column satisfies never;
   }
+}
+
+const list = (values: readonly unknown[] | undefined) =>
+  values && values.length > 0 ? `[${values.join(", ")}]` : undefined;
+
+/** The same as torchinfo prints it. */
+export function cellText(column: Column, shown: ShownRow, totals: Totals): string {
+  const value = cellValue(column, shown, totals);
+  const { row, whole } = shown;
+  switch (column) {
+    case "num_params":
+      if (row.recursive && row.params > 0) return RECURSIVE;
+      // frozen parameters stand in brackets
+      return value !== undefined && whole && row.trainableParams === 0 ? `(${grouped(row.params)})` : grouped(value);
+    case "params_percent":
+      if (row.recursive && totals.params > 0) return RECURSIVE;
+      return typeof value === "number" ? `${fixed(value).padStart(6)}%` : `     ${NOTHING}`;
+    case "kernel_size":
+      return String(value ?? NOTHING);
+    default:
+      return grouped(value);
+  }
+}
+
+const grouped = (value: number | string | undefined): string =>
+  typeof value === "number" ? value.toLocaleString("en-US") : (value ?? NOTHING);
+
+/** With two decimals, halves to the even one, as Python rounds. */
+export function fixed(value: number): string {
+  // only odd eighths lie halfway: .375 and .875 go up, as they do here anyway, .125 and .625 go down
+  const down = (value * 8) % 4 === 1;
+  return (down ? value - 0.005 : value).toFixed(2);
 }
 
 /** "Conv2d (0): 2-1": type, name, depth and position, as asked for. */

@@ -2,4 +2,4 @@
 export { COLUMNS, type Column, ROW_SETTINGS, type RowSetting } from "./columns.ts";
 export { type Row, type SummarizeOptions, type Summary, summarize, summarizeTrace, type Totals } from "./facts.ts";
 export { receptiveFields } from "./receptive-field.ts";
-export { type RenderOptions, renderCells, renderCsv, renderMarkdown, renderText } from "./render.ts";
+export { type RenderOptions, renderCsv, renderJson, renderMarkdown, renderText } from "./render.ts";

@@ -1,60 +1,120 @@
-import { type Graph, type Node, numel, type Value } from "../graph/index.ts";
+import { attribute, type Graph, type Node, numel, sameShape, type TensorData, type Value } from "../graph/index.ts";
 import { windowOf } from "../operators/index.ts";
 
+/** Height and width. */
+type Pair = readonly [number, number];
+
 interface Field {
-  /** Pixels of the input that one pixel depends on. */
-  readonly size: readonly [number, number];
-  /** Pixels of the input between neighbours. */
-  readonly jump: readonly [number, number];
+  /** Pixels of the image that one pixel depends on. */
+  readonly size: Pair;
+  /** Pixels of the image between neighbours. */
+  readonly jump: Pair;
+}
+
+/** What one pixel sees of the input of an operator, and by how much that moves on from pixel to pixel. */
+interface Reach {
+  readonly size: Pair;
+  readonly stride: Pair;
 }
 
 const POINT: Field = { size: [1, 1], jump: [1, 1] };
 const ALL: Field = { size: [Infinity, Infinity], jump: [1, 1] };
 
-/** Operators through which every output element depends on all pixels. */
-const MIXES = new Set([
-  "GlobalAveragePool",
-  "GlobalMaxPool",
-  "Gemm",
-  "MatMul",
-  "Flatten",
-  "Reshape",
-  "ReduceMean",
-  "ReduceSum",
-]);
-
 /**
- * Receptive field of every value along height and width, in pixels of the input; Infinity for all of them.
+ * Receptive field of every value that depends on an input, along height and width in pixels; Infinity for the whole image.
  *
- *     size ← size + dilation·(kernel − 1)·jump,  jump ← jump·stride
+ *     size ← size + (reach − 1)·jump,  jump ← jump·stride,  reach = dilation·(kernel − 1) + 1
+ *
+ * Where branches meet, the largest counts.
  */
-export function receptiveFields(graph: Graph): Map<Value, readonly [number, number]> {
+export function receptiveFields(graph: Graph): Map<Value, Pair> {
   const fields = new Map<Value, Field>();
   for (const value of graph.inputs) fields.set(value, POINT);
   for (const node of graph.nodes) {
-    const field = through(node, fields);
-    if (field) for (const value of node.outputs) fields.set(value, field);
+    const known = node.inputs.flatMap((value) => (value && fields.get(value)) ?? []);
+    if (known.length === 0) continue;
+    const field = mixesPixels(graph, node) ? ALL : grown(widest(known), reachOf(graph, node));
+    for (const value of node.outputs) fields.set(value, field);
   }
   return new Map([...fields].map(([value, { size }]) => [value, size]));
 }
 
-function through(node: Node, fields: ReadonlyMap<Value, Field>): Field | undefined {
-  const known = node.inputs.flatMap((value) => (value && fields.get(value)) ?? []);
-  if (known.length === 0) return undefined;
-  const widest = (axis: 0 | 1) => Math.max(...known.map(({ size }) => size[axis]));
-  const jumps = (axis: 0 | 1) => Math.max(...known.map(({ jump }) => jump[axis]));
-  const field: Field = { size: [widest(0), widest(1)], jump: [jumps(0), jumps(1)] };
-  if (MIXES.has(node.op)) return mixesPixels(node) ? ALL : field;
-  if (node.op !== "Conv" && node.op !== "MaxPool" && node.op !== "AveragePool") return field;
-  const x = node.inputs[0]!;
-  const kernel = node.op === "Conv" ? (node.inputs[1]!.shape.slice(2) as number[]) : undefined;
-  const { kernel: size, stride, dilation } = windowOf(node, x.shape, kernel);
-  const grown = (axis: 0 | 1) => field.size[axis] + dilation[axis] * (size[axis] - 1) * field.jump[axis];
-  return { size: [grown(0), grown(1)], jump: [field.jump[0] * stride[0], field.jump[1] * stride[1]] };
+const pair = (of: (axis: 0 | 1) => number): Pair => [of(0), of(1)];
+
+function widest(fields: readonly Field[]): Field {
+  const most = (key: keyof Field) => pair((axis) => Math.max(...fields.map((field) => field[key][axis])));
+  return { size: most("size"), jump: most("jump") };
 }
 
-/** Flattening mixes only where there is more than one pixel to mix. */
-function mixesPixels({ op, inputs }: Node): boolean {
-  if (op !== "Flatten" && op !== "Reshape") return true;
-  return numel((inputs[0]?.shape.slice(2) ?? []).map(Number)) !== 1;
+function grown({ size, jump }: Field, reach: Reach | undefined): Field {
+  if (!reach) return { size, jump };
+  return {
+    size: pair((axis) => size[axis] + (reach.size[axis] - 1) * jump[axis]),
+    jump: pair((axis) => jump[axis] * reach.stride[axis]),
+  };
+}
+
+/** Whether every pixel of the output depends on all of the input. Images are [..., H, W]. */
+function mixesPixels(graph: Graph, node: Node): boolean {
+  const x = node.inputs[0]!;
+  const pixels = x.shape.slice(2).map(Number);
+  const reaches = (axes: readonly number[]) =>
+    axes.length === 0 || axes.some((axis) => (axis < 0 ? axis + x.shape.length : axis) >= 2);
+  if (numel(pixels) === 1 && x.shape.length > 2) return false;
+  if (node.op.startsWith("Reduce")) {
+    const axes = node.inputs[1] && graph.constants.get(node.inputs[1])?.data;
+    return reaches(axes ? Array.from(axes, Number) : attribute.ints(node, "axes", []));
+  }
+  switch (node.op) {
+    case "GlobalAveragePool":
+    case "GlobalMaxPool":
+    case "Gemm":
+      return true;
+    case "MatMul":
+      return averaging(graph, node) === undefined;
+    case "Flatten":
+    case "Reshape":
+      return !sameShape(x.shape.slice(-2), node.outputs[0]!.shape.slice(-2));
+    case "Softmax":
+    case "LogSoftmax":
+      return x.shape.length > 2 && reaches([attribute.int(node, "axis", -1)]);
+    default:
+      return false;
+  }
+}
+
+function reachOf(graph: Graph, node: Node): Reach | undefined {
+  if (node.op === "MatMul") return averaging(graph, node);
+  if (node.op !== "Conv" && node.op !== "MaxPool" && node.op !== "AveragePool") return undefined;
+  const weight = node.op === "Conv" ? (node.inputs[1]!.shape.slice(2) as number[]) : undefined;
+  const { kernel, stride, dilation } = windowOf(node, node.inputs[0]!.shape, weight);
+  return { size: pair((axis) => dilation[axis] * (kernel[axis] - 1) + 1), stride };
+}
+
+/** Poolings that no operator of ONNX's expresses are products with constant matrices: from the left over rows, else columns. */
+function averaging({ constants }: Graph, { inputs: [a, b] }: Node): Reach | undefined {
+  const [rows, columns] = [a && constants.get(a), b && constants.get(b)];
+  if (rows?.shape.length === 2) {
+    const { size, stride } = band(rows, false);
+    return { size: [size, 1], stride: [stride, 1] };
+  }
+  if (columns?.shape.length === 2) {
+    const { size, stride } = band(columns, true);
+    return { size: [1, size], stride: [1, stride] };
+  }
+  return undefined;
+}
+
+/** Widest stretch of elements other than zero in a row (or column) of a matrix, and its largest move from one to the next. */
+function band({ shape, data }: TensorData, byColumn: boolean): { size: number; stride: number } {
+  const [height, width] = shape as Pair;
+  const [lines, length] = byColumn ? [width, height] : [height, width];
+  const stretches = Array.from({ length: lines }, (_, line) => {
+    const used = Array.from({ length }, (_, i) => i).filter((i) =>
+      Number(data[byColumn ? i * width + line : line * width + i]),
+    );
+    return { first: used[0] ?? 0, last: used.at(-1) ?? 0 };
+  });
+  const moves = stretches.slice(1).map(({ first }, i) => first - stretches[i]!.first);
+  return { size: Math.max(...stretches.map(({ first, last }) => last - first + 1)), stride: Math.max(1, ...moves) };
 }

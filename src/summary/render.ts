@@ -1,53 +1,70 @@
-import { COLUMNS, type Column, cell, label, labelTitle, type RowSetting } from "./columns.ts";
+import {
+  COLUMNS,
+  type Column,
+  cellText,
+  cellValue,
+  fixed,
+  label,
+  labelTitle,
+  type RowSetting,
+  type ShownRow,
+} from "./columns.ts";
 import type { Row, Summary, Totals } from "./facts.ts";
 
 export interface RenderOptions {
-  /** Levels of modules shown below the root. Default 3. */
+  /** Levels of modules shown below the root. Default 3; all in JSON. */
   depth?: number;
+  /** Default `output_size` and `num_params`. */
   columns?: readonly Column[];
+  /** Default `depth`. */
   rows?: readonly RowSetting[];
 }
 
+const DEFAULT_DEPTH = 3;
 const DEFAULT_COLUMNS: readonly Column[] = ["output_size", "num_params"];
+const DEFAULT_ROWS: readonly RowSetting[] = ["depth"];
+
+/** Characters that a column takes. */
 const COLUMN_WIDTH = 25;
 const LABEL_WIDTH = 40;
 /** What a level of indentation takes, and what the width of the first column is a multiple of. */
 const INDENT = 5;
-/** Python's bookkeeping for a tensor's storage, which torchinfo counts with the input. */
+/** Bytes of Python's own for a tensor's storage, which torchinfo counts with the input. */
 const STORAGE_OVERHEAD = 56;
 
 /** torchinfo's table, line by line (version 1.8), without a line break at the end. */
 export function renderText(summary: Summary, options: RenderOptions = {}): string {
-  const { columns = DEFAULT_COLUMNS, rows: settings = ["depth"] } = options;
+  const { columns = DEFAULT_COLUMNS, rows: settings = DEFAULT_ROWS } = options;
+  const { totals } = summary;
   const labelWidth = firstWidth(summary.rows, settings);
-  const line = (character: string) => character.repeat(labelWidth + COLUMN_WIDTH * columns.length);
-  const table = (first: string, cells: readonly string[]) =>
+  const rule = "=".repeat(labelWidth + COLUMN_WIDTH * columns.length);
+  const line = (first: string, cells: readonly string[]) =>
     [first.padEnd(labelWidth), ...cells.map((text) => text.padEnd(COLUMN_WIDTH))].join(" ").trimEnd();
-  const shown = visible(summary, options);
+  const head = columns.map((column) => COLUMNS[column]);
+  const body = shownRows(summary, options).map((shown) => {
+    const { row } = shown;
+    const name = `${branch(row.depth, settings.includes("ascii_only"))}${label(row, settings)}`;
+    return line(
+      name,
+      columns.map((column) => cellText(column, shown, totals)),
+    );
+  });
   return [
-    line("="),
-    table(
-      labelTitle(settings),
-      columns.map((column) => COLUMNS[column]),
-    ),
-    line("="),
-    ...shown.map(({ row, whole }) =>
-      table(
-        `${branch(row.depth, settings.includes("ascii_only"))}${label(row, settings)}`,
-        columns.map((column) => cell(column, row, summary.totals, whole)),
-      ),
-    ),
-    line("="),
-    ...totalLines(summary.totals),
-    line("="),
-    ...sizeLines(summary.totals),
-    line("="),
+    ...[rule, line(labelTitle(settings), head), rule],
+    ...[...body, rule],
+    ...[...costLines(totals), rule],
+    ...[...sizeLines(totals), rule],
   ].join("\n");
 }
 
-/** Rows down to a depth; `whole` where nothing below is shown. */
-function visible({ rows }: Summary, { depth = 3 }: RenderOptions): { row: Row; whole: boolean }[] {
-  return rows.filter((row) => row.depth <= depth).map((row) => ({ row, whole: row.leaf || row.depth === depth }));
+function shownRows(
+  { rows }: Summary,
+  { depth = DEFAULT_DEPTH, rows: settings = DEFAULT_ROWS }: RenderOptions,
+): ShownRow[] {
+  const hidden = settings.includes("hide_recursive_layers");
+  return rows
+    .filter((row) => row.depth <= depth && !(hidden && row.recursive))
+    .map((row) => ({ row, whole: row.leaf || row.depth === depth }));
 }
 
 function firstWidth(rows: readonly Row[], settings: readonly RowSetting[]): number {
@@ -57,73 +74,80 @@ function firstWidth(rows: readonly Row[], settings: readonly RowSetting[]): numb
 
 function branch(depth: number, ascii: boolean): string {
   if (depth === 0) return "";
-  if (ascii) return depth === 1 ? "+ " : `${"|    ".repeat(depth - 1)}+ `;
+  if (ascii) return `${"|    ".repeat(depth - 1)}+ `;
   return depth === 1 ? "├─" : `${"│    ".repeat(depth - 1)}└─`;
 }
 
-/** A number scaled by thousands, with its unit. */
-function scaled(value: number): { number: string; unit: string } {
-  const steps = [
-    [1e12, "T"],
-    [1e9, "G"],
-    [1e6, "M"],
-    [1e3, "k"],
-  ] as const;
-  const [size, unit] = steps.find(([size]) => value >= size) ?? [1, ""];
-  return { number: (value / size).toFixed(2), unit };
+/** " (k): 12.34": a number scaled by thousands, behind its unit. */
+function scaled(value: number, unit = ""): string {
+  const [size, prefix] = SCALES.find(([size]) => value >= size) ?? [1, ""];
+  const number = value / size;
+  const text = Number.isInteger(number) ? String(number) : fixed(number);
+  return `${prefix === "" ? "" : ` (${prefix}${unit})`}: ${text.replace(/\B(?=(\d{3})+(\.|$))/g, ",")}`;
 }
 
-function totalLines({ params, trainableParams, multAdds }: Totals): string[] {
-  const { number, unit } = scaled(multAdds);
+const SCALES = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+] as const;
+
+function costLines({ params, trainableParams, multAdds }: Totals): string[] {
   return [
     `Total params: ${params.toLocaleString("en-US")}`,
     `Trainable params: ${trainableParams.toLocaleString("en-US")}`,
     `Non-trainable params: ${(params - trainableParams).toLocaleString("en-US")}`,
-    `Total mult-adds${unit === "" ? "" : ` (${unit})`}: ${number}`,
+    `Total mult-adds${scaled(multAdds)}`,
   ];
 }
 
-function sizeLines({ inputBytes, passBytes, paramBytes }: Totals): string[] {
-  const megabytes = (value: number) => (value / 1e6).toFixed(2);
-  const input = inputBytes + STORAGE_OVERHEAD;
-  const { number, unit } = scaled(input);
+function sizeLines({ inputs, inputBytes, passBytes, paramBytes }: Totals): string[] {
+  const input = inputBytes + STORAGE_OVERHEAD * inputs;
   return [
-    `Input size (${unit}B): ${number}`,
-    `Forward/backward pass size (MB): ${megabytes(passBytes)}`,
-    `Params size (MB): ${megabytes(paramBytes)}`,
-    `Estimated Total Size (MB): ${megabytes(input + passBytes + paramBytes)}`,
-  ];
-}
-
-/** The rows as cells, the first line being the headlines. */
-export function renderCells(summary: Summary, options: RenderOptions = {}): string[][] {
-  const { columns = DEFAULT_COLUMNS, rows: settings = ["depth"] } = options;
-  return [
-    [labelTitle(settings), ...columns.map((column) => COLUMNS[column])],
-    ...visible(summary, options).map(({ row, whole }) => [
-      `${"  ".repeat(row.depth)}${label(row, settings)}`,
-      ...columns.map((column) => cell(column, row, summary.totals, whole)),
-    ]),
+    `Input size${scaled(input, "B")}`,
+    `Forward/backward pass size${scaled(passBytes, "B")}`,
+    `Params size${scaled(paramBytes, "B")}`,
+    `Estimated Total Size${scaled(input + passBytes + paramBytes, "B")}`,
   ];
 }
 
 /** A Markdown table, with the totals below. */
 export function renderMarkdown(summary: Summary, options: RenderOptions = {}): string {
-  const [head, ...body] = renderCells(summary, options);
-  const escaped = (cells: readonly string[]) =>
-    `| ${cells.map((text) => text.replace(/^ +/, (spaces) => "&nbsp;".repeat(spaces.length)).replaceAll("|", "\\|")).join(" | ")} |`;
-  const rule = `| --- | ${head!
-    .slice(1)
-    .map(() => "---:")
-    .join(" | ")} |`;
-  const totals = [...totalLines(summary.totals), ...sizeLines(summary.totals)].map((text) => `- ${text}`);
-  return [escaped(head!), rule, ...body.map(escaped), "", ...totals].join("\n");
+  const { columns = DEFAULT_COLUMNS, rows: settings = DEFAULT_ROWS } = options;
+  const line = (cells: readonly string[]) => `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [
+    line([labelTitle(settings), ...columns.map((column) => COLUMNS[column])]),
+    line(["---", ...columns.map(() => "---:")]),
+    ...shownRows(summary, options).map((shown) =>
+      line([
+        `${"&nbsp;".repeat(2 * shown.row.depth)}${label(shown.row, settings)}`,
+        ...columns.map((column) => cellText(column, shown, summary.totals).trim()),
+      ]),
+    ),
+    "",
+    ...[...costLines(summary.totals), ...sizeLines(summary.totals)].map((text) => `- ${text}`),
+  ].join("\n");
 }
 
-/** Comma-separated values with a line of headlines; shapes and grouped numbers are quoted. */
+/** Comma-separated values for programs: where a row belongs, then the columns by name, numbers without separators. */
 export function renderCsv(summary: Summary, options: RenderOptions = {}): string {
-  const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return renderCells(summary, options)
-    .map((cells) => cells.map((text) => quoted(text.trimStart())).join(","))
+  const { columns = DEFAULT_COLUMNS } = options;
+  const quoted = (value: number | string = "") =>
+    /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  const lines = shownRows(summary, options).map((shown) => {
+    const { depth, index, type, path } = shown.row;
+    return [depth, index, type, path, ...columns.map((column) => cellValue(column, shown, summary.totals))];
+  });
+  return [["depth", "index", "type", "path", ...columns], ...lines]
+    .map((cells) => cells.map(quoted).join(","))
     .join("\n");
+}
+
+/** Rows and totals as they are in the library; null in a receptive field stands for the whole image. */
+export function renderJson(
+  { rows, totals }: Summary,
+  { depth = Number.POSITIVE_INFINITY }: RenderOptions = {},
+): string {
+  return JSON.stringify({ rows: rows.filter((row) => row.depth <= depth), totals }, null, 2);
 }
