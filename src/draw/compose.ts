@@ -1,9 +1,8 @@
-import { type Area, layoutFlow, layoutInside, type Placed } from "./flow.ts";
+import { layoutFlow, layoutInside, TURN } from "./flow.ts";
 import type { Item } from "./items.ts";
 import {
   BAND,
   FONT,
-  frameTitle,
   layerLines,
   MINIATURE,
   MINIATURE_STYLE,
@@ -12,6 +11,7 @@ import {
   paramsText,
   type Style,
 } from "./measure.ts";
+import type { Area, Placed } from "./pieces.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
 import { fitText, shapeText, textWidth } from "./text.ts";
 
@@ -22,7 +22,7 @@ const ASPECT = 1.6;
 export function flowScene(items: readonly Item[], open: boolean): Scene {
   const scenes = (["right", "down"] as const).map((direction) => {
     const style = pageStyle(direction, open);
-    return compose(layoutFlow(items, style, direction === "right" ? PAGE_WIDTH : Infinity), style);
+    return compose(layoutFlow(items, style, direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
   });
   const cost = ({ width, height }: Scene) =>
     Math.abs(Math.log(width / height / ASPECT)) + 8 * Math.max(0, Math.log(width / PAGE_WIDTH));
@@ -50,8 +50,8 @@ class Composer {
   }
 
   add(area: Area, u: number, v: number, framed: boolean): void {
-    for (const { from, to, points } of area.wires) {
-      this.wires.push({ from, to, points: points.map(([a, b]) => this.#point(a + u, b + v)) });
+    for (const { points, ...wire } of area.wires) {
+      this.wires.push({ ...wire, points: points.map(([a, b]) => this.#point(a + u, b + v)) });
     }
     for (const placed of area.boxes) this.#box({ ...placed, u: placed.u + u, v: placed.v + v }, framed);
   }
@@ -69,14 +69,8 @@ class Composer {
     this.#shape(placed);
     if (inside) {
       const { headline, direction } = this.#style;
-      const room = width - 20;
-      const titles = [frameTitle(item), item.title];
-      const whole = titles.find((title) => textWidth(title, FONT.text, true) <= room);
-      const text = whole ?? fitText(item.title, room, FONT.text, true);
-      this.boxes.push({
-        ...frame,
-        texts: [{ x: x + 10, y: y + 17, text, size: FONT.text, tone: "bold", anchor: "start", room }],
-      });
+      const texts = frameTexts(item, x + 10, y + 17, width - 20);
+      this.boxes.push({ ...frame, texts });
       this.add(inside, u + (direction === "right" ? 0 : headline), v, true);
       return;
     }
@@ -99,6 +93,20 @@ class Composer {
       this.texts.push({ ...base, x: v + 7, y: u + length + 15, anchor: "start" });
     }
   }
+}
+
+/** Name of a frame's block, and its parameters where there is room. */
+function frameTexts(item: Item, x: number, y: number, room: number): Text[] {
+  const name = fitText(item.title, room, FONT.text, true);
+  const params = paramsText(item.params);
+  const begin = textWidth(name, FONT.text, true) + 8;
+  const base = { y, size: FONT.text, anchor: "start" as const };
+  return [
+    { ...base, x, text: name, tone: "bold", room },
+    ...(item.params > 0 && begin + textWidth(params, FONT.text) <= room
+      ? [{ ...base, x: x + begin, text: params, tone: "muted" as const, room: room - begin }]
+      : []),
+  ];
 }
 
 type Frame = Omit<Box, "texts" | "miniature">;

@@ -1,7 +1,7 @@
 import { edgesOf, type Item, withPorts } from "./items.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
-import type { Form } from "./scene.ts";
+import { type Area, entry, move, type Piece, type Placed, type Route, type Spot, stepped, tidy } from "./pieces.ts";
 import { decompose, type Edges, type Series, type Structure } from "./series.ts";
 import { textWidth } from "./text.ts";
 
@@ -9,56 +9,6 @@ import { textWidth } from "./text.ts";
  * Layout of boxes and lines. The axis u runs along the flow, v across it; the trunk lies on v = 0. What runs in series stands
  * one after the other, what runs in parallel beside each other; tangles are laid out in layers; long rows are broken.
  */
-
-export interface Placed {
-  readonly item: Item;
-  readonly index: number;
-  readonly form: Form;
-  /** Where the box begins, and its axis. */
-  u: number;
-  v: number;
-  readonly length: number;
-  readonly before: number;
-  readonly after: number;
-  /** Line after the box that its shape is written on. */
-  readonly stub: number;
-  /** Room that the box takes across, with what is written beside its stub. */
-  readonly reach: number;
-  /** Where the line leaves a frame, seen from its axis. */
-  readonly out: number;
-  /** How deep in branches. */
-  readonly depth: number;
-  readonly inside?: Area;
-}
-
-export interface Area {
-  readonly boxes: readonly Placed[];
-  readonly wires: readonly Wiring[];
-  readonly length: number;
-  readonly before: number;
-  readonly after: number;
-  /** Axis at the end of the last row. */
-  readonly out: number;
-}
-
-export interface Wiring {
-  readonly from: Item;
-  readonly to: Item;
-  readonly points: readonly Spot[];
-}
-
-type Spot = readonly [u: number, v: number];
-
-/** Boxes of a part, with the ways of the lines that pass beside boxes. */
-interface Piece {
-  boxes: Placed[];
-  routes: Map<string, Spot[]>;
-  length: number;
-  before: number;
-  after: number;
-  /** Axes of the branches that end in the piece. */
-  lanes: number[];
-}
 
 interface Neighbours {
   readonly previous: number;
@@ -68,7 +18,11 @@ interface Neighbours {
 
 /** Room for the line that leads from the end of a row to the next. */
 const CHANNEL = 30;
-const TURN = 14;
+export const TURN = 14;
+/** Height in pixels that an empty row would be worth. */
+const SLACK = 60;
+/** Share of a row that a frame may take which hangs on the trunk. */
+const HANGING = 0.37;
 /** The most that a line is made longer for the sake of even rows. */
 const STRETCH = 60;
 
@@ -89,12 +43,14 @@ class Flow {
   readonly #style: Style;
   readonly #limit: number;
   readonly #framed: boolean;
+  readonly #stubs: readonly number[];
   readonly #insides = new Map<Item, Area>();
+  readonly #hanging: ReadonlySet<Item>;
   readonly #stretch = new Map<number, number>();
   readonly #side: ReadonlyMap<number, readonly Series[]>;
   readonly #trunk: Series;
-  /** Width of layers, all alike. */
-  readonly #column: number;
+  /** Size of layers, all alike where there is room for it. */
+  readonly #layer: { readonly width: number; readonly height: number };
 
   constructor(items: readonly Item[], edges: Edges, style: Style, limit: number, framed: boolean) {
     this.#items = items;
@@ -105,14 +61,25 @@ class Flow {
     const { trunk, side } = decompose(items.length, edges);
     this.#trunk = trunk;
     this.#side = side;
+    const hanging = [...side.values()].flat(2).flatMap((part) => part.items);
+    this.#hanging = new Set(hanging.map((i) => items[i]!));
     const layers = items.map((item) => style.size(item, framed)).filter(({ form }) => form === "layer");
-    this.#column = Math.max(0, ...layers.map(({ width }) => width));
+    // in frames, boxes that stand below each other have equal lines after them
+    const rank = ({ shape }: Item) => shape.length;
+    this.#stubs = items.map((item) => {
+      const alike = framed && item.role === "layer" ? items.filter((other) => rank(other) === rank(item)) : [item];
+      return Math.max(...alike.map((one) => style.stub(one)));
+    });
+    this.#layer = {
+      width: Math.max(0, ...layers.map(({ width }) => width)),
+      height: Math.max(0, ...layers.map(({ height }) => height)),
+    };
   }
 
   layout(): Area {
     const rows = this.#rows();
     const boxes: Placed[] = [];
-    const routes = new Map<string, Spot[]>();
+    const routes = new Map<string, Route>();
     const starts: Spot[] = [];
     const rowOf = new Map<number, number>();
     const indent = rows.length > 1 ? TURN : 0;
@@ -139,14 +106,12 @@ class Flow {
     const wires = this.#edges.map(([a, b]) => {
       const [from, to] = [placed.get(a)!, placed.get(b)!];
       const row = rowOf.get(b)!;
+      const route = routes.get(`${a},${b}`) ?? { points: [], tangled: false };
       const begin: Spot = [from.u + from.length + from.stub, from.v + from.out];
       const turned = row === rowOf.get(a) ? [] : this.#turn(begin, starts[row]!, pieces[row]!.before, end);
       const points = [[from.u + from.length, begin[1]] as Spot, begin, ...turned];
-      return {
-        from: from.item,
-        to: to.item,
-        points: tidy([...points, ...this.#way(points.at(-1)!, from, to, routes.get(`${a},${b}`) ?? [])]),
-      };
+      const way = [...points, ...this.#way(points.at(-1)!, from, to, route)];
+      return { from: from.item, to: to.item, points: tidy(route.tangled ? way : stepped(way)) };
     });
     return { boxes, wires, length: end + indent, before: pieces[0]!.before, after: bottom, out: last.v + last.out };
   }
@@ -177,13 +142,18 @@ class Flow {
   }
 
   /** Points of a line from where it leaves a box, or enters a row, to another box. */
-  #way(begin: Spot, from: Placed, to: Placed, route: readonly Spot[]): Spot[] {
+  #way(begin: Spot, from: Placed, to: Placed, { points: route, tangled }: Route): Spot[] {
     const { fork } = this.#style;
     const points: Spot[] = [];
     const v = () => points.at(-1)?.[1] ?? begin[1];
     const [first] = route;
     if (first && first[1] !== v()) points.push([begin[0] + fork, first[1]]);
     points.push(...route);
+    // sums are entered from the side, bars wherever the line runs
+    if (to.form === "sum" && to.v !== v() && !tangled) {
+      const side = v() < to.v ? -to.before : to.after;
+      return [...points, [to.u + to.length / 2, v()], [to.u + to.length / 2, to.v + side]];
+    }
     const into = entry(to, v());
     if (into[1] !== v()) {
       if (!first && to.depth > from.depth) points.push([begin[0] + fork, into[1]]);
@@ -193,7 +163,10 @@ class Flow {
     return points;
   }
 
-  /** The trunk in rows, of about the same length, as few as the limit allows. */
+  /**
+   * The trunk in rows no longer than the limit where that can be, broken so that the whole is least high, by dynamic
+   * programming from the end. Room that is left at the end of a row counts a little, so that rows come out even.
+   */
   #rows(): Series[] {
     if (this.#limit === Infinity) return [this.#trunk];
     const cells: Structure[][] = [];
@@ -203,36 +176,21 @@ class Flow {
       else cells.at(-1)!.push(part);
       open = part.kind === "item";
     }
-    const cost = cells.map((cell) => {
-      const piece = this.#row(cell, false);
-      const trunk = piece.boxes.filter(({ depth }) => depth === 0).at(-1);
-      return { trunk: trunk ? trunk.u + trunk.length + trunk.stub : piece.length, whole: piece.length };
-    });
-    const space = (i: number) => this.#between(cells[i - 1]!.at(-1)!, cells[i]![0]!);
-    const broken = (limit: number): number[] => {
-      const starts: number[] = [];
-      let [at, hang] = [Infinity, 0];
-      cost.forEach(({ trunk, whole }, i) => {
-        const begin = i === 0 ? Infinity : at + space(i);
-        if (begin + Math.max(trunk, whole) > limit || hang > limit) {
-          starts.push(i);
-          [at, hang] = [trunk, whole];
-        } else {
-          hang = Math.max(hang, begin + whole);
-          at = begin + trunk;
-        }
-      });
-      return starts;
-    };
-    let [low, high] = [0, this.#limit];
-    const count = broken(high).length;
-    while (high - low > 4) {
-      const middle = (low + high) / 2;
-      if (broken(middle).length > count) low = middle;
-      else high = middle;
+    const best: { cost: number; end: number }[] = [];
+    best[cells.length] = { cost: 0, end: cells.length };
+    for (let start = cells.length - 1; start >= 0; start--) {
+      for (let end = start + 1; end <= cells.length; end++) {
+        const { length, before, after } = this.#row(cells.slice(start, end).flat(), start > 0);
+        if (length > this.#limit && end > start + 1) break;
+        const slack = end === cells.length ? 0 : Math.max(0, 1 - length / this.#limit);
+        const cost = before + after + CHANNEL + SLACK * slack ** 2 + best[end]!.cost;
+        if (cost < (best[start]?.cost ?? Infinity)) best[start] = { cost, end };
+      }
     }
-    const starts = broken(high);
-    return starts.map((start, i) => cells.slice(start, starts[i + 1]).flat());
+    const rows: Series[] = [];
+    for (let start = 0; start < cells.length; start = best[start]!.end)
+      rows.push(cells.slice(start, best[start]!.end).flat());
+    return rows;
   }
 
   /** A stretch of the trunk with what hangs on it. */
@@ -249,14 +207,18 @@ class Flow {
       move(row, this.#style.fork, 0);
       row.length += this.#style.fork;
     }
-    for (const box of [...row.boxes]) {
+    // from the end, so that no line to a branch meets a branch from farther back
+    for (const box of [...row.boxes].sort((a, b) => b.u - a.u)) {
       for (const branch of this.#side.get(box.index) ?? []) {
         const hung = this.#series(branch, { previous: box.index, next: this.#items.length, depth: 1 });
-        const u = box.u + box.length + box.stub + this.#style.fork;
-        const below = row.boxes.filter((other) => other.u + other.length + other.stub > u && other.u < u + hung.length);
-        const v = Math.max(0, ...below.map((other) => other.v + other.reach)) + 2 * this.#style.lane + hung.before;
+        const { fork, lane } = this.#style;
+        const u = box.u + box.length + box.stub + fork;
+        const zone = { u: u - fork, end: u + hung.length };
+        const above = row.zones.filter((other) => other.end > u && other.u < zone.end + fork);
+        const v = Math.max(0, ...above.map(({ after }) => after)) + 2 * lane + hung.before;
         move(hung, u, v);
         row.boxes.push(...hung.boxes);
+        row.zones.push({ ...zone, after: v + hung.after });
         for (const [key, route] of hung.routes) row.routes.set(key, route);
         row.length = Math.max(row.length, u + hung.length);
         row.after = Math.max(row.after, v + hung.after);
@@ -266,7 +228,7 @@ class Flow {
   }
 
   #series(parts: Series, { previous, next, depth }: Neighbours): Piece {
-    const piece: Piece = { boxes: [], routes: new Map(), length: 0, before: 0, after: 0, lanes: [0] };
+    const piece: Piece = { boxes: [], routes: new Map(), length: 0, before: 0, after: 0, lanes: [0], zones: [] };
     const cut = (part: Structure | undefined, otherwise: number) => (part?.kind === "item" ? part.item : otherwise);
     parts.forEach((part, i) => {
       const before = parts[i - 1];
@@ -280,6 +242,7 @@ class Flow {
       piece.before = Math.max(piece.before, inner.before);
       piece.after = Math.max(piece.after, inner.after);
       piece.lanes = inner.lanes;
+      piece.zones.push({ u, end: piece.length, after: inner.after });
     });
     return piece;
   }
@@ -289,8 +252,8 @@ class Flow {
     const { gap, fork } = this.#style;
     if (a.kind === "item" && this.#side.has(a.item)) return fork + gap;
     if (a.kind === "item" && b.kind === "item") return this.#leavesAside(a.item) ? fork : gap;
-    // branches run straight into a bar
-    if (b.kind === "item" && a.kind === "parallel" && this.#isBar(b.item)) return gap;
+    // branches run straight into a bar, and into the sides of a sum
+    if (b.kind === "item" && a.kind === "parallel" && this.#items[b.item]!.kind === "join") return gap;
     return fork;
   }
 
@@ -298,11 +261,6 @@ class Flow {
   #leavesAside(index: number): boolean {
     const item = this.#items[index]!;
     return item.role === "block" && this.#style.open && this.#inside(item).out !== 0;
-  }
-
-  #isBar(index: number): boolean {
-    const item = this.#items[index]!;
-    return item.kind === "join" && item.title === "concat";
   }
 
   #part(part: Structure, around: Neighbours, branches: Piece | undefined): Piece {
@@ -327,6 +285,7 @@ class Flow {
       before: box.before,
       after: box.reach,
       lanes: [box.out],
+      zones: [],
     };
   }
 
@@ -342,9 +301,9 @@ class Flow {
       const [before, after] = [inside.before + rim + (right ? headline : 0), inside.after + rim];
       return { ...base, form: "frame", length, before, after, reach: Math.max(after, label), out: inside.out, inside };
     }
-    const { form, width, height } = this.#style.size(item, this.#framed);
-    const wide = form === "layer" ? this.#column : width;
-    const [length, breadth] = direction === "right" ? [wide, height] : [height, wide];
+    const { form, ...own } = this.#style.size(item, this.#framed);
+    const { width, height } = form === "layer" && !(this.#framed && direction === "right") ? this.#layer : own;
+    const [length, breadth] = direction === "right" ? [width, height] : [height, width];
     let [before, after] = [breadth / 2, breadth / 2];
     if (form === "bar") {
       const half = this.#style.headline > 0 ? textWidth(item.title, FONT.text) / 2 + 8 : 3;
@@ -359,13 +318,14 @@ class Flow {
     const readers = this.#edges.filter(([from]) => from === index).map(([, to]) => this.#items[to]!.role);
     return readers.length > 0 && readers.every((role) => role === "port")
       ? 0
-      : this.#style.stub(this.#items[index]!) + (this.#stretch.get(index) ?? 0);
+      : this.#stubs[index]! + (this.#stretch.get(index) ?? 0);
   }
 
   #inside(block: Item): Area {
     let inside = this.#insides.get(block);
     if (!inside) {
-      inside = layoutInside(block, this.#style, this.#limit - 2 * TURN);
+      const limit = this.#hanging.has(block) ? HANGING * this.#limit : this.#limit - 2 * TURN;
+      inside = layoutInside(block, this.#style, limit);
       this.#insides.set(block, inside);
     }
     return inside;
@@ -375,7 +335,15 @@ class Flow {
   #parallel(branches: readonly (Series | undefined)[], around: Neighbours): Piece {
     const { lane, line } = this.#style;
     const inner = { ...around, depth: around.depth + 1 };
-    const empty = (): Piece => ({ boxes: [], routes: new Map(), length: 0, before: line, after: line, lanes: [0] });
+    const empty = (): Piece => ({
+      boxes: [],
+      routes: new Map(),
+      length: 0,
+      before: line,
+      after: line,
+      lanes: [0],
+      zones: [],
+    });
     const pieces = branches.map((branch) => (branch ? this.#series(branch, inner) : empty()));
     const length = Math.max(...pieces.map((piece) => piece.length));
     const order = pieces.map((_, i) => i);
@@ -388,15 +356,12 @@ class Flow {
     const first = axes[order[0]!]!;
     const last = axes[order.at(-1)!]!;
     const axis = pieces.length === 2 ? last : (first + last) / 2;
-    const joined: Piece = { boxes: [], routes: new Map(), length, before: 0, after: 0, lanes: [] };
+    const joined: Piece = { boxes: [], routes: new Map(), length, before: 0, after: 0, lanes: [], zones: [] };
     pieces.forEach((piece, i) => {
       const v = axes[i]! - axis;
       if (!branches[i]) {
-        const lane: Spot[] = [
-          [0, v],
-          [length, v],
-        ];
-        joined.routes.set(`${around.previous},${around.next}`, lane);
+        const points = [0, length].map((u): Spot => [u, v]);
+        joined.routes.set(`${around.previous},${around.next}`, { points, tangled: false });
       }
       // what is joined stands side by side before the join
       move(piece, length - piece.length, v);
@@ -410,6 +375,7 @@ class Flow {
   }
 
   #tangle(items: readonly number[], { previous, next, depth }: Neighbours): Piece {
+    const { fork, lane } = this.#style;
     const boxes = new Map(items.map((index) => [index, this.#box(index, depth + 1)]));
     const inside = new Set(items);
     const edges = this.#edges
@@ -419,45 +385,14 @@ class Flow {
       const { length, stub, before, reach } = boxes.get(index)!;
       return { length: length + stub, before, after: reach };
     };
-    const { places, routes, ...size } = layered(items, edges, [previous, next], extent, this.#style);
+    const { places, routes, ...size } = layered(items, edges, [previous, next], extent, { fork: 1.6 * fork, lane });
     for (const [index, box] of boxes) Object.assign(box, places.get(index)!);
     return {
       ...size,
       boxes: [...boxes.values()],
-      routes: new Map([...routes].map(([key, route]) => [key, [...route]])),
+      routes: new Map([...routes].map(([key, points]) => [key, { points, tangled: true }])),
       lanes: [0],
+      zones: [],
     };
   }
-}
-
-/** Where a line from this lane enters a box. */
-function entry({ u, v, before, after, form }: Placed, lane: number): Spot {
-  const within = form === "bar" && lane > v - before && lane < v + after;
-  return [u, within ? lane : v];
-}
-
-function move(piece: Piece, u: number, v: number): void {
-  for (const box of piece.boxes) {
-    box.u += u;
-    box.v += v;
-  }
-  for (const [key, route] of piece.routes) {
-    piece.routes.set(
-      key,
-      route.map(([a, b]) => [a + u, b + v] as const),
-    );
-  }
-  piece.lanes = piece.lanes.map((lane) => lane + v);
-}
-
-/** Without points that repeat, or that lie on a straight line between their neighbours. */
-function tidy(points: readonly Spot[]): Spot[] {
-  const distinct = points.filter(
-    (point, i) => i === 0 || point.some((x, axis) => Math.abs(x - points[i - 1]![axis]!) > 0.01),
-  );
-  return distinct.filter((point, i) => {
-    const [before, after] = [distinct[i - 1], distinct[i + 1]];
-    if (!before || !after) return true;
-    return !([0, 1] as const).some((axis) => before[axis] === point[axis] && point[axis] === after[axis]);
-  });
 }

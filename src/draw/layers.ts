@@ -54,8 +54,8 @@ const NORMS: Readonly<Record<string, string>> = {
 const POOLS: Readonly<Record<string, string>> = {
   MaxPool: "max pool",
   AveragePool: "avg pool",
-  GlobalAveragePool: "global avg pool",
-  GlobalMaxPool: "global max pool",
+  GlobalAveragePool: "avg pool",
+  GlobalMaxPool: "max pool",
   LpPool: "Lp pool",
 };
 
@@ -133,7 +133,7 @@ function pooling(module: Module | undefined, nodes: readonly Node[]): { title: s
     return { title: "avg pool", window: `→ ${after.slice(2).join("×")}` };
   const means = nodes.length === 1 && first?.op === "ReduceMean" && before.length === 4;
   const spatial = after.length === 2 || (after[2] === 1 && after[3] === 1);
-  return means && spatial && after[1] === before[1] ? { title: POOLS.GlobalAveragePool! } : undefined;
+  return means && spatial && after[1] === before[1] ? { title: "avg pool", window: "global" } : undefined;
 }
 
 function nodeFace(node: Node, { reads }: Unit): Face {
@@ -144,7 +144,7 @@ function nodeFace(node: Node, { reads }: Unit): Face {
   // a product over the pixels of maps: averages over windows are spelled so where they divide unevenly
   if (op === "MatMul" && mapSize(node.outputs[0]!.shape)) return face("pool", "resample");
   if (op === "MatMul") return face("linear", "linear");
-  if (op in POOLS) return face("pool", POOLS[op]!, op.startsWith("Global") ? undefined : poolWindow(node));
+  if (op in POOLS) return face("pool", POOLS[op]!, op.startsWith("Global") ? "global" : poolWindow(node));
   if (op === "BatchNormalization") return face("norm", NORMS[op]!, undefined, "BN");
   if (op in NORMS) return face("norm", NORMS[op]!);
   if (op === "Softmax") return face("softmax", "softmax");

@@ -36,7 +36,7 @@ export const FONT = { name: 13, text: 12 } as const;
 export const PAGE_WIDTH = 940;
 export const MARGIN = 20;
 
-const PADDING = 9;
+const PADDING = 8;
 export const BAND = 5;
 const BAR = 24;
 const SUM = 24;
@@ -44,15 +44,12 @@ export const MINIATURE = { width: 96, height: 44 } as const;
 
 /** What is written on a layer: "conv 3×3 /2". */
 export function layerTitle({ title, note }: Item): string {
-  return note === undefined ? title : `${title} ${note}`;
+  if (note === undefined) return title;
+  return note === "global" ? `${note} ${title}` : `${title} ${note}`;
 }
 
 export function paramsText(params: number): string {
   return `${short(params)} params`;
-}
-
-export function frameTitle(item: Item): string {
-  return item.params > 0 ? `${item.title}  ${paramsText(item.params)}` : item.title;
 }
 
 /** Boxes for a page. */
@@ -61,13 +58,12 @@ export function pageStyle(direction: Direction, open: boolean): Style {
   return {
     direction,
     open,
-    gap: direction === "right" ? 12 : 10,
-    fork: direction === "right" ? 26 : 22,
+    gap: 9,
+    fork: direction === "right" ? 24 : 26,
     lane: direction === "right" ? 10 : 18,
     line: 8,
     size: (item, framed) => pageSize(item, framed, direction),
-    stub: (item) =>
-      item.role === "output" || item.role === "port" ? 0 : direction === "right" ? label(item) + 12 : 22,
+    stub: (item) => (item.role === "output" || item.role === "port" ? 0 : direction === "right" ? label(item) + 8 : 22),
     label: (item) => (direction === "right" ? 0 : label(item) + 8),
     rim: 12,
     headline: 24,
@@ -111,7 +107,7 @@ function layerSize(item: Item, framed: boolean, direction: Direction): Size {
 export function layerLines(item: Item, framed: boolean): { text: string; size: number; tone: Text["tone"] }[] {
   const line = (text: string) => [{ text, size: FONT.name, tone: "plain" as const }];
   const small = (text: string) => [{ text, size: FONT.text, tone: "muted" as const }];
-  if (framed) return line(layerTitle(item));
+  if (framed) return [{ text: layerTitle(item), size: FONT.text, tone: "plain" }];
   if (item.params > 0) return [...line(layerTitle(item)), ...small(short(item.params))];
   return [...line(item.title), ...(item.note ? small(item.note) : [])];
 }

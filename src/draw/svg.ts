@@ -1,8 +1,8 @@
 import { formatShape } from "../graph/index.ts";
 import type { Item } from "./items.ts";
-import type { Kind } from "./layers.ts";
 import { BAND, layerTitle } from "./measure.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
+import { textWidth } from "./text.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
 
 export interface SvgOptions {
@@ -72,6 +72,8 @@ function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
     "font-size": size,
     "text-anchor": anchor === "start" ? undefined : anchor,
     "font-weight": tone === "bold" ? 700 : undefined,
+    textLength: textWidth(text, size, tone === "bold"),
+    lengthAdjust: "spacingAndGlyphs",
     transform: turned ? `rotate(-90 ${n(x)} ${n(y)})` : undefined,
   };
   return element("text", attributes, escaped(text));
@@ -144,38 +146,43 @@ function drawSmall({ form, item, x, y, width, height }: Box): string {
   return element("rect", { class: `small ${item.kind ?? "other"}`, x, y, width, height, rx });
 }
 
-/** A solid seen from the front and a little from above and the right; what is folded in lies at its right. */
+/** A solid seen from the front and a little from above and the right; what is folded in are slices at its right. */
 function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
-  const slices: { kind: Kind; band: boolean; x: number; width: number }[] = [];
-  const kinds = item.folded.map(({ kind }) => kind);
-  const body = width - BAND * kinds.length;
-  slices.push({ kind: item.kind ?? "other", band: false, x, width: body });
-  kinds.forEach((kind, i) => {
-    slices.push({ kind, band: true, x: x + body + BAND * i, width: BAND });
-  });
+  const kind = item.kind ?? "end";
+  const bands = item.folded.map((face) => face.kind);
+  const body = width - BAND * bands.length;
   const rise = depth / 2;
-  return slices.flatMap(({ kind, band, x, width }, i) => {
-    const name = band ? `band ${kind}` : kind;
-    const front = `M${n(x)} ${n(y)}h${n(width)}v${n(height)}h${n(-width)}z`;
-    const top = `M${n(x)} ${n(y)}l${n(depth)} ${n(-rise)}h${n(width)}l${n(-depth)} ${n(rise)}z`;
-    const side = `M${n(x + width)} ${n(y)}l${n(depth)} ${n(-rise)}v${n(height)}l${n(-depth)} ${n(rise)}z`;
-    const shown = (d: string, overlay?: string, opacity?: number) => [
-      element("path", { class: name, d }),
-      ...(overlay ? [element("path", { class: overlay, d, opacity: String(opacity) })] : []),
-    ];
-    return [
-      ...(i === slices.length - 1 ? shown(side, "shade", 0.16) : []),
-      ...shown(top, "gleam", 0.35),
-      ...shown(front),
-    ];
-  });
+  const front = (left: number, wide: number) => `M${n(left)} ${n(y)}h${n(wide)}v${n(height)}h${n(-wide)}z`;
+  const top = (left: number, wide: number) =>
+    `M${n(left)} ${n(y)}l${n(depth)} ${n(-rise)}h${n(wide)}l${n(-depth)} ${n(rise)}z`;
+  const right = x + width;
+  const side = `M${n(right)} ${n(y)}l${n(depth)} ${n(-rise)}v${n(height)}l${n(-depth)} ${n(rise)}z`;
+  const path = (name: string, d: string) => element("path", { class: name, d });
+  return [
+    path(kind, side),
+    path("shade", side),
+    path(kind, top(x, width)),
+    path("gleam", top(x, width)),
+    path(kind, front(x, width)),
+    ...bands.flatMap((band, i) => {
+      const left = x + body + BAND * i;
+      return [path(`slice ${band}`, top(left, BAND)), path(`slice ${band}`, front(left, BAND))];
+    }),
+    path(`outline ${kind}`, front(x, width)),
+  ];
 }
 
 const TURN_RADIUS = 8;
-const TIP = 5;
+const TIP = 6;
 
-/** A line with an arrow at its end: curves where lanes change, round corners where it turns. */
-function drawWire({ points, to }: Wire, direction: Direction): string {
+/** A line with an arrow at its end, before which it runs straight. */
+function drawWire({ points: given, to }: Wire, direction: Direction): string {
+  const points = [...given];
+  const end = points.at(-1)!;
+  const before = points.at(-2)!;
+  if (to?.role !== "port" && !isStraight(before, end)) {
+    points.splice(-1, 0, direction === "right" ? [end[0] - TIP, end[1]] : [end[0], end[1] - TIP]);
+  }
   const [first, ...rest] = points;
   const path = [`M${n(first![0])} ${n(first![1])}`];
   rest.forEach((point, i) => {
@@ -186,7 +193,7 @@ function drawWire({ points, to }: Wire, direction: Direction): string {
     else path.push(`L${n(point[0])} ${n(point[1])}`);
   });
   const line = element("path", { class: "wire", d: path.join("") });
-  return to?.role === "port" ? line : line + tip(points.at(-1)!, direction);
+  return to?.role === "port" ? line : line + tip(points.at(-2)!, end);
 }
 
 function isStraight([ax, ay]: Point, [bx, by]: Point): boolean {
@@ -216,12 +223,12 @@ function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
   return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
 }
 
-function tip([x, y]: Point, direction: Direction): string {
-  const d =
-    direction === "right"
-      ? `M${n(x)} ${n(y)}l${-TIP - 1} ${-TIP + 1.5}v${2 * TIP - 3}z`
-      : `M${n(x)} ${n(y)}l${-TIP + 1.5} ${-TIP - 1}h${2 * TIP - 3}z`;
-  return element("path", { class: "tip", d });
+/** The arrow at the end of a line that comes from a point straight before or beside it. */
+function tip([fromX, fromY]: Point, [x, y]: Point): string {
+  const [dx, dy] = [TIP * Math.sign(x - fromX), TIP * Math.sign(y - fromY)];
+  const [wideX, wideY] = [0.55 * dy, 0.55 * dx];
+  const corners = [`${n(x - dx + wideX)} ${n(y - dy - wideY)}`, `${n(x - dx - wideX)} ${n(y - dy + wideY)}`];
+  return element("path", { class: "tip", d: `M${n(x)} ${n(y)}L${corners.join("L")}z` });
 }
 
 /** What the pointer finds on a box. */

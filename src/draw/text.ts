@@ -1,29 +1,40 @@
 /*
- * How wide a text will be. The reader's font is not known, so widths are those of DejaVu Sans, which is wider than the
- * other usual ones; what fits by this measure fits everywhere.
+ * How wide a text will be, by the widths of Arial, which Helvetica and Liberation Sans share. The drawing asks for one of
+ * these, and tells the width of each text, so that a reader who has none of them sees other letters in the same places.
  */
 
-/** Characters by width in hundredths of the font's size. */
+export const FONTS = 'Helvetica,Arial,"Liberation Sans",sans-serif';
+
+/** Characters by width in thousandths of the font's size. */
 const WIDTHS: readonly (readonly [width: number, characters: string])[] = [
-  [30, "ijlIJ'"],
-  [36, "f/-\\ .,:;|·"],
-  [46, 'rt()[]!"'],
-  [58, "szckL?*F`_"],
-  [65, "abdeghnopquvxy0123456789SPYTEK{}$"],
-  [72, "ACVBRXZ"],
-  [84, "DGHNOQUw&#×→+−=<>÷~^"],
-  [100, "mMW%@…"],
+  [191, "'"],
+  [222, "ijl"],
+  [278, "ftI!,./:;[\\] ·|"],
+  [334, "r()-`{}"],
+  [389, '*"'],
+  [500, "cksvxyzJ^"],
+  [556, "0123456789abdeghnopquL#$?_÷"],
+  [611, "FTZ"],
+  [584, "+<=>~×−"],
+  [667, "ABEKPSVXY&"],
+  [722, "wCDHNRU"],
+  [778, "GOQ"],
+  [833, "mM"],
+  [889, "%"],
 ];
 
 const WIDTH = new Map(WIDTHS.flatMap(([width, characters]) => [...characters].map((character) => [character, width])));
 
-const BOLD = 1.14;
+/** Of characters that are not in the table, such as Chinese ones and the ellipsis. */
+const FULL = 1000;
+/** Bold letters are wider by about this. */
+const BOLD = 1.07;
 
 /** Width of a text in pixels, in a font of this size in pixels. */
 export function textWidth(text: string, size: number, bold = false): number {
-  let hundredths = 0;
-  for (const character of text) hundredths += WIDTH.get(character) ?? 100;
-  return (hundredths / 100) * size * (bold ? BOLD : 1);
+  let width = 0;
+  for (const character of text) width += WIDTH.get(character) ?? FULL;
+  return (width / 1000) * size * (bold ? BOLD : 1);
 }
 
 /** The text, cut where it would be wider than there is room for. */

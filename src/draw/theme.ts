@@ -1,4 +1,5 @@
 import type { Kind } from "./layers.ts";
+import { FONTS } from "./text.ts";
 
 export type Theme = "light" | "dark" | "auto";
 
@@ -102,8 +103,10 @@ export function styleSheet(theme: Theme): string {
     `${root} ${selector}{${property}:${palette[name]};${property}:var(--${name})}`;
   const kinds = Object.keys(KINDS) as Kind[];
   return [
-    `${root}{${variables(palette)};font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}`,
-    ...(theme === "auto" ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}}`] : []),
+    `${root}{${variables(palette)};font-family:${FONTS}}`,
+    ...(theme === "auto"
+      ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
+      : []),
     rule(".page", "fill", "page"),
     rule("text", "fill", "ink"),
     rule(".muted", "fill", "muted"),
@@ -119,13 +122,16 @@ export function styleSheet(theme: Theme): string {
       rule(`.${kind}`, "fill", `${kind}-face`),
       rule(`.${kind}`, "stroke", `${kind}-edge`),
       rule(`.band.${kind}`, "fill", `${kind}-edge`),
+      rule(`.slice.${kind}`, "fill", `${kind}-edge`),
     ]),
     `${root} .wire{fill:none;stroke-width:1.4}`,
     `${root} .dropout{stroke-dasharray:3 2}`,
     `${root} .band{stroke:none}`,
     `${root} .ring{fill:none;stroke-width:3}`,
     `${root} .small{stroke-width:.7}`,
-    `${root} .shade{fill:#000;stroke:none}`,
-    `${root} .gleam{fill:#fff;stroke:none}`,
+    `${root} .slice{stroke:none}`,
+    `${root} .outline{fill:none}`,
+    `${root} .shade{fill:#000;fill-opacity:.12;stroke:none}`,
+    `${root} .gleam{fill:#fff;fill-opacity:${theme === "dark" ? 0.1 : 0.4};stroke:none}`,
   ].join("\n");
 }

@@ -1,233 +1,147 @@
-import type { Dim } from "../graph/index.ts";
-import { type Item, itemsOf, type Level } from "./items.ts";
-import { mapSize } from "./layers.ts";
-import { BAND, FONT, PAGE_WIDTH } from "./measure.ts";
+import type { Item, Level } from "./items.ts";
+import { FONT, PAGE_WIDTH } from "./measure.ts";
 import type { Network } from "./parts.ts";
-import type { Box, Scene, Text, Wire } from "./scene.ts";
-import { fitText, short, textWidth } from "./text.ts";
+import type { Box, Point, Scene, Text, Wire } from "./scene.ts";
+import { type Group, groupsOf, labelWidth, type Solid } from "./solids.ts";
+import { textWidth } from "./text.ts";
 
 /*
- * A chain of layers as a row of solids, the picture of VGG-like networks in papers: height and depth follow the size of the
- * maps, each halving taking the same share away, and width the logarithm of the channels. Solids stand centred on one axis.
+ * A chain of layers as a row of solids, the picture of VGG-like networks in papers. Solids stand centred on one axis, in depth
+ * as well; a row that is too long for the page is drawn smaller, and where that does not suffice, broken.
  */
 
-const TALLEST = 190;
-const SHORTEST = 22;
-/** How far a solid reaches back, to the right, as a share of its height. */
-const DEPTH = 0.32;
-const VECTOR_DEPTH = 10;
-const THIN = 8;
+const SCALES = [1, 0.94, 0.88, 0.82, 0.76, 0.7] as const;
 const BETWEEN_SOLIDS = 3;
+const BETWEEN_LABELS = 7;
 const BETWEEN_GROUPS = 18;
+const BETWEEN_ROWS = 34;
+/** Way outside of the row that a line takes from one row to the next. */
+const TURN = 10;
 const LINE = 15;
+/** Room from a solid's front to the tip of the arrow. */
+const TIP = 2;
 
-interface Solid {
-  readonly item: Item;
-  readonly width: number;
-  readonly height: number;
-  readonly depth: number;
-  readonly labels: readonly string[];
-}
-
-interface Group {
-  readonly solids: readonly Solid[];
-  readonly lines: readonly { readonly text: string; readonly tone: Text["tone"] }[];
+/** A group with the place of each solid: where its front begins, from any origin. */
+interface Span {
+  readonly group: Group;
+  readonly fronts: readonly number[];
+  /** What the solids and all texts take. */
+  readonly left: number;
+  readonly right: number;
 }
 
 export function volumeScene(network: Network, layers: readonly Item[], level: Level): Scene {
-  const groups = groupsOf(network, layers, level);
+  const attempts = SCALES.map((scale) => groupsOf(network, layers, level, scale).map(spanOf));
+  const fitting = attempts.find((spans) => rowsOf(spans).length === 1);
+  const rows = rowsOf(fitting ?? attempts[0]!);
   const boxes: Box[] = [];
   const wires: Wire[] = [];
   const texts: Text[] = [];
   const brackets: { x: number; y: number; width: number }[] = [];
-  let width = 0;
+  const width = Math.max(...rows.map(lengthOf));
   let top = 0;
-  for (const row of rowsOf(groups)) {
-    const solids = row.flatMap((group) => group.solids);
-    const rise = (solid: Solid) => solid.height / 2 + solid.depth / 4;
-    const axis = top + Math.max(...solids.map(rise));
-    let x = 0;
+  let last: { box: Box; axis: number } | undefined;
+  for (const row of rows) {
+    const axis = top + Math.max(...row.flatMap(({ group }) => group.solids.map(rise)));
     let bottom = axis;
-    row.forEach((group) => {
-      const { left, right } = extentOf(group);
-      const room = roomOf(group);
-      const pad = Math.max(0, room - (right - left)) / 2;
-      let along = x + pad - left;
-      const before = boxes.at(-1);
-      let low = axis;
-      group.solids.forEach((solid, i) => {
-        along += i === 0 ? 0 : advance(group.solids[i - 1]!, solid);
-        const box = boxOf(solid, along, axis);
-        boxes.push(box);
-        low = Math.max(low, box.y + box.height + LINE * solid.labels.length + 4);
-        along += solid.width;
-      });
-      const [first, last] = [boxes[boxes.length - group.solids.length]!, boxes.at(-1)!];
-      if (before && x > 0) {
-        const from = before.x + before.width + (before.depth ?? 0) / 2;
-        wires.push({
-          from: before.item,
-          to: first.item,
-          points: [
-            [from, axis],
-            [first.x - 2, axis],
-          ],
-        });
+    let x = 0;
+    row.forEach(({ group, fronts, left, right }, i) => {
+      const placed = group.solids.map((solid, s) => boxOf(solid, fronts[s]! + x - left, axis));
+      const [first, final] = [placed[0]!, placed.at(-1)!];
+      if (last) {
+        const turn = i === 0 ? turnOf(last, width, top - BETWEEN_ROWS / 2, axis) : [];
+        const points: Point[] = [[leaves(last.box), last.axis], ...turn, [first.x - TIP, axis]];
+        wires.push({ from: last.box.item, to: first.item, points });
       }
-      const [start, end] = [first.x, last.x + last.width];
-      brackets.push({ x: start, y: low + 10, width: end - start });
-      group.lines.forEach(({ text, tone }, i) => {
-        texts.push({
-          x: (start + end) / 2,
-          y: low + 25 + LINE * i,
-          text,
-          size: FONT.text,
-          tone,
-          anchor: "middle",
-          room,
-        });
+      last = { box: final, axis };
+      boxes.push(...placed);
+      const low = Math.max(...placed.map(({ y, height, texts }) => y + height + LINE * texts.length)) + 14;
+      const [start, end] = [first.x, final.x + final.width];
+      if (placed.length > 1) brackets.push({ x: start, y: low, width: end - start });
+      const under = low + (placed.length > 1 ? 15 : 5);
+      group.lines.forEach(({ text, tone }, l) => {
+        const room = textWidth(text, FONT.text, tone === "bold") + 1;
+        texts.push({ x: (start + end) / 2, y: under + LINE * l, text, size: FONT.text, tone, anchor: "middle", room });
       });
-      bottom = Math.max(bottom, low + 25 + LINE * group.lines.length);
-      x += Math.max(room, right - left) + BETWEEN_GROUPS;
+      bottom = Math.max(bottom, under + LINE * (group.lines.length - 1) + 4);
+      x += right - left + BETWEEN_GROUPS;
     });
-    width = Math.max(width, x - BETWEEN_GROUPS);
-    top = bottom + 24;
+    top = bottom + BETWEEN_ROWS;
   }
-  return { direction: "right", width, height: top - 24, boxes, wires, texts, legend: [], brackets };
+  return { direction: "right", width, height: top - BETWEEN_ROWS, boxes, wires, texts, legend: [], brackets };
 }
 
-/** Way along the axis from the end of one solid to the beginning of the next, which may hide none of it. */
-function advance(a: Solid, b: Solid): number {
-  return BETWEEN_SOLIDS + Math.max(0, b.depth - a.depth) / 2;
+/** Way of a solid above the axis. */
+function rise({ height, depth }: Solid): number {
+  return height / 2 + depth / 4;
 }
 
-/** What a group takes to the left and right of where its first solid begins on the axis. */
-function extentOf({ solids }: Group): { left: number; right: number } {
-  let along = 0;
-  let [left, right] = [0, 0];
-  solids.forEach((solid, i) => {
-    along += i === 0 ? 0 : advance(solids[i - 1]!, solid);
-    left = Math.min(left, along - solid.depth / 2);
-    along += solid.width;
-    right = Math.max(right, along + solid.depth / 2);
-  });
-  return { left, right };
+/** Middle of a solid's right side. */
+function leaves({ x, width, depth = 0 }: Box): number {
+  return x + width + depth / 2;
 }
 
-/** Width that the texts under a group need. */
-function roomOf({ lines }: Group): number {
-  return Math.max(...lines.map(({ text, tone }) => textWidth(text, FONT.text, tone === "bold")));
+/** Around the end of a row to the beginning of the next. */
+function turnOf(last: { axis: number }, width: number, between: number, axis: number): Point[] {
+  return [
+    [width + TURN, last.axis],
+    [width + TURN, between],
+    [-TURN, between],
+    [-TURN, axis],
+  ];
 }
 
-function boxOf({ item, width, height, depth, labels }: Solid, along: number, axis: number): Box {
-  // centred on the axis in depth as well
-  const x = along - depth / 2;
+function boxOf(solid: Solid, x: number, axis: number): Box {
+  const { item, width, height, depth, labels } = solid;
   const y = axis - height / 2 + depth / 4;
+  const room = labelWidth(solid) + 1;
   const texts = labels.map((text, i): Text => {
     const tone = i === 0 ? "plain" : "muted";
-    const room = width + BETWEEN_SOLIDS;
     return { x: x + width / 2, y: y + height + LINE * (i + 1), text, size: FONT.text, tone, anchor: "middle", room };
   });
   return { form: "volume", item, x, y, width, height, depth, texts };
 }
 
-/** Groups in rows no longer than the page. */
-function rowsOf(groups: readonly Group[]): Group[][] {
-  const rows: Group[][] = [];
-  let length = Infinity;
-  for (const group of groups) {
-    const { left, right } = extentOf(group);
-    const own = Math.max(roomOf(group), right - left);
-    if (length + own > PAGE_WIDTH) {
-      rows.push([]);
-      length = 0;
+/** Places solids behind each other, so that none hides a front or a text. */
+function spanOf(group: Group): Span {
+  const fronts: number[] = [];
+  let [left, right] = [Infinity, -Infinity];
+  let labelled = -Infinity;
+  /** Right edges of solids, with the height at which they end. */
+  const edges: { right: number; height: number }[] = [];
+  group.solids.forEach((solid, i) => {
+    const { width, height, depth } = solid;
+    const before = group.solids[i - 1];
+    let x = 0;
+    // the nearer to the axis, the less of a smaller solid is hidden by the one before
+    if (before) x = fronts[i - 1]! + before.width + BETWEEN_SOLIDS + Math.max(0, (before.depth - depth) / 2);
+    const label = labelWidth(solid);
+    if (label > 0) {
+      const hidden = edges.filter((edge) => edge.height > height).map((edge) => edge.right);
+      x = Math.max(x, Math.max(labelled + BETWEEN_LABELS, ...hidden) + (label - width) / 2);
+      labelled = x + (width + label) / 2;
     }
-    rows.at(-1)!.push(group);
-    length += own + BETWEEN_GROUPS;
+    fronts.push(x);
+    edges.push({ right: x + width + depth + BETWEEN_SOLIDS, height });
+    left = Math.min(left, x, x + (width - label) / 2);
+    right = Math.max(right, x + width + depth, x + (width + label) / 2);
+  });
+  const middle = (fronts[0]! + fronts.at(-1)! + group.solids.at(-1)!.width) / 2;
+  const half = Math.max(...group.lines.map(({ text, tone }) => textWidth(text, FONT.text, tone === "bold"))) / 2;
+  return { group, fronts, left: Math.min(left, middle - half), right: Math.max(right, middle + half) };
+}
+
+/** Groups in rows no longer than the page. */
+function rowsOf(spans: readonly Span[]): Span[][] {
+  const rows: Span[][] = [];
+  for (const span of spans) {
+    const row = rows.at(-1);
+    if (row && lengthOf([...row, span]) <= PAGE_WIDTH) row.push(span);
+    else rows.push([span]);
   }
   return rows;
 }
 
-/** The input, then blocks, and layers between blocks by the size of the maps that they read. */
-function groupsOf(network: Network, layers: readonly Item[], level: Level): Group[] {
-  const items = itemsOf(network, "block");
-  const largest = Math.max(...layers.map(({ shape }) => sizeOf(shape) ?? 0));
-  const solid = (item: Item) => solidOf(item, largest);
-  const groups: { name?: string; items: Item[]; size: string }[] = [];
-  for (const item of items) {
-    if (item.role === "input" || item.role === "output") continue;
-    const size = sizeText(item.units[0]!.reads[0]!.shape);
-    const last = groups.at(-1);
-    if (item.role === "block") groups.push({ name: item.title, items: [...item.inside], size });
-    else if (last && last.name === undefined && last.size === size) last.items.push(item);
-    else groups.push({ items: [item], size });
-  }
-  const [input] = items;
-  return [
-    {
-      solids: [solid(input!)],
-      lines: [
-        { text: input!.title, tone: "bold" },
-        { text: sizeText([1, ...input!.shape]), tone: "plain" },
-      ],
-    },
-    ...groups.map(({ name, items, size }): Group => {
-      const params = items.reduce((total, item) => total + item.params, 0);
-      return {
-        solids: (level === "block" ? merged(items) : items).map(solid),
-        lines: [
-          ...(name === undefined ? [] : [{ text: fitText(name, 120, FONT.text, true), tone: "bold" as const }]),
-          ...(size === "" ? [] : [{ text: size, tone: "plain" as const }]),
-          ...(params > 0 ? [{ text: short(params), tone: "muted" as const }] : []),
-        ],
-      };
-    }),
-  ];
-}
-
-/** Convolutions in a row as one, for a picture of blocks; dropout is left out. */
-function merged(items: readonly Item[]): Item[] {
-  const result: Item[] = [];
-  for (const item of items) {
-    const last = result.at(-1);
-    if (item.kind === "dropout") continue;
-    const convolves = (one: Item | undefined) => one?.kind === "conv" || one?.kind === "pointwise";
-    if (last && convolves(last) && convolves(item)) {
-      result[result.length - 1] = {
-        ...last,
-        shape: item.shape,
-        gives: item.gives,
-        params: last.params + item.params,
-        units: [...last.units, ...item.units],
-      };
-    } else result.push(item);
-  }
-  return result;
-}
-
-/** Height of maps without their batch in front. */
-function sizeOf(shape: readonly Dim[]): number | undefined {
-  return mapSize([1, ...shape])?.[0];
-}
-
-function sizeText(shape: readonly Dim[]): string {
-  return mapSize(shape)?.join("×") ?? "";
-}
-
-function solidOf(item: Item, largest: number): Solid {
-  const [channels] = item.shape;
-  const size = sizeOf(item.shape);
-  const share = (size ?? 1) / largest;
-  const height = size === undefined ? vectorHeight(channels!) : Math.max(SHORTEST, TALLEST * Math.sqrt(share));
-  const depth = size === undefined ? VECTOR_DEPTH : height * DEPTH;
-  if (item.kind === "pool" || item.kind === "dropout") return { item, width: THIN, height, depth, labels: [] };
-  const labels = [String(channels), ...(item.note ? [item.note] : [])];
-  const text = Math.max(...labels.map((label) => textWidth(label, FONT.text)));
-  const bands = BAND * item.folded.length;
-  const width = Math.max(text, item.role === "input" ? 0 : 4 * Math.log2(Number(channels)) + bands);
-  return { item, width: Math.ceil(width), height, depth, labels };
-}
-
-function vectorHeight(features: Dim): number {
-  return typeof features === "number" ? 12 * Math.log2(features) + 10 : TALLEST / 2;
+function lengthOf(row: readonly Span[]): number {
+  return row.reduce((sum, { left, right }) => sum + right - left, BETWEEN_GROUPS * (row.length - 1));
 }
