@@ -1,18 +1,36 @@
-import type { Evaluation } from "../train/evaluate.ts";
-import type { EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.ts";
+import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.ts";
+import { clock, percent } from "./format.ts";
+import { grouped } from "./support.ts";
 
+/** Shows a training to whoever started it. */
 export interface View {
   show(event: TrainEvent): void;
+  /** Says something else, on a line of its own. */
+  note(text: string): void;
   /** Leaves the terminal as it was found. */
   close(): void;
 }
 
-type Output = Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns">;
+export interface ViewOptions {
+  /** JSON lines, for programs. */
+  readonly json?: boolean;
+  /** Nothing at all. */
+  readonly quiet?: boolean;
+}
+
+/** What a view needs of a stream. */
+export type Output = Pick<NodeJS.WriteStream, "write"> & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  hasColors?(): boolean;
+};
 
 /** Shows a training: a live line on a terminal, plain lines in a pipe, JSON lines for programs. */
-export function terminalView(out: Output, { json = false }: { json?: boolean } = {}): View {
+export function terminalView(out: Output, { json = false, quiet = false }: ViewOptions = {}): View {
   if (json) return jsonView(out);
-  return out.isTTY ? new LiveView(out) : new PlainView(out);
+  if (quiet) return { show() {}, note() {}, close() {} };
+  // a dumb terminal cannot write over a line
+  return out.isTTY && process.env.TERM !== "dumb" ? new LiveView(out) : new PlainView(out);
 }
 
 function jsonView(out: Output): View {
@@ -20,146 +38,212 @@ function jsonView(out: Output): View {
     show(event) {
       if (event.type !== "checkpoint" && event.type !== "evaluating") out.write(`${JSON.stringify(event)}\n`);
     },
+    note(text) {
+      out.write(`${JSON.stringify({ type: "note", text })}\n`);
+    },
     close() {},
   };
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-const count = (value: number) => value.toLocaleString("en-US");
-
-/** 75 → "1:15" */
-function clock(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (value: number) => String(value).padStart(2, "0");
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
+// What is said on a terminal and in a pipe alike
 
 function startLine({ trainable, parameters, epochs, stepsPerEpoch, engine, progress }: StartEvent): string {
-  const frozen = trainable === parameters ? "" : ` of ${count(parameters)}`;
-  const resumed = progress.step > 0 ? `, going on after step ${count(progress.step)}` : "";
-  return `Training ${count(trainable)}${frozen} parameters for ${epochs} epochs of ${count(stepsPerEpoch)} steps on ${engine}${resumed}.`;
+  const frozen = trainable === parameters ? "" : ` of ${grouped(parameters)}`;
+  const resumed = progress.step > 0 ? `, going on after step ${grouped(progress.step)}` : "";
+  return `Training ${grouped(trainable)}${frozen} parameters for ${many(epochs, "epoch")} of ${many(stepsPerEpoch, "step")} on ${engine}${resumed}.`;
 }
 
-function epochLine({ epoch, train, validation, best }: EpochEvent, epochs: number): string {
-  const shown = [
-    `loss ${train.loss.toFixed(4)}`,
-    `accuracy ${percent(train.accuracy)}`,
-    ...(validation ? validated(validation) : []),
-  ];
-  const speed = `${Math.round(train.images / train.seconds)} images/s`;
-  return `epoch ${String(epoch + 1).padStart(String(epochs).length)}/${epochs}  ${shown.join("  ")}  ${speed}  ${clock(train.seconds)}${best ? "  best" : ""}`;
+function endLine({ reason, epochs, best }: EndEvent, validated: boolean): string {
+  const why = { finished: "Finished", "early stopping": "Stopped early, as it got no better,", stopped: "Stopped" };
+  const value = best && (validated ? `top-1 ${percent(best.value)}` : `loss ${(-best.value).toFixed(4)}`);
+  return `${why[reason]} after ${many(epochs, "epoch")}${best ? `; best ${value} in epoch ${best.epoch + 1}` : ""}.`;
 }
 
-function validated({ loss, top1, top5, perClass }: Evaluation): string[] {
-  return [
-    `validation loss ${loss.toFixed(4)}`,
-    `top-1 ${percent(top1)}`,
-    ...(perClass.length > 10 ? [`top-5 ${percent(top5)}`] : []),
-  ];
-}
+const many = (count: number, what: string) => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
+const speed = (imagesPerSecond: number) =>
+  imagesPerSecond < 10 ? imagesPerSecond.toFixed(1) : grouped(Math.round(imagesPerSecond));
+/** `epoch  3/20` */
+const title = (epoch: number, epochs: number) => `${String(epoch + 1).padStart(String(epochs).length)}/${epochs}`;
+const rate = (lr: number) => String(Number(lr.toPrecision(3)));
 
-function endLine(event: Extract<TrainEvent, { type: "end" }>): string {
-  const why = { finished: "Finished", "early stopping": "Stopped early, as it got no better", stopped: "Stopped" }[
-    event.reason
-  ];
-  const { best } = event;
-  return `${why} after ${event.epochs} epochs${best && best.value > 0 ? `; best top-1 ${percent(best.value)} in epoch ${best.epoch + 1}` : ""}.`;
-}
+/** What both views know of the run so far. */
+class Course {
+  epochs = 1;
+  stepsPerEpoch = 1;
+  validated = false;
+  #steps: StepEvent[] = [];
+  #seen = 0;
+  #validationSeconds = 0;
 
-/** Running speed over the last steps. */
-class Speed {
-  #steps: { images: number; seconds: number }[] = [];
-
-  add({ images, seconds }: StepEvent): void {
-    this.#steps.push({ images, seconds });
-    if (this.#steps.length > 20) this.#steps.shift();
+  take(event: TrainEvent): void {
+    if (event.type === "start") {
+      this.epochs = event.epochs;
+      this.stepsPerEpoch = event.stepsPerEpoch;
+      // a run without validation has the negative loss of its best epoch here
+      this.validated = (event.progress.best?.value ?? 0) > 0;
+    }
+    if (event.type === "step") {
+      // the first step of a process is slow, as the engine prepares itself
+      this.#steps = this.#seen++ === 1 ? [event] : [...this.#steps.slice(-19), event];
+    }
+    if (event.type === "epoch" && event.validation) {
+      this.validated = true;
+      this.#validationSeconds = event.validation.seconds;
+    }
   }
 
   #sum(key: "images" | "seconds"): number {
     return this.#steps.reduce((sum, step) => sum + step[key], 0);
   }
 
+  /** Over the last steps. */
   get imagesPerSecond(): number {
     return this.#sum("images") / this.#sum("seconds");
   }
 
-  get secondsPerStep(): number {
-    return this.#sum("seconds") / this.#steps.length;
+  /** Until the end of the run, evaluations included. */
+  secondsLeft({ epoch, batch }: StepEvent): number {
+    const steps = (this.epochs - epoch) * this.stepsPerEpoch - batch;
+    const perStep = this.#sum("seconds") / this.#steps.length;
+    return steps * perStep + (this.epochs - epoch) * this.#validationSeconds;
   }
 }
 
-/** A line about every tenth of an epoch. */
+/** A line about every tenth of an epoch, with means over the steps since the line before. */
 class PlainView implements View {
   readonly #out: Output;
-  #start: StartEvent | undefined;
-  readonly #speed = new Speed();
+  readonly #course = new Course();
+  #since = { loss: 0, right: 0, images: 0 };
+  #tenth = 0;
 
   constructor(out: Output) {
     this.#out = out;
   }
 
   show(event: TrainEvent): void {
-    if (event.type === "start") {
-      this.#start = event;
-      this.#out.write(`${startLine(event)}\n`);
-    }
-    if (event.type === "step") {
-      this.#speed.add(event);
-      const { stepsPerEpoch = 1, epochs = 1 } = this.#start ?? {};
-      if (event.batch % Math.max(1, Math.ceil(stepsPerEpoch / 10)) !== 0) return;
-      const speed = `${Math.round(this.#speed.imagesPerSecond)} images/s`;
-      this.#out.write(
-        `epoch ${event.epoch + 1}/${epochs}  step ${event.batch}/${stepsPerEpoch}  loss ${event.loss.toFixed(4)}  accuracy ${percent(event.accuracy)}  lr ${event.lr.toPrecision(3)}  ${speed}\n`,
-      );
-    }
-    if (event.type === "epoch") this.#out.write(`${epochLine(event, this.#start?.epochs ?? 1)}\n`);
-    if (event.type === "end") this.#out.write(`${endLine(event)}\n`);
+    this.#course.take(event);
+    if (event.type === "start") this.note(startLine(event));
+    if (event.type === "step") this.#step(event);
+    if (event.type === "epoch") this.note(plainEpoch(event, this.#course.epochs));
+    if (event.type === "end") this.note(endLine(event, this.#course.validated));
+  }
+
+  #step(event: StepEvent): void {
+    const { loss, accuracy, images, epoch, batch, lr } = event;
+    const { epochs, stepsPerEpoch, imagesPerSecond } = this.#course;
+    this.#since.loss += loss * images;
+    this.#since.right += accuracy * images;
+    this.#since.images += images;
+    const tenth = Math.floor((10 * (epoch * stepsPerEpoch + batch)) / stepsPerEpoch);
+    if (tenth === this.#tenth) return;
+    this.#tenth = tenth;
+    const mean = (sum: number) => sum / this.#since.images;
+    this.note(
+      [
+        `epoch ${title(epoch, epochs)}`,
+        `step ${String(batch).padStart(String(stepsPerEpoch).length)}/${stepsPerEpoch}`,
+        `loss ${mean(this.#since.loss).toFixed(4)}`,
+        `accuracy ${percent(mean(this.#since.right))}`,
+        `lr ${rate(lr)}`,
+        `${speed(imagesPerSecond)} images/s`,
+        `${clock(this.#course.secondsLeft(event))} left`,
+      ].join("  "),
+    );
+    this.#since = { loss: 0, right: 0, images: 0 };
+  }
+
+  note(text: string): void {
+    this.#out.write(`${text}\n`);
   }
 
   close(): void {}
 }
 
-const CLEAR = "\r\x1b[K";
+function plainEpoch({ epoch, train, validation, best }: EpochEvent, epochs: number): string {
+  return [
+    `epoch ${title(epoch, epochs)}`,
+    `loss ${train.loss.toFixed(4)}`,
+    `accuracy ${percent(train.accuracy)}`,
+    ...(validation ? [`validation loss ${validation.loss.toFixed(4)}`, `top-1 ${percent(validation.top1)}`] : []),
+    ...(validation && validation.perClass.length > 10 ? [`top-5 ${percent(validation.top5)}`] : []),
+    `${speed(train.images / train.seconds)} images/s`,
+    clock(train.seconds),
+    ...(best ? ["best"] : []),
+  ].join("  ");
+}
+
+const CLEAR_TO_END = "\x1b[K";
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
-/** One line that is written over, and a lasting line per epoch. */
+const COLOURS = { bar: 36, rest: 2, head: 2, best: 32 } as const;
+
+/** A part of a line: where the line is too long, parts go by their rank, the highest first. */
+interface Part {
+  readonly text: string;
+  readonly rank: number;
+}
+
+const GAP = 2;
+const MIN_BAR = 6;
+const MAX_BAR = 40;
+/** ms between two drawings of the live line. */
+const FRAME = 50;
+
+const widthOf = (parts: readonly Part[]) =>
+  parts.reduce((sum, { text }) => sum + text.length, GAP * Math.max(0, parts.length - 1));
+
+/** The parts that have room, in their order. */
+function fitting<P extends Part>(parts: readonly P[], room: number): readonly P[] {
+  let kept = parts;
+  while (kept.length > 1 && widthOf(kept) > room) {
+    const last = Math.max(...kept.map(({ rank }) => rank));
+    kept = kept.filter(({ rank }) => rank !== last);
+  }
+  return kept;
+}
+
+/** One line that is written over, and above it a table with a row per epoch. */
 class LiveView implements View {
   readonly #out: Output;
-  #start: StartEvent | undefined;
-  #speed = new Speed();
-  #loss = 0;
-  #accuracy = 0;
-  readonly #restore = () => this.#out.write(SHOW_CURSOR);
+  readonly #course = new Course();
+  /** Means that forget: single batches jump. */
+  #recent = { loss: 0, accuracy: 0, weight: 0 };
+  #drawn = Number.NEGATIVE_INFINITY;
+  #header = "";
+  #hidden = false;
+  readonly #restore = () => {
+    this.#out.write(SHOW_CURSOR);
+  };
 
   constructor(out: Output) {
     this.#out = out;
-    out.write(HIDE_CURSOR);
-    process.once("exit", this.#restore);
   }
 
   show(event: TrainEvent): void {
+    this.#course.take(event);
     switch (event.type) {
       case "start":
-        this.#start = event;
-        this.#last(startLine(event));
+        this.note(startLine(event));
         break;
       case "step":
         this.#step(event);
         break;
-      case "evaluating":
-        this.#live(
-          `epoch ${event.epoch + 1}/${this.#start?.epochs}  validating`,
-          event.images / event.total,
-          `${count(event.images)}/${count(event.total)} images`,
-        );
+      case "evaluating": {
+        const { epoch, images, total } = event;
+        const count = `${grouped(images)}/${grouped(total)} images`;
+        const parts = [
+          { text: "validating", rank: 0 },
+          { text: count, rank: 1 },
+        ];
+        this.#live(epoch, images / total, parts, images === total);
         break;
+      }
       case "epoch":
-        this.#last(epochLine(event, this.#start?.epochs ?? 1));
+        this.#row(event);
         break;
       case "end":
-        this.#last(endLine(event));
+        this.note(endLine(event, this.#course.validated));
         break;
       case "checkpoint":
         break;
@@ -168,36 +252,108 @@ class LiveView implements View {
     }
   }
 
+  note(text: string): void {
+    this.#out.write(`\r${text}${CLEAR_TO_END}\n`);
+  }
+
   close(): void {
-    this.#out.write(`${CLEAR}${SHOW_CURSOR}`);
+    if (!this.#hidden) return;
+    this.#hidden = false;
+    this.#out.write(`\r${CLEAR_TO_END}${SHOW_CURSOR}`);
     process.off("exit", this.#restore);
   }
 
   #step(event: StepEvent): void {
-    this.#speed.add(event);
-    // a running mean, since single batches jump
-    const weight = event.batch === 1 ? 1 : 0.1;
-    this.#loss += weight * (event.loss - this.#loss);
-    this.#accuracy += weight * (event.accuracy - this.#accuracy);
-    const { stepsPerEpoch = 1, epochs = 1 } = this.#start ?? {};
-    const left = (epochs - event.epoch) * stepsPerEpoch - event.batch;
+    const { epoch, batch, loss, accuracy, lr } = event;
+    const { stepsPerEpoch, imagesPerSecond } = this.#course;
+    const recent = this.#recent;
+    recent.loss = 0.9 * recent.loss + loss;
+    recent.accuracy = 0.9 * recent.accuracy + accuracy;
+    recent.weight = 0.9 * recent.weight + 1;
     this.#live(
-      `epoch ${event.epoch + 1}/${epochs}`,
-      event.batch / stepsPerEpoch,
-      `loss ${this.#loss.toFixed(3)}  accuracy ${percent(this.#accuracy)}  ${Math.round(this.#speed.imagesPerSecond)} images/s  ${clock(left * this.#speed.secondsPerStep)} left`,
+      epoch,
+      batch / stepsPerEpoch,
+      [
+        { text: `loss ${(recent.loss / recent.weight).toFixed(3)}`, rank: 0 },
+        { text: `accuracy ${percent(recent.accuracy / recent.weight)}`, rank: 2 },
+        { text: `lr ${rate(lr)}`, rank: 4 },
+        { text: `${speed(imagesPerSecond)} images/s`, rank: 3 },
+        { text: `${clock(this.#course.secondsLeft(event))} left`, rank: 1 },
+      ],
+      batch === stepsPerEpoch,
     );
   }
 
-  /** `title [bar] facts`, cut to the width of the terminal; the bar takes what room there is. */
-  #live(title: string, share: number, facts: string): void {
-    const width = (this.#out.columns ?? 80) - 1;
-    const room = Math.min(40, width - title.length - facts.length - 6);
-    const filled = Math.round(room * share);
-    const bar = room >= 4 ? `  ${"━".repeat(filled)}${"─".repeat(room - filled)}` : "";
-    this.#out.write(`${CLEAR}${`${title}${bar}  ${facts}`.slice(0, width)}`);
+  /** `3/20 ━━━━━━──── facts`, in the width of the terminal; the bar takes what room there is. */
+  #live(epoch: number, share: number, facts: readonly Part[], last: boolean): void {
+    const now = performance.now();
+    if (!last && now - this.#drawn < FRAME) return;
+    this.#drawn = now;
+    // the last column stays empty: a full line would wrap on some terminals
+    const width = this.#width - 1;
+    const head = `epoch ${title(epoch, this.#course.epochs)}`;
+    const shown = fitting(facts, width - head.length - MIN_BAR - 2 * GAP);
+    const bar = Math.min(MAX_BAR, width - head.length - widthOf(shown) - 2 * GAP);
+    const filled = Math.round(bar * share);
+    const gap = " ".repeat(GAP);
+    const line =
+      bar < MIN_BAR
+        ? `${head}${gap}${shown[0]!.text}`.slice(0, width)
+        : [
+            head,
+            this.#paint("━".repeat(filled), "bar") + this.#paint("─".repeat(bar - filled), "rest"),
+            ...shown.map(({ text }) => text),
+          ].join(gap);
+    this.#hide();
+    this.#out.write(`\r${line}${CLEAR_TO_END}`);
   }
 
-  #last(text: string): void {
-    this.#out.write(`${CLEAR}${text}\n`);
+  #row({ epoch, train, validation, best }: EpochEvent): void {
+    const { epochs } = this.#course;
+    const columns = [
+      { name: "epoch", text: title(epoch, epochs), rank: 0 },
+      { name: "train loss", text: train.loss.toFixed(4), rank: 2 },
+      { name: "accuracy", text: percent(train.accuracy), rank: 4 },
+      ...(validation
+        ? [
+            { name: "valid. loss", text: validation.loss.toFixed(4), rank: 3 },
+            { name: "top-1", text: percent(validation.top1), rank: 1 },
+          ]
+        : []),
+      ...(validation && validation.perClass.length > 10
+        ? [{ name: "top-5", text: percent(validation.top5), rank: 7 }]
+        : []),
+      { name: "images/s", text: speed(train.images / train.seconds), rank: 6 },
+      { name: "time", text: clock(train.seconds), rank: 5 },
+      { name: "    ", text: best ? "best" : "", rank: 0 },
+    ];
+    // columns keep their width from row to row
+    const least = { epoch: 2 * String(epochs).length + 1, "top-1": 7, "top-5": 7, time: 7 } as Record<string, number>;
+    const padded = columns.map(({ name, text, rank }) => {
+      const width = Math.max(name.length, least[name] ?? 0);
+      return { text: text.padStart(width), head: name.padStart(width), rank };
+    });
+    const shown = fitting(padded, this.#width - 1);
+    const header = shown.map(({ head }) => head).join("  ");
+    if (header !== this.#header) this.note(this.#paint(header.trimEnd(), "head"));
+    this.#header = header;
+    const cells = shown.map(({ text }) => this.#paint(text, text === "best" ? "best" : undefined));
+    this.note(cells.join("  ").trimEnd());
+  }
+
+  get #width(): number {
+    return this.#out.columns || 80;
+  }
+
+  #paint(text: string, colour: keyof typeof COLOURS | undefined): string {
+    // the stream knows of NO_COLOR, FORCE_COLOR and the terminal
+    return colour && text !== "" && this.#out.hasColors?.() ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text;
+  }
+
+  #hide(): void {
+    if (this.#hidden) return;
+    this.#hidden = true;
+    this.#out.write(HIDE_CURSOR);
+    process.once("exit", this.#restore);
   }
 }
