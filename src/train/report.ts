@@ -11,7 +11,7 @@ export interface ReportEpoch {
     readonly images: number;
     readonly seconds: number;
   };
-  readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
+  readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number } | undefined;
   readonly utilisation: number;
   readonly best: boolean;
 }

@@ -78,7 +78,7 @@ function ended(child: ChildProcess): Promise<{ code: number | null; signal: Node
 const KILLS = 30;
 
 test(`a run killed with SIGKILL at ${KILLS} random moments ends with the bytes of an unbroken one`, {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const whole = join(folder, "whole");
   const start = performance.now();

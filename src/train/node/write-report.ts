@@ -4,6 +4,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { writeAtomically } from "../../checkpoint/node.ts";
 import { type Dataset, type LocateOptions, toInterleaved } from "../../data/node.ts";
+import { draw } from "../../draw/index.ts";
+import { trace } from "../../nn/index.ts";
 import { renderText, summarize } from "../../summary/index.ts";
 import type { Evaluation } from "../evaluate.ts";
 import { type ReportData, report } from "../report.ts";
@@ -28,6 +30,7 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
     channels: image.channels,
   });
   const side = config.inputSize ?? image.height;
+  const input = [1, image.channels, side, side];
   const data: ReportData = {
     title: `${config.model} on ${validation.name}`,
     config,
@@ -37,7 +40,8 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
     epochs: metrics.filter((line): line is EpochLine => line.type === "epoch"),
     ...(evaluation && { evaluation }),
     pictures: evaluation ? await pictures(validation, evaluation) : [],
-    summary: renderText(summarize(model, { input: [1, image.channels, side, side] })),
+    summary: renderText(summarize(model, { input })),
+    drawing: draw(trace(model, input), { theme: "auto" }),
   };
   const path = join(dir, RUN_FILES.report);
   await writeAtomically(path, report(data));
