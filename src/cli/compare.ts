@@ -1,58 +1,82 @@
 import { Command, Option } from "commander";
 import { VARIANTS } from "../models/index.ts";
-import { type Summary, summarize } from "../summary/index.ts";
-import { grouped, loadModel, type ModelFlags, parseCount, parseShape, printJson, printTable } from "./support.ts";
+import { summarize } from "../summary/index.ts";
+import {
+  grouped,
+  loadModel,
+  MODEL_HELP,
+  type ModelFlags,
+  parsePositive,
+  parseShape,
+  printJson,
+  printTable,
+} from "./support.ts";
 
-/** What the note compares networks by. */
-function facts({ rows, totals }: Summary) {
-  const leaves = rows.filter(({ leaf }) => leaf);
+/** What the note compares networks by, with the words for it. */
+const FACTS = {
+  parameters: "parameters",
+  macs: "MACs",
+  activationBytes: "activations (bytes)",
+  weightLayers: "weight layers deep",
+  receptiveField: "receptive field (pixels)",
+  outputChannels: "output channels",
+} as const;
+
+type Facts = Readonly<Record<keyof typeof FACTS, number>>;
+
+async function factsOf(name: string, flags: ModelFlags): Promise<{ name: string; input: readonly number[] } & Facts> {
+  const { model, input } = await loadModel(name, flags);
+  const { rows, totals } = summarize(model, { input });
   return {
+    name,
+    input,
     parameters: totals.params,
-    MACs: totals.macs,
-    "activations (bytes)": leaves.reduce((sum, { activationBytes }) => sum + activationBytes, 0),
-    "layers with weights, in depth": totals.weightLayers,
-    "output channels": Number(rows[0]!.outputSize[1]),
+    macs: totals.macs,
+    activationBytes: totals.activationBytes,
+    weightLayers: totals.weightLayers,
+    receptiveField: Math.max(...totals.receptiveField),
+    outputChannels: Number(rows[0]?.outputSize?.[1] ?? 0),
   };
 }
 
-/** b as a multiple of a. */
-function ratio(a: number, b: number): string {
-  return a === 0 ? "" : `${(b / a).toFixed(2)}×`;
-}
+const ratio = (a: number, b: number) => (a === 0 ? "" : `${(b / a).toFixed(2)}×`);
 
 export const command = new Command("compare")
-  .description("Set two networks or blocks side by side: parameters, MACs, activations, depth.")
-  .argument("<a>", 'a network, "inception" or "naive_inception" (block 3a of GoogLeNet), or file.js[#Export]')
-  .argument("<b>", "what to compare it with")
+  .description(
+    "Set two networks or blocks side by side by what they cost and see: parameters, multiply-accumulate operations (MACs), bytes of all results, layers with weights on the longest way, and pixels of the image that a pixel of the deepest maps depends on.",
+  )
+  .argument("<a>", MODEL_HELP)
+  .argument("<b>", "what to compare it with; ratios are of this one to the first")
   .addOption(new Option("--variant <name>", "which version of both networks").choices(VARIANTS))
-  .option("--input <N,C,H,W>", "shape of the input of both", parseShape)
-  .option("--num-classes <K>", "classes of both", parseCount)
+  .option(
+    "--input <N,C,H,W>",
+    "shape of the input of both (default: one image of each one's published size)",
+    parseShape,
+  )
+  .option("--num-classes <K>", "classes of both", parsePositive)
   .option("--json", "the comparison for programs")
-  .option("--markdown", "a Markdown table")
+  .addOption(new Option("--markdown", "a Markdown table").conflicts("json"))
   .addHelpText(
     "after",
     `
 Examples:
-  convnets compare inception naive_inception
-  convnets compare vgg16 googlenet`,
+  convnets compare inception naive_inception       what 1×1 reductions save (block 3a of GoogLeNet)
+  convnets compare vgg16 googlenet --markdown
+  convnets compare nin ./my-network.js --input 1,3,32,32`,
   )
   .action(async (a: string, b: string, flags: ModelFlags & { json?: boolean; markdown?: boolean }) => {
-    const [first, second] = await Promise.all(
-      [a, b].map(async (name) => {
-        const { model, input } = await loadModel(name, flags);
-        return { name, input, facts: facts(summarize(model, { input })) };
-      }),
-    );
+    const [first, second] = [await factsOf(a, flags), await factsOf(b, flags)];
     if (flags.json) return printJson([first, second]);
-    const names = Object.keys(first!.facts) as (keyof ReturnType<typeof facts>)[];
     printTable(
       [
-        ["", a, b, `${b} / ${a}`],
-        ["input", ...[first, second].map((one) => one!.input.join("×")), ""],
-        ...names.map((name) => {
-          const [x, y] = [first!.facts[name], second!.facts[name]];
-          return [name, grouped(x), grouped(y), ratio(x, y)];
-        }),
+        ["", a, b, "ratio"],
+        ["input", first.input.join("×"), second.input.join("×"), ""],
+        ...(Object.keys(FACTS) as (keyof Facts)[]).map((fact) => [
+          FACTS[fact],
+          grouped(first[fact]),
+          grouped(second[fact]),
+          ratio(first[fact], second[fact]),
+        ]),
       ],
       { markdown: flags.markdown ?? false },
     );

@@ -1,48 +1,44 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { VERSION } from "../version.ts";
-import { UsageError } from "./support.ts";
+import { fail, red } from "./support.ts";
 
-/** A command: what is needed to list it, and the file that has the rest, which is read only when it is asked for. */
+/** A command: its line in the list, and the file that has the rest, which is read only when the command runs. */
 const COMMANDS = {
-  summary: () => import("./summary.ts"),
-  models: () => import("./models.ts"),
-  draw: () => import("./draw.ts"),
-  compare: () => import("./compare.ts"),
-  train: () => import("./train.ts"),
-  eval: () => import("./eval.ts"),
-  runs: () => import("./runs.ts"),
-} as const satisfies Record<string, () => Promise<{ command: Command }>>;
+  summary: ["show a network as a table of layers, as torchinfo does", () => import("./summary.ts")],
+  models: ["list the networks there are", () => import("./models.ts")],
+  draw: ["draw a network's architecture as SVG", () => import("./draw.ts")],
+  compare: ["set two networks or blocks side by side", () => import("./compare.ts")],
+  train: ["train a network on a data set", () => import("./train.ts")],
+  eval: ["measure trained weights on a data set", () => import("./eval.ts")],
+  export: ["write a network as an .onnx file", () => import("./export.ts")],
+  runs: ["list trainings, or set two side by side", () => import("./runs.ts")],
+} as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
 
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command("convnets")
     .description("Convolutional networks: see them, train them, exchange them.")
     .version(VERSION, "-v, --version")
     .showHelpAfterError('(add "--help" for help)')
+    .configureOutput({ outputError: (text, write) => write(red(text)) })
     .exitOverride()
-    .enablePositionalOptions();
-  // only the command that runs is loaded; help lists all
-  const wanted = Object.hasOwn(COMMANDS, args[0] ?? "") ? [args[0] as keyof typeof COMMANDS] : keys(COMMANDS);
-  for (const name of wanted) program.addCommand((await COMMANDS[name]()).command.copyInheritedSettings(program));
-  await program.parseAsync(args, { from: "user" });
-}
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  convnets summary googlenet --depth 4
+  convnets compare inception naive_inception
+  convnets train nin --data cifar10
 
-function keys<T extends object>(record: T): (keyof T)[] {
-  return Object.keys(record) as (keyof T)[];
-}
-
-/** Exit code 1: it failed; 2: it was asked for wrongly. */
-function fail(error: unknown): void {
-  if (error instanceof CommanderError) {
-    // commander has printed what there is to say
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-    return;
+"convnets <command> --help" tells more of each.`,
+    );
+  const wanted = args[0] === "help" ? args[1] : args[0];
+  for (const [name, [line, load]] of Object.entries(COMMANDS)) {
+    const command = name === wanted ? (await load()).command : new Command(name);
+    program.addCommand(command.copyInheritedSettings(program).summary(line));
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const red = process.stderr.isTTY && !process.env.NO_COLOR;
-  process.stderr.write(`${red ? "\x1b[31m" : ""}error: ${message}${red ? "\x1b[0m" : ""}\n`);
-  if (process.env.CONVNETS_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  await program.parseAsync(args, { from: "user" });
 }
 
 // a reader that has seen enough ("| head") is no error

@@ -1,40 +1,47 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { createModel, MODELS } from "../models/index.ts";
 import { summarize } from "../summary/index.ts";
-import { grouped, printJson, printTable } from "./support.ts";
+import { grouped, printJson, printTable, scaled } from "./support.ts";
 
 /** Parameters and costs of every network and variant, at the size it was published for. */
 function facts() {
-  return Object.entries(MODELS).flatMap(([name, entry]) =>
-    entry.variants.map((variant) => {
-      const { inputSize, numClasses, title } = entry;
+  return Object.entries(MODELS).flatMap(([name, { variants, inputSize, numClasses, title }]) =>
+    variants.map((variant) => {
       const input = [1, 3, inputSize, inputSize];
       const { params, macs } = summarize(createModel(name, { variant }), { input }).totals;
-      return { name, variant, input, numClasses, params, macs, title };
+      return { name, variant, input, numClasses, parameters: params, macs, title };
     }),
   );
 }
 
+/** A row for each network; variants that cost the same share it. */
+function table(models: ReturnType<typeof facts>): string[][] {
+  const rows = new Map<string, { variants: string[]; cells: string[] }>();
+  for (const { name, variant, input, numClasses, parameters, macs, title } of models) {
+    const cells = [input.slice(2).join("×"), String(numClasses), grouped(parameters), scaled(macs), title];
+    const key = [name, ...cells].join("|");
+    if (!rows.has(key)) rows.set(key, { variants: [], cells: [name, ...cells] });
+    rows.get(key)!.variants.push(variant);
+  }
+  return [
+    ["network", "variants", "image", "classes", "parameters", "MACs", "what it is"],
+    ...[...rows.values()].map(({ variants, cells: [name, ...cells] }) => [name!, variants.join(" "), ...cells]),
+  ];
+}
+
 export const command = new Command("models")
-  .description("List the networks there are, with their parameters and multiply-accumulate operations (MACs).")
+  .description("List the networks there are, with their parameters and multiply-accumulate operations (MACs) an image.")
   .option("--json", "the list for programs")
-  .option("--markdown", "a Markdown table")
+  .addOption(new Option("--markdown", "a Markdown table").conflicts("json"))
+  .addHelpText(
+    "after",
+    `
+Examples:
+  convnets models
+  convnets models --json`,
+  )
   .action(({ json, markdown = false }: { json?: boolean; markdown?: boolean }) => {
     const models = facts();
-    if (json) return printJson(models);
-    printTable(
-      [
-        ["network", "variant", "input", "classes", "parameters", "MACs", ""],
-        ...models.map(({ name, variant, input, numClasses, params, macs, title }) => [
-          name,
-          variant,
-          input.slice(1).join("×"),
-          String(numClasses),
-          grouped(params),
-          `${(macs / 1e6).toFixed(1)} M`,
-          title,
-        ]),
-      ],
-      { markdown },
-    );
+    if (json) printJson(models);
+    else printTable(table(models), { markdown });
   });

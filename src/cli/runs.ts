@@ -3,98 +3,188 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import type { TrainConfig } from "../train/config.ts";
-import { type EpochLine, readMetrics } from "../train/node/metrics-log.ts";
-import { RUN_FILES, readConfig } from "../train/node/run.ts";
+import { bestEpoch, type Run, readRun } from "../train/node/read-run.ts";
+import { RUN_FILES } from "../train/node/run.ts";
+import { clock, percent } from "./format.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
-interface Run {
+const FOLDER = "run";
+
+interface Broken {
   readonly dir: string;
-  readonly config: TrainConfig;
-  readonly epochs: readonly EpochLine[];
+  readonly problem: string;
 }
 
-async function readRun(dir: string): Promise<Run> {
-  const metrics = await readMetrics(dir);
+/** All runs in a folder, the oldest first, and the folders that look like runs but cannot be read. */
+async function readRuns(folder: string): Promise<{ runs: Run[]; broken: Broken[] }> {
+  const runs: Run[] = [];
+  const broken: Broken[] = [];
+  for (const name of existsSync(folder) ? (await readdir(folder)).sort() : []) {
+    const dir = join(folder, name);
+    if (!Object.values(RUN_FILES).some((file) => existsSync(join(dir, file)))) continue;
+    await readRun(dir).then(
+      (run) => runs.push(run),
+      (error: Error) => broken.push({ dir, problem: error.message }),
+    );
+  }
+  return { runs: runs.sort((a, b) => a.time.localeCompare(b.time)), broken };
+}
+
+/** What the list tells of a run. */
+function factsOf(run: Run) {
+  const { name, dir, config, state, steps, epochs, time } = run;
+  const { model, variant, data } = config;
+  const best = bestEpoch(epochs);
   return {
+    name,
     dir,
-    config: await readConfig(dir),
-    epochs: metrics.filter((line): line is EpochLine => line.type === "epoch"),
+    model,
+    ...(variant && { variant }),
+    data,
+    state,
+    epochs: epochs.length,
+    plannedEpochs: config.epochs,
+    bestTop1: best?.validation?.top1 ?? null,
+    bestEpoch: best ? best.epoch + 1 : null,
+    lastLoss: epochs.at(-1)?.train.loss ?? steps.at(-1)?.loss ?? null,
+    time,
   };
 }
 
-const percent = (share: number | undefined) => (share === undefined ? "–" : `${(100 * share).toFixed(2)} %`);
-const best = ({ epochs }: Run) =>
-  epochs.reduce<number | undefined>(
-    (top, { validation }) => (validation && validation.top1 > (top ?? -1) ? validation.top1 : top),
-    undefined,
-  );
+const loss = (value: number | null | undefined) => value?.toFixed(4) ?? "–";
+const when = (time: string) => time.slice(0, 16).replace("T", " ");
 
 async function list(folder: string, json: boolean): Promise<void> {
-  const names = existsSync(folder) ? (await readdir(folder)).sort() : [];
-  const runs: Run[] = [];
-  const broken: string[] = [];
-  for (const name of names) {
-    const dir = join(folder, name);
-    if (!existsSync(join(dir, RUN_FILES.config))) continue;
-    await readRun(dir).then(
-      (run) => runs.push(run),
-      (error: Error) => broken.push(error.message),
-    );
+  if (existsSync(join(folder, RUN_FILES.config))) {
+    throw new UsageError(`${folder} is a run itself; list the folder that it is in, or compare it with another run`);
   }
-  if (json) return printJson(runs);
+  const { runs, broken } = await readRuns(folder);
+  if (json) return printJson({ runs: runs.map(factsOf), broken });
   if (runs.length === 0) print(`There are no runs in ${folder}. Start one: convnets train`);
   else {
     printTable([
-      ["run", "network", "data", "epochs", "best top-1", "last loss", "last epoch ended"],
-      ...runs.map((run) => {
-        const last = run.epochs.at(-1);
-        const { model, data, epochs } = run.config;
-        return [
-          basename(run.dir),
-          model,
-          basename(data),
-          `${run.epochs.length} of ${epochs}`,
-          percent(best(run)),
-          last?.train.loss.toFixed(4) ?? "–",
-          last?.time.slice(0, 16).replace("T", " ") ?? "–",
-        ];
-      }),
+      ["run", "network", "data", "state", "epochs", "best top-1", "last loss", "when (UTC)"],
+      ...runs
+        .map(factsOf)
+        .map((run) => [
+          run.name,
+          run.variant ? `${run.model} (${run.variant})` : run.model,
+          basename(run.data),
+          run.state,
+          `${run.epochs}/${run.plannedEpochs}`,
+          percent(run.bestTop1),
+          loss(run.lastLoss),
+          when(run.time),
+        ]),
     ]);
   }
-  for (const problem of broken) process.stderr.write(`passed over: ${problem}\n`);
+  for (const { dir, problem } of broken) process.stderr.write(`passed over ${dir}: ${problem}\n`);
 }
 
-async function compare(a: string, b: string, json: boolean): Promise<void> {
-  const runs = await Promise.all([a, b].map(readRun));
-  if (json) return printJson(runs);
-  const [first, second] = runs as [Run, Run];
-  const fields = Object.keys({ ...first.config, ...second.config }) as (keyof TrainConfig)[];
-  const differing = fields.filter(
-    (field) => JSON.stringify(first.config[field]) !== JSON.stringify(second.config[field]),
-  );
-  const text = (run: Run, field: keyof TrainConfig) => JSON.stringify(run.config[field]) ?? "–";
-  const rows = Math.max(first.epochs.length, second.epochs.length);
-  printTable([
-    ["", basename(a), basename(b)],
-    ...differing.map((field) => [field, text(first, field), text(second, field)]),
-    ["best top-1", percent(best(first)), percent(best(second))],
-    ...Array.from({ length: rows }, (_, i) => [
-      `epoch ${i + 1}: loss, top-1`,
-      ...runs.map(({ epochs }) => {
-        const epoch = epochs[i];
-        return epoch ? `${epoch.train.loss.toFixed(4)}, ${percent(epoch.validation?.top1)}` : "–";
-      }),
-    ]),
+/** A run by its folder, or by its name in the usual folder. */
+function findRun(name: string): Promise<Run> {
+  const dir = !existsSync(name) && existsSync(join(FOLDER, name)) ? join(FOLDER, name) : name;
+  if (!existsSync(dir)) throw new UsageError(`there is no run ${name}; "convnets runs" lists those there are`);
+  return readRun(dir);
+}
+
+/** Settings by name, those within others as `optimizer.momentum`. */
+function settingsOf(config: TrainConfig): Map<string, string> {
+  const settings = new Map<string, string>();
+  const add = (name: string, value: unknown): void => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      for (const [key, inner] of Object.entries(value)) add(name === "" ? key : `${name}.${key}`, inner);
+    } else settings.set(name, typeof value === "string" ? value : JSON.stringify(value));
+  };
+  add("", config);
+  return settings;
+}
+
+function differences(runs: readonly Run[]): [setting: string, ...values: string[]][] {
+  const all = runs.map(({ config }) => settingsOf(config));
+  const names = new Set(all.flatMap((settings) => [...settings.keys()]));
+  return [...names].flatMap((name) => {
+    const values = all.map((settings) => settings.get(name) ?? "–");
+    return new Set(values).size > 1 ? [[name, ...values]] : [];
+  });
+}
+
+const total = (run: Run, value: (epoch: Run["epochs"][number]) => number) =>
+  run.epochs.reduce((sum, epoch) => sum + value(epoch), 0);
+
+/** How the runs came out, a row each fact. */
+function results(runs: readonly Run[]): string[][] {
+  const row = (name: string, value: (run: Run) => string) => [name, ...runs.map(value)];
+  const seconds = (run: Run) => total(run, ({ train }) => train.seconds);
+  return [
+    row("state", ({ state }) => state),
+    row("epochs", ({ epochs, config }) => `${epochs.length}/${config.epochs}`),
+    row("best top-1", ({ epochs }) => percent(bestEpoch(epochs)?.validation?.top1, 2)),
+    row("in epoch", (run) => String(factsOf(run).bestEpoch ?? "–")),
+    row("last loss", (run) => loss(factsOf(run).lastLoss)),
+    row("training time", (run) => clock(seconds(run))),
+    row("images/s", (run) => {
+      const speed = total(run, ({ train }) => train.images) / seconds(run);
+      return Number.isFinite(speed) ? speed.toFixed(1) : "–";
+    }),
+  ];
+}
+
+/** Loss and accuracy of each epoch. */
+function course(runs: readonly Run[]): string[][] {
+  const epochs = Math.max(...runs.map(({ epochs }) => epochs.length));
+  return Array.from({ length: epochs }, (_, i) => [
+    String(i + 1),
+    ...runs.map((run) => loss(run.epochs[i]?.train.loss)),
+    ...runs.map((run) => loss(run.epochs[i]?.validation?.loss)),
+    ...runs.map((run) => percent(run.epochs[i]?.validation?.top1, 2)),
   ]);
 }
 
+async function compare(names: readonly string[], json: boolean): Promise<void> {
+  const runs = await Promise.all(names.map(findRun));
+  const settings = differences(runs);
+  if (json) {
+    return printJson({
+      runs: runs.map((run) => ({ ...factsOf(run), epochs: run.epochs })),
+      differences: Object.fromEntries(settings.map(([name, ...values]) => [name, values])),
+    });
+  }
+  const titles = runs.map(({ name }) => name);
+  printTable([["", ...titles], ...(settings.length > 0 ? settings : [["settings", ...runs.map(() => "the same")]])]);
+  print("");
+  printTable([["", ...titles], ...results(runs)]);
+  const rows = course(runs);
+  if (rows.length === 0) return;
+  print("");
+  // names are long, and stand above already
+  const letters = runs.map((_, i) => String.fromCharCode(65 + i));
+  const head = ["loss", "valid. loss", "top-1"].flatMap((what) => letters.map((letter) => `${what} ${letter}`));
+  printTable([["epoch", ...head], ...rows]);
+  print(`\n${letters.map((letter, i) => `${letter}: ${titles[i]}`).join("   ")}`);
+}
+
 export const command = new Command("runs")
-  .description("List the trainings in a folder, or set two side by side.")
-  .argument("[paths...]", "a folder of runs (default: run), or two runs to compare")
+  .description("List the trainings in a folder, or set some side by side.")
+  .argument("[folder]", "folder of runs", FOLDER)
   .option("--json", "for programs")
-  .addHelpText("after", "\nExamples:\n  convnets runs\n  convnets runs run/first run/second")
-  .action(async (paths: string[], { json = false }: { json?: boolean }) => {
-    if (paths.length > 2) throw new UsageError("runs takes one folder of runs, or two runs to compare");
-    if (paths.length === 2) return compare(paths[0]!, paths[1]!, json);
-    return list(paths[0] ?? "run", json);
+  .addHelpText("after", "\nExamples:\n  convnets runs\n  convnets runs compare first second\n  convnets runs --json")
+  .action((folder: string, { json = false }: { json?: boolean }) => list(folder, json))
+  .enablePositionalOptions()
+  .hook("preSubcommand", (runs, subcommand) => {
+    subcommand.copyInheritedSettings(runs);
+  });
+
+command
+  .command("compare")
+  .description("Set runs side by side: settings that differ, results, and every epoch.")
+  .argument("<runs...>", `two runs or more: their folders, or their names in ${FOLDER}/`)
+  .option("--json", "for programs")
+  .addHelpText(
+    "after",
+    "\nExample:\n  convnets runs compare run/20260101-120000-nin-cifar10 run/20260102-120000-nin-cifar10",
+  )
+  .action((names: string[], { json = false }: { json?: boolean }) => {
+    if (names.length < 2) throw new UsageError("compare takes two runs or more");
+    return compare(names, json);
   });

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { InvalidArgumentError } from "commander";
+import { inspect } from "node:util";
+import { CommanderError, InvalidArgumentError } from "commander";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -14,16 +15,40 @@ import {
 } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 
-/** A mistake of the person at the keyboard: the message says it all, no stack is shown. */
+/** A mistake of the person at the keyboard: exit code 2. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
+
+/** Prints what went wrong and sets the exit code: 1 where something failed, 2 where it was asked for wrongly. */
+export function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    // commander has printed what there is to say; asking for help is no mistake
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${red(`error: ${message}`)}\n`);
+  if (process.env.CONVNETS_DEBUG) process.stderr.write(`${inspect(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+/** Text for standard error, red on a terminal. */
+export function red(text: string): string {
+  return process.stderr.isTTY && !process.env.NO_COLOR ? `\x1b[31m${text}\x1b[39m` : text;
+}
+
+// Networks
 
 /** Blocks that can be looked at like networks: the note's argument is about them. */
 const BLOCKS: Readonly<Record<string, { build: () => Module; input: readonly number[] }>> = {
   inception: { build: () => new Inception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
   naive_inception: { build: () => new NaiveInception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
 };
+
+/** What a command that takes a network says of it in its help. */
+export const MODEL_HELP =
+  'a network ("convnets models" lists them), inception, naive_inception, or file.js[#Export]: a Module, a class of one, or a function that returns one';
 
 export interface ModelFlags {
   variant?: Variant;
@@ -38,49 +63,79 @@ export interface LoadedModel {
   readonly input: readonly number[];
 }
 
-/** A registered network, a block, or the module that a file exports: `file.js` (default export) or `file.js#Name`. */
-export async function loadModel(name: string, { variant, numClasses, input }: ModelFlags = {}): Promise<LoadedModel> {
-  const block = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
-  if (block) return { name, model: block.build(), input: input ?? block.input };
-  const [file = name, exported = "default"] = name.split("#");
-  if (!Object.hasOwn(MODELS, name) && (/[./\\]/.test(file) || existsSync(file))) {
-    return { name: file, model: await moduleOfFile(file, exported), input: input ?? [1, 3, 224, 224] };
+/**
+ * A registered network, a block, or what a file exports: `file.js` (its default export) or `file.js#Name`. Classes and functions
+ * are given `{ variant, numClasses }` where these are asked for.
+ */
+export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
+  const { variant, numClasses, input } = flags;
+  const options: ModelOptions = { ...(variant && { variant }), ...(numClasses !== undefined && { numClasses }) };
+  if (Object.hasOwn(MODELS, name)) {
+    const { inputSize, variants } = modelEntry(name);
+    if (variant && !variants.includes(variant))
+      throw new UsageError(`${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
+    const sizes = input && { inChannels: input[1]!, inputSize: input[2]! };
+    return { name, model: createModel(name, { ...options, ...sizes }), input: input ?? [1, 3, inputSize, inputSize] };
   }
-  const entry = modelEntry(name);
-  const size = entry.inputSize;
-  const options: ModelOptions = {
-    ...(variant && { variant }),
-    ...(numClasses !== undefined && { numClasses }),
-    ...(input && { inChannels: input[1]!, inputSize: input[2]! }),
-  };
-  return { name, model: createModel(name, options), input: input ?? [1, 3, size, size] };
+  const block = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
+  if (block) {
+    if (Object.keys(options).length > 0) throw new UsageError(`${name} is a block, without variants or classes`);
+    return { name, model: block.build(), input: input ?? block.input };
+  }
+  const [file = name, exported = "default"] = name.split("#");
+  if (!existsSync(file)) {
+    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
+    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
+  }
+  return { name: file, model: await moduleOfFile(file, exported, options), input: input ?? [1, 3, 224, 224] };
 }
 
-async function moduleOfFile(file: string, name: string): Promise<Module> {
-  if (!existsSync(file))
-    throw new UsageError(`there is no file ${file} and no network of that name; see "convnets models"`);
-  let exports: Record<string, unknown>;
-  try {
-    exports = await import(pathToFileURL(resolve(file)).href);
-  } catch (error) {
-    const typescript =
-      /\.[mc]?ts$/.test(file) && (error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION";
-    throw typescript
-      ? new UsageError(
-          `this Node (${process.version}) does not read TypeScript: compile ${file} first, or use Node 22.18 or later`,
-        )
-      : error;
-  }
+async function moduleOfFile(file: string, name: string, options: ModelOptions): Promise<Module> {
+  const exports = await importFile(file);
   const found = exports[name];
-  if (found instanceof Module) return found;
-  if (typeof found === "function") {
-    const made: unknown = found.prototype instanceof Module ? new (found as new () => Module)() : await found();
-    if (made instanceof Module) return made;
+  const asked = Object.keys(options).length > 0;
+  const made = await (typeof found === "function" ? moduleBy(found, asked ? [options] : []) : found);
+  if (isModuleOfAnother(made))
+    throw new UsageError(
+      `${file} imports another copy of convnets than this command; run the one of its own project: npx convnets`,
+    );
+  if (!(made instanceof Module))
+    throw new UsageError(
+      `${file} exports ${Object.keys(exports).join(", ") || "nothing"}; "${name}" has to be a Module, a class of one, or a function that returns one`,
+    );
+  if (asked && made === found)
+    throw new UsageError(`${file} exports a finished network; for --variant and --num-classes, export a function`);
+  return made;
+}
+
+function moduleBy(found: object, args: readonly ModelOptions[]): unknown {
+  const { prototype } = found as { prototype?: unknown };
+  if (prototype instanceof Module) return new (found as new (...args: readonly ModelOptions[]) => Module)(...args);
+  // cannot be built here, but tells by what it is why not
+  if (isModuleOfAnother(prototype)) return prototype;
+  return (found as (...args: readonly ModelOptions[]) => unknown)(...args);
+}
+
+async function importFile(file: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(pathToFileURL(resolve(file)).href);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?$/.test(file))
+      throw new UsageError(
+        `this Node (${process.version}) does not read TypeScript: compile ${file} first, or use Node 22.18 or later`,
+      );
+    throw new Error(`${file}: ${message}`, { cause: error });
   }
-  const names = Object.keys(exports).join(", ") || "nothing";
-  throw new UsageError(
-    `${file} exports ${names}, but "${name}" is no Module, no class of one, and no function that returns one`,
-  );
+}
+
+/** Whether something is a Module, but of another copy of this library. */
+function isModuleOfAnother(value: unknown): boolean {
+  if (value instanceof Module) return false;
+  for (let at = value; at; at = Object.getPrototypeOf(at)) {
+    if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
+  }
+  return false;
 }
 
 // Values of flags
@@ -95,7 +150,15 @@ export function parseShape(text: string): number[] {
 
 export function parseCount(text: string): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError("It has to be a whole number.");
+  if (text.trim() === "" || !Number.isInteger(count) || count < 0)
+    throw new InvalidArgumentError("It has to be a whole number.");
+  return count;
+}
+
+/** A whole number above 0. */
+export function parsePositive(text: string): number {
+  const count = parseCount(text);
+  if (count === 0) throw new InvalidArgumentError("It has to be above 0.");
   return count;
 }
 
@@ -126,18 +189,48 @@ export const printJson = (value: unknown): void => print(JSON.stringify(value, n
 
 export const grouped = (value: number): string => value.toLocaleString("en-US");
 
-/** Rows as columns of text; numbers stand at the right. The first row is underlined. */
+/** A number scaled by thousands: 15.47 G. */
+export function scaled(value: number): string {
+  const units = ["", " k", " M", " G", " T"];
+  const step = Math.min(Math.floor(Math.log10(Math.max(value, 1)) / 3), units.length - 1);
+  return step === 0 ? String(value) : `${(value / 1000 ** step).toFixed(2)}${units[step]}`;
+}
+
+const NUMERIC = /^[\d,.×]+ ?[a-zA-Z×%]*$/;
+/** Characters below which a last column that does not fit on the terminal is left out rather than cut. */
+const READABLE = 16;
+
+/**
+ * Rows as columns of text, the first one underlined; numbers stand at the right. On a terminal that is too narrow, the last
+ * column is cut or left out; pipes and files get everything.
+ */
 export function printTable(rows: readonly (readonly string[])[], { markdown = false } = {}): void {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => [...(row[column] ?? "")].length)));
-  const numeric = (text: string) => /^[\d,.]+ ?[a-zA-Z×%]*$/.test(text);
   const right = widths.map((_, column) =>
-    rows.slice(1).every((row) => row[column] === "" || numeric(row[column] ?? "")),
+    rows.slice(1).every(({ [column]: text = "" }) => text === "" || NUMERIC.test(text)),
   );
+  if (!markdown) narrow(widths, process.stdout.columns);
   const line = (row: readonly string[]) =>
-    row.map((text, column) => (right[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)));
-  const [head, ...body] = rows.map(line);
+    widths.map((width, column) => {
+      const text = cut(row[column] ?? "", width);
+      const space = " ".repeat(width - [...text].length);
+      return right[column] ? space + text : text + space;
+    });
   const rule = widths.map((width, column) =>
     markdown && right[column] ? `${"-".repeat(width - 1)}:` : "-".repeat(width),
   );
+  const [head, ...body] = rows.map(line);
   for (const cells of [head!, rule, ...body]) print(markdown ? `| ${cells.join(" | ")} |` : cells.join("  ").trimEnd());
+}
+
+/** Makes the last column smaller, or takes it out, where the others leave less than it needs. */
+function narrow(widths: number[], columns = Number.POSITIVE_INFINITY): void {
+  const others = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  const last = widths.pop()!;
+  if (columns - others >= Math.min(READABLE, last)) widths.push(Math.min(last, columns - others));
+}
+
+function cut(text: string, width: number): string {
+  const characters = [...text];
+  return characters.length <= width ? text : `${characters.slice(0, width - 1).join("")}…`;
 }

@@ -26,7 +26,10 @@ export interface DecodeOptions {
    * Reshape), and what no output needs. Default true; false keeps every node.
    */
   fold?: boolean;
-  /** Name for the size of axis 0 of the inputs, such as `"N"`, also where the exporter fixed it. */
+  /**
+   * Name for the size of axis 0 of the first input, such as `"N"`, also where the exporter fixed it. Other inputs whose axis 0
+   * has the same size follow.
+   */
   batch?: string;
   /** Other shapes for inputs, by name. Needed where the file does not say the height and width of images. */
   inputs?: Readonly<Record<string, Shape>>;
@@ -143,11 +146,13 @@ class Source {
       ensure(name !== "" && !values.has(name), () => `the value ${quote(name)} is computed twice, or has no name`);
       values.set(name, placed);
     };
+    const [firstInput] = this.#inputs;
+    const common = firstInput && (inputs[firstInput.name ?? ""] ?? inputType(firstInput).shape)[0];
     for (const info of this.#inputs) {
       const { dtype, shape: declared } = inputType(info);
       const name = info.name ?? "";
       const given = Object.hasOwn(inputs, name) ? inputs[name]! : declared;
-      const shape = batch === undefined || given.length === 0 ? given : [batch, ...given.slice(1)];
+      const shape = batch !== undefined && given[0] === common ? [batch, ...given.slice(1)] : given;
       define(name, place.leaf(graph.adopt("inputs", { name, dtype, shape })));
     }
     for (const [name, data] of this.weights) {
@@ -155,7 +160,7 @@ class Source {
       else define(name, place.leaf(graph.adopt("parameters", { name, dtype: data.dtype, shape: data.shape })));
     }
     this.#nodes.forEach((node, i) => {
-      const what = `${node.opType ?? "a node"} (node ${quote(node.name || i)})`;
+      const what = `${node.opType?.slice(0, 60) ?? "a node"} (node ${quote(node.name || i)})`;
       ops.scope = scopeOf(node.name ?? "");
       for (const [name, placed] of placeNode(node, what, this.opset, place, values)) define(name, placed);
     });
@@ -260,27 +265,27 @@ function sizeName(given: string, input: string, axis: number): Dim {
   return axis === 0 && given === "" ? "N" : `${input.replace(/\W+/g, "_").slice(0, 40)}_${axis}`;
 }
 
-/** Demands that a graph freed of a fixed batch is, at that batch, the graph it was. */
+/** Demands that a graph freed of a fixed batch is, at that batch, the graph it was, and keeps the batch apart at any other. */
 function checkFreed(freed: Graph, fixed: Graph, batch: string, size: number): void {
+  const partOf = (name: string, before: Shape | undefined, shape: Shape) =>
+    `the batch size ${size} is part of the model: ${quote(name)} has the shape [${before}], but would have [${shape}]; export the model with a dynamic batch axis`;
   const types = new Map(valuesOf(fixed).map(({ name, shape }) => [name, shape]));
   const at = (dim: Dim) =>
     typeof dim === "number"
       ? dim
       : product(dim.split("*").map((part) => (part === batch ? size : /^\d/.test(part) ? Number(part) : part)));
-  for (const { name, shape } of valuesOf(freed)) {
-    const before = types.get(name);
-    ensure(
-      !before || String(shape.map(at)) === String(before),
-      () =>
-        `the batch size ${size} is part of the model: ${quote(name)} has the shape [${before}], but would have [${shape}]; export the model with a dynamic batch axis`,
-    );
+  for (const { op, inputs, outputs } of freed.nodes) {
+    for (const { name, shape } of outputs) {
+      const before = types.get(name);
+      const same = !before || String(shape.map(at)) === String(before);
+      // a target without the batch has room for one size of it only
+      const whole = op !== "Reshape" || product(shape) === product(inputs[0]!.shape);
+      ensure(same && whole, () => partOf(name, before, shape));
+    }
   }
   for (const [name, { shape }] of freed.outputs) {
-    ensure(
-      shape[0] === batch || fixed.outputs.get(name)?.shape[0] !== size,
-      () =>
-        `the batch size ${size} is part of the model: its output ${quote(name)} is [${shape}]; export it with a dynamic batch axis`,
-    );
+    const before = fixed.outputs.get(name)?.shape;
+    ensure(shape[0] === batch || before?.[0] !== size, () => partOf(name, before, shape));
   }
 }
 

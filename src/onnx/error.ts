@@ -1,7 +1,15 @@
 /** An .onnx file that cannot be used. The only error that `decode` throws for what a file holds. */
 export class OnnxError extends Error {
   override readonly name: string = "OnnxError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    // names in files can be of any length
+    super(message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message, options);
+  }
 }
+
+/** In characters. */
+const MAX_MESSAGE = 1000;
 
 /** Throws an OnnxError with the message where the condition does not hold. The message is built only then. */
 export function ensure(condition: unknown, message: () => string): asserts condition {

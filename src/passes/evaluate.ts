@@ -174,24 +174,107 @@ function total(f: (values: readonly Dim[]) => Result): Rule {
 const numbersOnly = (f: (values: readonly number[]) => number) => (values: readonly Dim[]) =>
   values.every(isNumber) ? f(values) : undefined;
 
-function slice({ inputs: [x, starts, ends, axes, steps] }: Evaluated): readonly Known[] | undefined {
-  const [start, end] = [vector(starts)?.[0], vector(ends)?.[0]];
-  const step = steps ? vector(steps)?.[0] : 1;
-  if (!isVector(x) || start === undefined || end === undefined || !step || (axes && !vector(axes))) return undefined;
-  const size = x.values.length;
-  const clamp = (at: number) => {
-    const index = at < 0 ? at + size : at;
-    return step > 0 ? Math.min(Math.max(index, 0), size) : Math.min(Math.max(index, -1), size - 1);
-  };
-  const values: Dim[] = [];
-  for (let i = clamp(start); step > 0 ? i < clamp(end) : i > clamp(end); i += step) values.push(x.values[i]!);
-  return [{ dtype: x.dtype, shape: [values.length], values }];
+/** Elements taken from others: `at` gives the element of each place, counted along every axis. */
+function assembled(
+  dtype: KnownType,
+  shape: readonly number[],
+  at: (index: readonly number[]) => Result,
+): readonly Known[] | undefined {
+  if (numel(shape) > MAX_ELEMENTS) return undefined;
+  const index = shape.map(() => 0);
+  const values = Array.from({ length: numel(shape) }, () => {
+    const value = at(index);
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis]! === shape[axis]; axis--) index[axis] = 0;
+    return value;
+  });
+  return complete(dtype, shape, values);
 }
 
-function gather({ inputs: [x, indices] }: Evaluated): readonly Known[] | undefined {
-  if (!isVector(x) || !indices || !isNumeric(indices)) return undefined;
-  const values = indices.values.map((index) => x.values[index < 0 ? index + x.values.length : index]);
-  return complete(x.dtype, indices.shape, values);
+/** The element at a place, counted along every axis. */
+const element = ({ shape, values }: Known, index: readonly number[]): Result =>
+  values[index.reduce((flat, at, axis) => flat * shape[axis]! + at, 0)];
+
+const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+function axisOf({ op, attributes }: Evaluated, rank: number, otherwise?: number): number | undefined {
+  const axis = fromFront(attribute.int({ op, attributes }, "axis", otherwise), rank);
+  return axis >= 0 && axis < rank ? axis : undefined;
+}
+
+function slice({ inputs: [x, starts, ends, axes, steps] }: Evaluated): readonly Known[] | undefined {
+  const [from, to] = [vector(starts), vector(ends)];
+  const given = axes ? vector(axes) : from?.map((_, i) => i);
+  const by = steps ? vector(steps) : from?.map(() => 1);
+  if (!x || !from || !to || !given || !by || by.includes(0)) return undefined;
+  const taken = x.shape.map((size, axis) => {
+    const i = given.findIndex((other) => fromFront(other, x.shape.length) === axis);
+    if (i < 0) return Array.from({ length: size }, (_, at) => at);
+    const step = by[i]!;
+    const clamp = (at: number) => {
+      const index = at < 0 ? at + size : at;
+      return step > 0 ? Math.min(Math.max(index, 0), size) : Math.min(Math.max(index, -1), size - 1);
+    };
+    const [start, end] = [clamp(from[i]!), clamp(to[i]!)];
+    return Array.from({ length: Math.max(0, Math.ceil((end - start) / step)) }, (_, at) => start + at * step);
+  });
+  return assembled(
+    x.dtype,
+    taken.map(({ length }) => length),
+    (index) =>
+      element(
+        x,
+        index.map((at, axis) => taken[axis]![at]!),
+      ),
+  );
+}
+
+function gather(node: Evaluated): readonly Known[] | undefined {
+  const [x, indices] = node.inputs;
+  const axis = x && axisOf(node, x.shape.length, 0);
+  if (!x || axis === undefined || !indices || !isNumeric(indices)) return undefined;
+  const size = x.shape[axis]!;
+  const end = axis + indices.shape.length;
+  return assembled(x.dtype, [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], (index) => {
+    const at = element(indices, index.slice(axis, end)) as number;
+    if (at < -size || at >= size) return undefined;
+    return element(x, [...index.slice(0, axis), fromFront(at, size), ...index.slice(end)]);
+  });
+}
+
+function transpose({ op, inputs: [x], attributes }: Evaluated): readonly Known[] | undefined {
+  if (!x) return undefined;
+  const axes = x.shape.map((_, axis) => axis);
+  const perm = attribute.ints({ op, attributes }, "perm", axes.toReversed());
+  if (perm.length !== axes.length || !axes.every((axis) => perm.includes(axis))) return undefined;
+  return assembled(
+    x.dtype,
+    perm.map((axis) => x.shape[axis]!),
+    (index) =>
+      element(
+        x,
+        axes.map((axis) => index[perm.indexOf(axis)]!),
+      ),
+  );
+}
+
+function concat(node: Evaluated): readonly Known[] | undefined {
+  const parts = node.inputs.filter((input) => input !== undefined);
+  const [first] = parts;
+  const axis = first && axisOf(node, first.shape.length);
+  if (!first || axis === undefined || parts.length !== node.inputs.length) return undefined;
+  const total = parts.reduce((sum, { shape }) => sum + shape[axis]!, 0);
+  return assembled(
+    first.dtype,
+    first.shape.map((size, i) => (i === axis ? total : size)),
+    (index) => {
+      let at = index[axis]!;
+      for (const part of parts) {
+        if (at < part.shape[axis]!) return element(part, index.with(axis, at));
+        at -= part.shape[axis]!;
+      }
+      return undefined;
+    },
+  );
 }
 
 function split({ inputs: [x, sizes] }: Evaluated): readonly Known[] | undefined {
@@ -279,13 +362,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     const rest = [...shape];
     return axes && Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : (rest.shift() ?? 1)));
   }),
-  Concat: ({ inputs }) => {
-    const parts = inputs.filter(isVector);
-    const values = parts.flatMap((part) => part.values);
-    return parts.length === inputs.length && parts[0]
-      ? [{ dtype: parts[0].dtype, shape: [values.length], values }]
-      : undefined;
-  },
+  Concat: concat,
+  Transpose: transpose,
   Slice: slice,
   Gather: gather,
   Split: split,

@@ -161,7 +161,9 @@ class OrtExecutable implements Executable {
     const tensors = (named: Feeds) =>
       Object.fromEntries(Object.entries(named).map(([name, value]) => [name, this.#tensor(name, value)]));
     const given = tensors(inputs);
-    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...tensors(reuses ? written : {}) };
+    const place = bound ? "gpu-buffer" : "cpu";
+    const reused = Object.entries(tensors(reuses ? written : {})).filter(([, tensor]) => tensor.location === place);
+    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...Object.fromEntries(reused) };
     const results = await schedule(async () => {
       this.#checkLive();
       try {

@@ -1,6 +1,9 @@
 import { describe, it } from "vitest";
 import { type Case, SUITE } from "./suite.ts";
 
+/** Milliseconds for one case. GPUs that are processors in truth take long to compile their shaders. */
+const TIMEOUT = 180_000;
+
 /** One test for each case of the suite. `run` says why it skipped, if it did; `reason` skips all of them. */
 export function conform(
   engine: string,
@@ -10,10 +13,14 @@ export function conform(
   if (reason) console.warn(`${engine}: skipped: ${reason}`);
   describe.skipIf(reason !== undefined)(engine, () => {
     for (const conformance of SUITE) {
-      it(conformance.name, async (context) => {
-        const skipped = await run(conformance);
-        if (skipped) context.skip(skipped);
-      });
+      it(
+        conformance.name,
+        async (context) => {
+          const skipped = await run(conformance);
+          if (skipped) context.skip(skipped);
+        },
+        TIMEOUT,
+      );
     }
   });
 }

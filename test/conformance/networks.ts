@@ -77,13 +77,12 @@ class SmallGoogLeNet extends Module<Readonly<Record<"logits" | "aux1" | "aux2", 
   maxpool3 = new MaxPool2d(3, { stride: 2, ceilMode: true });
   inception4a = new Inception(18, [6, 4, 8, 2, 4, 4]);
   aux1 = new AuxClf(22, CLASSES, { mapSize: 7 });
-  inception4d = new Inception(22, [4, 6, 10, 2, 4, 4]);
-  aux2 = new AuxClf(22, CLASSES, { mapSize: 7 });
+  inception4b = new Inception(22, [4, 6, 10, 2, 4, 6]);
+  aux2 = new AuxClf(24, CLASSES, { mapSize: 7 });
   maxpool4 = new MaxPool2d(3, { stride: 2, ceilMode: true });
-  inception5b = new Inception(22, [8, 6, 12, 2, 6, 6]);
   avgpool = new AdaptiveAvgPool2d(1);
   dropout = new Dropout(0.4);
-  fc = new Linear(32, CLASSES);
+  fc = new Linear(24, CLASSES);
 
   forward(input: Tensor) {
     let x = this.lrn1.call(this.maxpool1.call(this.conv1.call(input)));
@@ -91,9 +90,9 @@ class SmallGoogLeNet extends Module<Readonly<Record<"logits" | "aux1" | "aux2", 
     x = this.maxpool3.call(this.inception3a.call(x)); // [N, 18, 7, 7]
     x = this.inception4a.call(x);
     const aux1 = this.aux1.call(x);
-    x = this.inception4d.call(x);
+    x = this.inception4b.call(x);
     const aux2 = this.aux2.call(x);
-    x = this.inception5b.call(this.maxpool4.call(x)); // [N, 32, 3, 3]
+    x = this.maxpool4.call(x); // [N, 24, 3, 3]
     const logits = this.fc.call(this.dropout.call(this.avgpool.call(x).flatten(1)));
     return { logits, aux2, aux1 };
   }

@@ -34,18 +34,22 @@ interface WebGpu {
 
 const READ = 1;
 let readBack = 0;
-const gpuBuffers = new Set<Buffer>();
+/** Those not destroyed; where one was garbage, the browser took its memory. */
+const gpuBuffers = new Set<WeakRef<Buffer>>();
+const references = new WeakMap<Buffer, WeakRef<Buffer>>();
 const { GPUDevice, GPUBuffer } = globalThis as WebGpu;
 if (GPUDevice && GPUBuffer) {
   const { createBuffer } = GPUDevice.prototype;
   GPUDevice.prototype.createBuffer = function (descriptor) {
     const buffer = createBuffer.call(this, descriptor);
-    gpuBuffers.add(buffer);
+    const reference = new WeakRef(buffer);
+    references.set(buffer, reference);
+    gpuBuffers.add(reference);
     return buffer;
   };
   const { destroy, mapAsync } = GPUBuffer.prototype;
   GPUBuffer.prototype.destroy = function () {
-    gpuBuffers.delete(this);
+    gpuBuffers.delete(references.get(this)!);
     destroy.call(this);
   };
   GPUBuffer.prototype.mapAsync = function (mode, ...range) {
@@ -66,7 +70,7 @@ async function memory(): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   const wasm = heaps.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
-  const gpu = [...gpuBuffers].reduce((sum, { size }) => sum + size, 0);
+  const gpu = [...gpuBuffers].reduce((sum, buffer) => sum + (buffer.deref()?.size ?? 0), 0);
   return wasm + gpu + performance.memory.usedJSHeapSize;
 }
 

@@ -17,11 +17,11 @@ CLASSES = 5
 IMAGES = 8
 BATCH = 4
 STEPS = 5
-LR, MOMENTUM, DECAY = 0.01, 0.9, 5e-4
+LR, MOMENTUM, DECAY = 0.003, 0.9, 5e-4
 
 
 def mix(x):
-    x = np.asarray(x, np.uint32)
+    x = np.atleast_1d(np.asarray(x, np.uint32))  # arrays wrap around without a warning
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x21F0AAAD)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0xD35A2D97)
     return x ^ (x >> np.uint32(15))
@@ -143,11 +143,10 @@ class SmallGoogLeNet(nn.Module):
         self.inception3a = Inception(12, [4, 6, 8, 2, 4, 2])
         self.inception4a = Inception(18, [6, 4, 8, 2, 4, 4])
         self.aux1 = AuxClf(22)
-        self.inception4d = Inception(22, [4, 6, 10, 2, 4, 4])
-        self.aux2 = AuxClf(22)
-        self.inception5b = Inception(22, [8, 6, 12, 2, 6, 6])
+        self.inception4b = Inception(22, [4, 6, 10, 2, 4, 6])
+        self.aux2 = AuxClf(24)
         self.dropout = Dropout(0.4)
-        self.fc = nn.Linear(32, CLASSES)
+        self.fc = nn.Linear(24, CLASSES)
 
     def forward(self, x):
         pool = nn.MaxPool2d(3, 2, ceil_mode=True)
@@ -155,9 +154,9 @@ class SmallGoogLeNet(nn.Module):
         x = pool(self.inception3a(self.conv3(self.conv2(x))))
         x = self.inception4a(x)
         aux1 = self.aux1(x)
-        x = self.inception4d(x)
+        x = self.inception4b(x)
         aux2 = self.aux2(x)
-        x = self.inception5b(pool(x))
+        x = pool(x)
         return {"logits": self.fc(self.dropout(x.mean([2, 3]))), "aux2": aux2, "aux1": aux1}
 
 

@@ -1,0 +1,71 @@
+import type { Evaluation } from "../evaluate.ts";
+import { type Html, html } from "./html.ts";
+
+/** With more classes, numbers in a matrix are too small to read. */
+const MAX_MATRIX = 20;
+/** Lists of classes and of pairs end here, and go on where the reader asks. */
+const SHOWN = 20;
+
+export type ClassCounts = Pick<Evaluation, "confusion"> & { readonly perClass: readonly (number | null)[] };
+
+export const percent = (share: number | null | undefined): string =>
+  share == null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)} %`;
+
+const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
+
+/** What was taken for what: a matrix for a few classes, the most frequent mistakes for many. */
+export function confusionOf({ confusion }: ClassCounts, classes: readonly string[]): Html {
+  return confusion.length <= MAX_MATRIX ? matrix(confusion, classes) : pairs(confusion, classes);
+}
+
+function matrix(confusion: readonly (readonly number[])[], classes: readonly string[]): Html {
+  const name = (k: number) => classes[k] ?? String(k);
+  const share = (label: number, predicted: number) =>
+    confusion[label]![predicted]! / Math.max(1, sum(confusion[label]!));
+  const wrong = confusion.flatMap((row, label) =>
+    row.flatMap((_, predicted) => (label === predicted ? [] : [share(label, predicted)])),
+  );
+  // mistakes are few: the most frequent one has the full colour
+  const most = Math.max(...wrong, 0.05);
+  const cell = (label: number, predicted: number) => {
+    const count = confusion[label]![predicted]!;
+    const right = label === predicted;
+    const strength = right ? share(label, predicted) : share(label, predicted) / most;
+    const title = `${name(label)} taken for ${name(predicted)}: ${count} of ${sum(confusion[label]!)}`;
+    return html`<td class="${right ? "right" : "wrong"}" style="--strength:${strength.toFixed(3)}" title="${title}">${count === 0 ? "" : count}</td>`;
+  };
+  return html`<p>Rows: what the image shows. Columns: what it was taken for.</p>
+<div class="scroll"><table class="matrix"><thead><tr><td></td>${classes.map((_, k) => html`<th scope="col"><span>${name(k)}</span></th>`)}</tr></thead>
+<tbody>${confusion.map((row, label) => html`<tr><th scope="row">${name(label)}</th>${row.map((_, predicted) => cell(label, predicted))}</tr>\n`)}</tbody></table></div>`;
+}
+
+function pairs(confusion: readonly (readonly number[])[], classes: readonly string[]): Html {
+  const name = (k: number) => classes[k] ?? String(k);
+  const most = confusion
+    .flatMap((row, label) => row.map((count, predicted) => ({ label, predicted, count })))
+    .filter(({ label, predicted, count }) => label !== predicted && count > 0)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, SHOWN);
+  if (most.length === 0) return html`<p>No image was taken for another class.</p>`;
+  const rows = most.map(({ label, predicted, count }) => {
+    const total = sum(confusion[label]!);
+    return html`<tr><td>${name(label)}</td><td>${name(predicted)}</td><td>${count} of ${total}</td><td>${percent(count / total)}</td></tr>`;
+  });
+  return html`<p>The pairs that were confused most.</p>
+<div class="scroll"><table><thead><tr><th>the image shows</th><th>taken for</th><th>images</th><th>share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+}
+
+/** Which share of each class was found, the worst first. */
+export function recallOf({ perClass, confusion }: ClassCounts, classes: readonly string[]): Html {
+  const rows = perClass
+    .map((recall, k) => ({ name: classes[k] ?? String(k), recall, images: sum(confusion[k]!) }))
+    // a class without images has no recall, and comes last
+    .sort((a, b) => (a.images === 0 ? 2 : a.recall!) - (b.images === 0 ? 2 : b.recall!))
+    .map(
+      ({ name, recall, images }) =>
+        html`<div class="bar"><span>${name}</span><meter min="0" max="1" value="${images === 0 ? 0 : recall!}" title="${Math.round((recall ?? 0) * images)} of ${images} images"></meter><b>${percent(recall)}</b></div>`,
+    );
+  const rest = rows.slice(SHOWN);
+  return html`<p>The share of each class that was found, the worst first.</p><div class="bars">${rows.slice(0, SHOWN)}</div>
+${rest.length > 0 && html`<details><summary>${rest.length} more classes</summary><div class="bars">${rest}</div></details>`}`;
+}
