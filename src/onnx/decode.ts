@@ -184,12 +184,11 @@ function placeNode(
 ): readonly (readonly [string, Placed])[] {
   const { opType: op = "", input = [], output = [], attribute = [] } = node;
   const domain = node.domain === "ai.onnx" ? "" : (node.domain ?? "");
+  const known = Object.hasOwn(OPERATORS, domain === "" ? op : `${domain}.${op}`);
   ensure(
-    op === "Constant" ||
-      Object.hasOwn(OPERATORS, domain === "" ? op : `${domain}.${op}`) ||
-      (domain === "" && isUpgraded(op)),
+    known || (domain === "" && (op === "Constant" || isUpgraded(op))),
     () =>
-      `${what}: the operator ${domain === "" ? op : `${domain}.${op}`} is not supported; it is ${domain === "" ? "one of ONNX's own domain" : `of the domain ${quote(domain)}`}`,
+      `${what}: the operator is not supported; it is ${domain === "" ? "one of ONNX's own domain" : `of the domain ${quote(domain)}`}`,
   );
   const attributes = decodeAttributes(attribute, what);
   const inputs = input.map((name) => {

@@ -335,7 +335,7 @@ describe.skipIf(pythonSkipReason("onnx") !== undefined)("decode refuses", () => 
     ['the output "z" is not computed', { opset: 13, nodes: [relu], outputs: ["z"] }],
     ["the graph has no output", { opset: 13, nodes: [relu], outputs: [] }],
     [
-      'the operator org.else.Relu is not supported; it is of the domain "org.else"',
+      'Relu (node "node_0"): the operator is not supported; it is of the domain "org.else"',
       { opset: 13, nodes: [{ ...relu, domain: "org.else" }] },
     ],
     [
