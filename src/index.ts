@@ -3,6 +3,7 @@ export * from "./checkpoint/index.ts";
 // pictures and .onnx files are both decoded
 export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/index.ts";
+export * from "./draw/index.ts";
 export * from "./graph/index.ts";
 export * from "./models/index.ts";
 export * from "./nn/index.ts";
