@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import type { TrainConfig } from "../train/config.ts";
 import { bestEpoch, type Run, readRun } from "../train/node/read-run.ts";
 import { RUN_FILES } from "../train/node/run.ts";
+import { settingsOf } from "../train/report/settings.ts";
 import { clock, percent } from "./format.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
@@ -88,20 +88,8 @@ function findRun(name: string): Promise<Run> {
   return readRun(dir);
 }
 
-/** Settings by name, those within others as `optimizer.momentum`. */
-function settingsOf(config: TrainConfig): Map<string, string> {
-  const settings = new Map<string, string>();
-  const add = (name: string, value: unknown): void => {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      for (const [key, inner] of Object.entries(value)) add(name === "" ? key : `${name}.${key}`, inner);
-    } else settings.set(name, typeof value === "string" ? value : JSON.stringify(value));
-  };
-  add("", config);
-  return settings;
-}
-
 function differences(runs: readonly Run[]): [setting: string, ...values: string[]][] {
-  const all = runs.map(({ config }) => settingsOf(config));
+  const all = runs.map(({ config }) => new Map(settingsOf(config)));
   const names = new Set(all.flatMap((settings) => [...settings.keys()]));
   return [...names].flatMap((name) => {
     const values = all.map((settings) => settings.get(name) ?? "–");

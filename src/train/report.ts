@@ -1,206 +1,261 @@
-import { chart, escapeXml } from "./chart.ts";
 import type { Evaluation, Mistake } from "./evaluate.ts";
+import type { EpochEvent, StepEvent } from "./events.ts";
+import { chart, type Point } from "./report/chart.ts";
+import { confusionOf, percent, recallOf } from "./report/classes.ts";
+import { type Html, html, trusted } from "./report/html.ts";
+import { settingsOf } from "./report/settings.ts";
+import { STYLE } from "./report/style.ts";
 
-/** An epoch, as the report needs it. */
-export interface ReportEpoch {
-  readonly epoch: number;
-  readonly step: number;
-  readonly train: {
-    readonly loss: number;
-    readonly accuracy: number;
-    readonly images: number;
-    readonly seconds: number;
-  };
-  readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number } | undefined;
-  readonly utilisation: number;
-  readonly best: boolean;
-}
+export type ReportStep = Pick<StepEvent, "step" | "loss" | "accuracy" | "lr" | "images" | "seconds">;
+
+export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "train" | "utilisation" | "best"> & {
+  readonly validation?: Pick<Evaluation, "loss" | "top1" | "top5"> | undefined;
+};
+
+/** Whether a run came to its end. "unfinished": it was killed, or it goes on. */
+export type RunState = "finished" | "stopped early" | "stopped" | "unfinished";
 
 export interface ReportData {
   readonly title: string;
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly state: RunState;
+  /** When it was last heard of, ISO 8601. */
+  readonly time?: string;
+  readonly config: Readonly<Record<string, unknown>> & { readonly epochs: number };
   readonly environment: Readonly<Record<string, unknown>>;
   readonly classes: readonly string[];
-  readonly steps: readonly { readonly step: number; readonly loss: number; readonly lr: number }[];
+  readonly steps: readonly ReportStep[];
   readonly epochs: readonly ReportEpoch[];
-  readonly evaluation?: Evaluation;
-  /** Pictures of the worst mistakes as data URLs, in their order. */
-  readonly pictures: readonly { readonly mistake: Mistake; readonly url: string }[];
+  /** The evaluation that is shown in detail, and after which epoch it was made, from 0. */
+  readonly evaluation?: Omit<Evaluation, "perClass"> & {
+    readonly perClass: readonly (number | null)[];
+    readonly epoch?: number;
+  };
+  /** Pictures of the worst mistakes as data URLs; small ones are shown pixel by pixel. */
+  readonly pictures: readonly { readonly mistake: Mistake; readonly url: string; readonly small?: boolean }[];
   /** torchinfo's table. */
-  readonly summary: string;
-  /** SVG of the network. */
+  readonly summary?: string;
+  /** SVG of the network, as `draw` makes it. */
   readonly drawing?: string;
+  /** What is missing in the report, and why. */
+  readonly notes?: readonly string[];
 }
 
-const percent = (share: number) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "–");
-const COLORS = { train: "var(--train)", validation: "var(--validation)", rate: "var(--rate)" };
+/** Points of single steps in a chart at most: more would only blur. */
+const MAX_POINTS = 300;
+/** With more epochs, their table is folded. */
+const MAX_OPEN_EPOCHS = 12;
+/** With more classes, the confusion matrix takes the width of the page. */
+const MAX_NARROW_CLASSES = 12;
 
-/** A training as one self-contained page, light or dark as the reader's system is. */
+/**
+ * A training as one page that needs nothing else: no script, no network. Light or dark as the reader's system is.
+ *
+ * Gives HTML. Everything in it is escaped but the drawing, which has to be a drawing of ours.
+ */
 export function report(data: ReportData): string {
-  const sections: [title: string, body: string][] = [
-    ["Course", curves(data)],
-    ["Epochs", epochTable(data)],
-    ["Confusion", data.evaluation ? confusion(data.evaluation, data.classes) : ""],
-    ["Worst mistakes", mistakes(data)],
-    [
-      "Network",
-      `${data.drawing ? `<div class="drawing">${data.drawing}</div>` : ""}<details open><summary>Layers</summary><pre>${escapeXml(data.summary)}</pre></details>`,
+  const { title, state, time, config, epochs, evaluation, classes, pictures, drawing, summary, notes = [] } = data;
+  const network = drawing !== undefined || summary !== undefined;
+  const after = evaluation?.epoch === undefined ? "" : ` after epoch ${evaluation.epoch + 1}`;
+  const parts = [
+    notes.map((note) => html`<section class="note"><p>${note}</p></section>`),
+    courseOf(data),
+    epochs.length > 0 && section("Epochs", epochTable(data)),
+    evaluation && [
+      classes.length > MAX_NARROW_CLASSES
+        ? [
+            section(`Confusion${after}`, confusionOf(evaluation, classes)),
+            section("Classes", recallOf(evaluation, classes)),
+          ]
+        : html`<div class="pair">${section(`Confusion${after}`, confusionOf(evaluation, classes))}${section("Classes", recallOf(evaluation, classes))}</div>`,
     ],
-    ["Settings", `<pre>${escapeXml(JSON.stringify(data.config, null, 2))}</pre>`],
-    ["Environment", facts(data.environment)],
+    pictures.length > 0 && section("Worst mistakes", mistakes(data)),
+    network &&
+      section(
+        "Network",
+        html`${drawing !== undefined && html`<div class="drawing">${trusted(drawing)}</div>`}${
+          summary !== undefined && html`<details><summary>Layers</summary><pre>${summary}</pre></details>`
+        }`,
+      ),
+    html`<div class="pair">${section("Settings", facts(settingsOf(config)))}${section("Environment", facts(settingsOf(data.environment)))}</div>`,
   ];
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>${escapeXml(data.title)}</title><style>${STYLE}</style></head>
-<body><main><h1>${escapeXml(data.title)}</h1>${headline(data)}
-${sections
-  .filter(([, body]) => body !== "")
-  .map(([title, body]) => `<section><h2>${title}</h2>${body}</section>`)
-  .join("\n")}
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>${title}</title>
+<style>${trusted(STYLE)}</style>
+</head>
+<body><main>
+<header><h1>${title}</h1><p>${STATES[state]} after ${epochs.length} of ${many(config.epochs, "epoch")}${time !== undefined && ` · ${time.slice(0, 16).replace("T", " ")} UTC`}</p></header>
+${cards(data)}
+${parts}
+<footer>The same training again: <code>convnets train --config config.json</code></footer>
 </main></body></html>
 `;
+  return page.text;
 }
 
-function headline({ epochs, evaluation, steps }: ReportData): string {
-  const bestTop1 = Math.max(...epochs.flatMap(({ validation }) => validation?.top1 ?? []));
-  const images = epochs.reduce((sum, { train }) => sum + train.images, 0);
-  const seconds = epochs.reduce((sum, { train }) => sum + train.seconds, 0);
-  const used = epochs.reduce((sum, { utilisation, train }) => sum + utilisation * train.seconds, 0) / seconds;
-  const cards: [string, string][] = [
-    ["best top-1", percent(bestTop1)],
-    ["last top-1", percent(evaluation?.top1 ?? Number.NaN)],
-    ["last top-5", percent(evaluation?.top5 ?? Number.NaN)],
-    ["last training loss", steps.at(-1)?.loss.toFixed(4) ?? "–"],
-    ["epochs", String(epochs.length)],
-    ["images per second", seconds > 0 ? String(Math.round(images / seconds)) : "–"],
-    ["time not waiting for data", percent(used)],
+const STATES: Readonly<Record<RunState, string>> = {
+  finished: "Finished",
+  "stopped early": "Stopped early, as it got no better,",
+  stopped: "Stopped",
+  unfinished: "Unfinished",
+};
+
+const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+const section = (title: string, body: Html): Html => html`<section><h2>${title}</h2>${body}</section>\n`;
+
+/** 4000 → "1 h 7 min" */
+function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+const grouped = (value: number) => value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 1 : 0 });
+
+function bestOf(epochs: readonly ReportEpoch[]) {
+  return epochs.reduce<ReportEpoch | undefined>(
+    (best, epoch) => (epoch.validation && epoch.validation.top1 > (best?.validation?.top1 ?? -1) ? epoch : best),
+    undefined,
+  );
+}
+
+function cards({ epochs, steps, classes, config }: ReportData): Html {
+  const best = bestOf(epochs);
+  const last = epochs.at(-1);
+  const sum = (of: (epoch: ReportEpoch) => number) => epochs.reduce((total, epoch) => total + of(epoch), 0);
+  const seconds = sum(({ train }) => train.seconds);
+  const trained = seconds || steps.reduce((total, step) => total + step.seconds, 0);
+  const images = sum(({ train }) => train.images) || steps.reduce((total, step) => total + step.images, 0);
+  const used = sum(({ train, utilisation }) => utilisation * train.seconds) / seconds;
+  const all: (readonly [name: string, value: string, more?: string] | undefined | false)[] = [
+    best && ["Best top-1", percent(best.validation!.top1), `epoch ${best.epoch + 1}`],
+    best && classes.length > 5 && ["Top-5", percent(best.validation!.top5), `epoch ${best.epoch + 1}`],
+    best && ["Validation loss", best.validation!.loss.toFixed(4), `epoch ${best.epoch + 1}`],
+    last && ["Training accuracy", percent(last.train.accuracy), "last epoch"],
+    [
+      "Training loss",
+      last?.train.loss.toFixed(4) ?? steps.at(-1)?.loss.toFixed(4) ?? "–",
+      last ? "last epoch" : "last step",
+    ],
+    ["Epochs", `${epochs.length} / ${config.epochs}`, `${grouped(steps.at(-1)?.step ?? 0)} steps`],
+    trained > 0 && ["Training time", duration(trained), last ? `${duration(seconds / epochs.length)} per epoch` : ""],
+    trained > 0 && ["Speed", grouped(images / trained), "images/s"],
+    Number.isFinite(used) && ["Step at work", percent(used), "of the time; else it waits for data"],
   ];
-  return `<dl class="cards">${cards.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("")}</dl>`;
+  const shown = all.filter((card) => card !== undefined && card !== false);
+  return html`<dl class="cards">${shown.map(([name, value, more]) => html`<div><dt>${name}</dt><dd>${value}${more !== undefined && html`<small>${more}</small>`}</dd></div>`)}</dl>`;
 }
 
-function curves({ steps, epochs }: ReportData): string {
-  const evaluated = epochs.filter(({ validation }) => validation);
-  // thousands of points would only blur: means over equal parts of the run
-  const size = Math.max(1, Math.ceil(steps.length / 300));
-  const means = Array.from({ length: Math.ceil(steps.length / size) }, (_, i) => {
-    const part = steps.slice(i * size, (i + 1) * size);
-    return [part.at(-1)!.step, part.reduce((sum, { loss }) => sum + loss, 0) / part.length] as const;
-  });
-  const xRange: [number, number] = [0, steps.at(-1)?.step ?? 1];
-  return [
-    chart(
-      [
-        { name: "training, step", color: COLORS.train, points: means, faint: true },
-        { name: "training, epoch", color: COLORS.train, points: epochs.map(({ step, train }) => [step, train.loss]) },
-        {
-          name: "validation",
-          color: COLORS.validation,
-          points: evaluated.map(({ step, validation }) => [step, validation!.loss]),
-        },
-      ],
-      { title: "Loss", xTitle: "step", xRange },
-    ),
-    chart(
-      [
-        { name: "training", color: COLORS.train, points: epochs.map(({ step, train }) => [step, train.accuracy]) },
-        {
-          name: "validation",
-          color: COLORS.validation,
-          points: evaluated.map(({ step, validation }) => [step, validation!.top1]),
-        },
-      ],
-      { title: "Accuracy (top-1)", xTitle: "step", percent: true, range: [0, 1], xRange },
-    ),
-    chart(
-      [
-        {
-          name: "learning rate",
-          color: COLORS.rate,
-          points: steps.filter((_, i) => i % size === 0).map(({ step, lr }) => [step, lr]),
-        },
-      ],
-      {
-        title: "Learning rate",
-        xTitle: "step",
-        xRange,
-      },
-    ),
-  ].join("");
-}
-
-function epochTable({ epochs }: ReportData): string {
-  const head = ["epoch", "training loss", "accuracy", "validation loss", "top-1", "top-5", "seconds", ""];
-  const rows = epochs.map(({ epoch, train, validation, best }) => [
-    String(epoch + 1),
-    train.loss.toFixed(4),
-    percent(train.accuracy),
-    validation?.loss.toFixed(4) ?? "–",
-    percent(validation?.top1 ?? Number.NaN),
-    percent(validation?.top5 ?? Number.NaN),
-    train.seconds.toFixed(1),
-    best ? "best" : "",
-  ]);
-  const cells = (row: readonly string[], tag: string) =>
-    `<tr>${row.map((text) => `<${tag}>${text}</${tag}>`).join("")}</tr>`;
-  return `<div class="wide"><table><thead>${cells(head, "th")}</thead><tbody>${rows.map((row) => cells(row, "td")).join("")}</tbody></table></div>`;
-}
-
-/** A heat map for up to twenty classes, else the pairs that are confused most. */
-function confusion({ confusion: counts, perClass }: Evaluation, classes: readonly string[]): string {
-  const name = (k: number) => escapeXml(classes[k] ?? String(k));
-  if (counts.length > 20) {
-    const pairs = counts.flatMap((row, label) => row.map((count, predicted) => ({ label, predicted, count })));
-    const most = pairs
-      .filter(({ label, predicted, count }) => label !== predicted && count > 0)
-      .sort((a, b) => b.count - a.count);
-    const rows = most
-      .slice(0, 20)
-      .map(
-        ({ label, predicted, count }) => `<tr><td>${name(label)}</td><td>${name(predicted)}</td><td>${count}</td></tr>`,
-      );
-    return `<div class="wide"><table><thead><tr><th>is</th><th>taken for</th><th>images</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
-  }
-  const rows = counts.map((row, label) => {
-    const total = row.reduce((sum, count) => sum + count, 0);
-    const cells = row.map((count, predicted) => {
-      const share = total === 0 ? 0 : count / total;
-      const kind = label === predicted ? "right" : "wrong";
-      return `<td class="${kind}" style="--share:${share.toFixed(3)}" title="${name(label)} taken for ${name(predicted)}: ${count} of ${total}">${count === 0 ? "" : count}</td>`;
+function courseOf({ steps, epochs }: ReportData): Html | undefined {
+  const last = Math.max(steps.at(-1)?.step ?? 0, epochs.at(-1)?.step ?? 0);
+  if (last === 0) return undefined;
+  // epochs say more than steps, once their length is known
+  const [first] = epochs;
+  const unit = first ? first.step / (first.epoch + 1) : 1;
+  const shared = { xTitle: first ? "epoch" : "step", xRange: [0, last / unit] as const };
+  const size = Math.ceil(steps.length / MAX_POINTS);
+  const parts = Array.from({ length: size === 0 ? 0 : Math.ceil(steps.length / size) }, (_, i) =>
+    steps.slice(i * size, (i + 1) * size),
+  );
+  const means = (of: (step: ReportStep) => number, per: (step: ReportStep) => number = () => 1): Point[] =>
+    parts.map((part) => {
+      const total = (value: (step: ReportStep) => number) => part.reduce((sum, step) => sum + value(step), 0);
+      return [total(({ step }) => step) / part.length / unit, total(of) / total(per)];
     });
-    return `<tr><th>${name(label)}</th>${cells.join("")}<td class="recall">${percent(perClass[label]!)}</td></tr>`;
+  const perEpoch = (of: (epoch: ReportEpoch) => number | undefined): Point[] =>
+    epochs.map((epoch) => [epoch.step / unit, of(epoch) ?? Number.NaN]);
+  const best = bestOf(epochs);
+  // without an epoch, single steps are all there is to read off
+  const faint = first !== undefined;
+  const loss = chart({
+    ...shared,
+    title: "Loss",
+    format: significant,
+    limits: [0, Number.POSITIVE_INFINITY],
+    series: [
+      { name: "training, single steps", tone: "train", points: means(({ loss }) => loss), faint },
+      { name: "training", tone: "train", points: perEpoch(({ train }) => train.loss) },
+      { name: "validation", tone: "validation", points: perEpoch(({ validation }) => validation?.loss) },
+    ],
   });
-  const head = counts.map((_, k) => `<th><span>${name(k)}</span></th>`).join("");
-  return `<p>Rows are what an image shows, columns what it was taken for, the last column the share of its class that was found.</p><div class="wide"><table class="confusion"><thead><tr><th></th>${head}<th><span>found</span></th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+  const accuracy = chart({
+    ...shared,
+    title: "Accuracy (top-1)",
+    format: (y) => `${significant(100 * y)} %`,
+    limits: [0, 1],
+    series: [
+      { name: "training, single steps", tone: "train", points: means(({ accuracy }) => accuracy), faint },
+      { name: "training", tone: "train", points: perEpoch(({ train }) => train.accuracy) },
+      { name: "validation", tone: "validation", points: perEpoch(({ validation }) => validation?.top1) },
+    ],
+    ...(best && {
+      mark: { at: [best.step / unit, best.validation!.top1], text: `best ${percent(best.validation!.top1)}` },
+    }),
+  });
+  const lr = chart({
+    ...shared,
+    title: "Learning rate",
+    format: significant,
+    limits: [0, Number.POSITIVE_INFINITY],
+    series: [{ name: "", tone: "rate", points: means(({ lr }) => lr) }],
+  });
+  const speed = chart({
+    ...shared,
+    title: "Images per second",
+    format: grouped,
+    limits: [0, Number.POSITIVE_INFINITY],
+    series: [
+      {
+        name: "",
+        tone: "train",
+        points: means(
+          ({ images }) => images,
+          ({ seconds }) => seconds,
+        ),
+      },
+    ],
+  });
+  const box = (figure: Html | undefined, kind: string) =>
+    figure && html`<section class="${kind}">${figure}</section>\n`;
+  return html`<div class="pair">${box(loss, "")}${box(accuracy, "")}${box(lr, "low")}${box(speed, "low")}</div>`;
 }
 
-function mistakes({ pictures, classes }: ReportData): string {
-  if (pictures.length === 0) return "";
-  const name = (k: number) => escapeXml(classes[k] ?? String(k));
+const significant = (value: number) => String(Number(value.toPrecision(4)));
+
+function epochTable({ epochs, classes }: ReportData): Html {
+  const best = bestOf(epochs);
+  const columns: readonly (readonly [head: string, cell: (epoch: ReportEpoch) => string])[] = [
+    ["epoch", ({ epoch }) => String(epoch + 1)],
+    ["training loss", ({ train }) => train.loss.toFixed(4)],
+    ["accuracy", ({ train }) => percent(train.accuracy)],
+    ["validation loss", ({ validation }) => validation?.loss.toFixed(4) ?? "–"],
+    ["top-1", ({ validation }) => percent(validation?.top1)],
+    ...(classes.length > 5 ? [["top-5", ({ validation }: ReportEpoch) => percent(validation?.top5)] as const] : []),
+    ["seconds", ({ train }) => train.seconds.toFixed(1)],
+    ["images/s", ({ train }) => grouped(train.images / train.seconds)],
+    ["step at work", ({ utilisation }) => percent(utilisation)],
+  ];
+  const table = html`<div class="scroll"><table><thead><tr>${columns.map(([head]) => html`<th>${head}</th>`)}</tr></thead>
+<tbody>${epochs.map((epoch) => html`<tr${epoch === best && html` class="best"`}>${columns.map(([, cell]) => html`<td>${cell(epoch)}</td>`)}</tr>\n`)}</tbody></table></div>`;
+  if (epochs.length <= MAX_OPEN_EPOCHS) return table;
+  return html`<details><summary>All ${epochs.length} epochs</summary>${table}</details>`;
+}
+
+function mistakes({ pictures, classes }: ReportData): Html {
+  const name = (k: number) => classes[k] ?? String(k);
   const figures = pictures.map(
-    ({ mistake, url }) =>
-      `<figure><img src="${url}" alt="${name(mistake.label)}"><figcaption><b>${name(mistake.predicted)}</b> ${percent(mistake.probability)}<br>is ${name(mistake.label)}</figcaption></figure>`,
+    ({ mistake: { sample, label, predicted, probability }, url, small }) =>
+      html`<figure title="image ${sample} of the validation images"><img class="${small ? "small" : ""}" src="${url}" alt="${name(label)}, taken for ${name(predicted)}"><figcaption><b>${name(predicted)}</b> ${percent(probability)}<small>is ${name(label)}</small></figcaption></figure>\n`,
   );
-  return `<p>Images that the network was surest of and wrong about.</p><div class="pictures">${figures.join("")}</div>`;
+  return html`<p>What the network was surest of and wrong about: what it saw, how sure it was, and what the image shows.</p><div class="pictures">${figures}</div>`;
 }
 
-function facts(values: Readonly<Record<string, unknown>>): string {
-  const rows = Object.entries(values).map(
-    ([name, value]) => `<tr><th>${escapeXml(name)}</th><td>${escapeXml(String(value))}</td></tr>`,
-  );
-  return `<table class="facts"><tbody>${rows.join("")}</tbody></table>`;
+function facts(settings: readonly (readonly [name: string, value: string])[]): Html {
+  return html`<table class="facts"><tbody>${settings.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>`;
 }
-
-const STYLE = `
-:root{--ink:#1c2733;--soft:#5b6b7b;--page:#fbfbfa;--card:#fff;--rule:#e2e5e8;--train:#2868c8;--validation:#d9622b;--rate:#3a8f5c;--right:40 143 92;--wrong:217 98 43}
-@media (prefers-color-scheme:dark){:root{--ink:#e4e9ee;--soft:#98a6b3;--page:#12171c;--card:#1a2128;--rule:#2d3740;--train:#6ea4f0;--validation:#f0905c;--rate:#6cc490;--right:70 170 115;--wrong:235 120 65}}
-*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.6rem;margin:8px 0 20px}h2{font-size:1.15rem;margin:40px 0 12px;border-bottom:1px solid var(--rule);padding-bottom:6px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:0}.cards div{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 14px}
-dt{color:var(--soft);font-size:.8rem}dd{margin:2px 0 0;font-size:1.35rem;font-variant-numeric:tabular-nums}
-section>figure{display:inline-block;width:min(100%,470px);margin:0 8px 16px 0}figcaption{font-size:.85rem;color:var(--soft)}svg text{fill:var(--soft);font-size:12px}.grid{stroke:var(--rule)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--rule)}th{color:var(--soft);font-weight:500}
-.facts th,.facts td,.confusion tbody th{text-align:left}.confusion td{min-width:38px;text-align:center;border:1px solid var(--page);padding:6px 4px}.confusion thead th{vertical-align:bottom;padding:4px 2px}.confusion thead span{writing-mode:vertical-rl;transform:rotate(180deg)}
-.right{background:rgb(var(--right)/calc(.08 + .75*var(--share)))}.wrong{background:rgb(var(--wrong)/calc(3*var(--share)))}.recall{color:var(--soft)}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:14px}.pictures figure{margin:0}.pictures img{width:100%;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;background:var(--card);border-radius:6px}
-pre{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:14px;overflow-x:auto;font-size:12px;line-height:1.35}.drawing{overflow-x:auto}.drawing svg{max-width:100%;height:auto}summary{cursor:pointer;color:var(--soft)}
-`;

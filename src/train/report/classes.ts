@@ -32,7 +32,7 @@ function matrix(confusion: readonly (readonly number[])[], classes: readonly str
     const right = label === predicted;
     const strength = right ? share(label, predicted) : share(label, predicted) / most;
     const title = `${name(label)} taken for ${name(predicted)}: ${count} of ${sum(confusion[label]!)}`;
-    return html`<td class="${right ? "right" : "wrong"}" style="--strength:${strength.toFixed(3)}" title="${title}">${count === 0 ? "" : count}</td>`;
+    return html`<td class="${right ? "right" : "wrong"} ${strength > 0.5 ? "full" : ""}" style="--strength:${strength.toFixed(3)}" title="${title}">${count === 0 ? "" : count}</td>`;
   };
   return html`<p>Rows: what the image shows. Columns: what it was taken for.</p>
 <div class="scroll"><table class="matrix"><thead><tr><td></td>${classes.map((_, k) => html`<th scope="col"><span>${name(k)}</span></th>`)}</tr></thead>
