@@ -19,7 +19,8 @@ interface Neighbours {
 /** Room for the line that leads from the end of a row to the next. */
 const CHANNEL = 30;
 export const TURN = 14;
-/** Height in pixels that an empty row would be worth. */
+/** Pixels of height that a row is worth beyond its own, and an empty one. */
+const ROW = 60;
 const SLACK = 60;
 /** Share of a row that a frame may take which hangs on the trunk. */
 const HANGING = 0.37;
@@ -183,7 +184,7 @@ class Flow {
         const { length, before, after } = this.#row(cells.slice(start, end).flat(), start > 0);
         if (length > this.#limit && end > start + 1) break;
         const slack = end === cells.length ? 0 : Math.max(0, 1 - length / this.#limit);
-        const cost = before + after + CHANNEL + SLACK * slack ** 2 + best[end]!.cost;
+        const cost = before + after + ROW + SLACK * slack ** 2 + best[end]!.cost;
         if (cost < (best[start]?.cost ?? Infinity)) best[start] = { cost, end };
       }
     }
@@ -215,7 +216,7 @@ class Flow {
         const u = box.u + box.length + box.stub + fork;
         const zone = { u: u - fork, end: u + hung.length };
         const above = row.zones.filter((other) => other.end > u && other.u < zone.end + fork);
-        const v = Math.max(0, ...above.map(({ after }) => after)) + 2 * lane + hung.before;
+        const v = Math.max(box.out, ...above.map(({ after }) => after)) + 2 * lane + hung.before;
         move(hung, u, v);
         row.boxes.push(...hung.boxes);
         row.zones.push({ ...zone, after: v + hung.after });
