@@ -198,6 +198,9 @@ export class VggSmall extends Module<Tensor> {
 
   /** x [N, C, H, W] → logits [N, numClasses] */
   forward(x: Tensor): Tensor {
+    const [H, W] = x.shape.slice(2);
+    const fits = Math.min(Number(H), Number(W)) >= 8;
+    check(fits, () => `VGG: takes images of at least 8×8 pixels, as it halves them three times, but got ${H}×${W}`);
     return this.classifier.call(this.avgpool.call(this.features.call(x)).flatten(1));
   }
 }
