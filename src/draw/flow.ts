@@ -98,9 +98,10 @@ class Flow {
       for (const { index } of piece.boxes) rowOf.set(index, r);
     });
     const placed = new Map(boxes.map((box) => [box.index, box]));
-    const last = boxes.filter(({ depth }) => depth === 0).at(-1)!;
+    // several inputs that meet late leave nothing on the trunk
+    const last = boxes.filter(({ depth }) => depth === 0).at(-1);
     // the ports of a frame lie on its border
-    if (boxes[0]!.item.role === "port") {
+    if (last && boxes[0]!.item.role === "port") {
       boxes[0]!.u = 0;
       last.u = end + indent;
     }
@@ -114,7 +115,8 @@ class Flow {
       const way = [...points, ...this.#way(points.at(-1)!, from, to, route)];
       return { from: from.item, to: to.item, points: tidy(route.tangled ? way : stepped(way)) };
     });
-    return { boxes, wires, length: end + indent, before: pieces[0]!.before, after: bottom, out: last.v + last.out };
+    const out = last ? last.v + last.out : 0;
+    return { boxes, wires, length: end + indent, before: pieces[0]!.before, after: bottom, out };
   }
 
   /** Rows whose lines are longer, so that they end below each other; the last one, and those with hanging parts, stay. */
@@ -170,12 +172,14 @@ class Flow {
    */
   #rows(): Series[] {
     if (this.#limit === Infinity) return [this.#trunk];
+    // rows break after an item, but not at the ports of a frame
     const cells: Structure[][] = [];
+    const isPort = (part: Structure) => part.kind === "item" && this.#items[part.item]!.role === "port";
     let open = true;
     for (const part of this.#trunk) {
-      if (open) cells.push([part]);
+      if (open && !(cells.length > 0 && isPort(part))) cells.push([part]);
       else cells.at(-1)!.push(part);
-      open = part.kind === "item";
+      open = part.kind === "item" && !isPort(part);
     }
     const best: { cost: number; end: number }[] = [];
     best[cells.length] = { cost: 0, end: cells.length };

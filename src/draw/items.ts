@@ -193,6 +193,15 @@ class Items {
     const units = [...before.units, ...item.units];
     const silent = flattens(item.units[0]!) || item.kind === "join" || item.title === before.title;
     const face = silent ? [] : [faceOf(item.units[0]!)];
+    if (before.role === "block") {
+      const inside = before.inside.map((one) => (one.gives.includes(item.reads[0]!) ? this.#join(one, item) : one));
+      return {
+        ...before,
+        inside,
+        gives: before.gives.map((value) => (value === item.reads[0] ? item.gives[0]! : value)),
+        units,
+      };
+    }
     return {
       ...before,
       folded: [...before.folded, ...face, ...item.folded],
