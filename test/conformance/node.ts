@@ -12,7 +12,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 /** How onnxruntime-node is made and measured, on a processor or through WebGPU. */
 export function nodeSetting(device: "cpu" | "webgpu"): Setting {
   return {
-    engine: async (options = {}) => nodeEngine({ device, ...options }),
+    engine: async (options = {}) => nodeEngine({ device, threads: 1, ...options }),
     threadCounts: device === "cpu" ? [1, 2, 3] : "a GPU computes",
     countThreads() {
       if (!existsSync(TASKS)) return "this system does not tell its threads";
