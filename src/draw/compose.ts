@@ -18,12 +18,12 @@ import { fitText, shapeText, textWidth } from "./text.ts";
 /** Proportion of a page that is pleasant to look at, width to height. */
 const ASPECT = 1.6;
 
-/** Boxes and lines, in rows or in a column: whatever looks better on a page. */
+/** Boxes and lines, in rows or in a column: whatever looks better on a page. Shapes that stay are written if there is room. */
 export function flowScene(items: readonly Item[], open: boolean): Scene {
-  const scenes = (["right", "down"] as const).map((direction) => {
-    const style = pageStyle(direction, open);
-    return compose(layoutFlow(items, style, direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
-  });
+  const drawn = (style: Style) =>
+    compose(layoutFlow(items, style, style.direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
+  const scenes = [drawn(pageStyle("right", open)), drawn(pageStyle("down", open))];
+  if (scenes[0]!.width > PAGE_WIDTH) scenes.push(drawn(pageStyle("right", open, true)));
   const cost = ({ width, height }: Scene) =>
     Math.abs(Math.log(width / height / ASPECT)) + 8 * Math.max(0, Math.log(width / PAGE_WIDTH));
   return scenes.reduce((best, scene) => (cost(scene) < cost(best) ? scene : best));
@@ -82,8 +82,8 @@ class Composer {
   }
 
   /** The shape of what leaves a box, on its line. */
-  #shape({ item, u, v, length, stub, out }: Placed): void {
-    if (stub === 0) return;
+  #shape({ item, u, v, length, stub, written, out }: Placed): void {
+    if (!written) return;
     const text = shapeText(item.shape);
     const room = textWidth(text, FONT.text) + 1;
     const base = { text, size: FONT.text, tone: "muted" as const, room };

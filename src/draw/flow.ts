@@ -1,7 +1,19 @@
+import { sameShape } from "../graph/index.ts";
 import { edgesOf, type Item, withPorts } from "./items.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
-import { type Area, entry, move, type Piece, type Placed, type Route, type Spot, stepped, tidy } from "./pieces.ts";
+import {
+  type Area,
+  emptyPiece,
+  entry,
+  move,
+  type Piece,
+  type Placed,
+  type Route,
+  type Spot,
+  stepped,
+  tidy,
+} from "./pieces.ts";
 import { decompose, type Edges, type Series, type Structure } from "./series.ts";
 import { textWidth } from "./text.ts";
 
@@ -19,6 +31,8 @@ interface Neighbours {
 /** Room for the line that leads from the end of a row to the next. */
 const CHANNEL = 30;
 export const TURN = 14;
+/** Line on which nothing is written. */
+const BARE = 8;
 /** Pixels of height that a row is worth beyond its own, and an empty one. */
 const ROW = 60;
 const SLACK = 60;
@@ -45,6 +59,8 @@ class Flow {
   readonly #limit: number;
   readonly #framed: boolean;
   readonly #stubs: readonly number[];
+  /** What gives the shape that it reads, where that is not written again. */
+  readonly #unwritten: ReadonlySet<number>;
   readonly #insides = new Map<Item, Area>();
   readonly #hanging: ReadonlySet<Item>;
   readonly #stretch = new Map<number, number>();
@@ -67,7 +83,9 @@ class Flow {
     const layers = items.map((item) => style.size(item, framed)).filter(({ form }) => form === "layer");
     // in frames, boxes that stand below each other have equal lines after them
     const rank = ({ shape }: Item) => shape.length;
-    this.#stubs = items.map((item) => {
+    this.#unwritten = new Set(style.terse ? items.flatMap((_, i) => (keepsShape(items, edges, i) ? [i] : [])) : []);
+    this.#stubs = items.map((item, i) => {
+      if (this.#unwritten.has(i)) return BARE;
       const alike = framed && item.role === "layer" ? items.filter((other) => rank(other) === rank(item)) : [item];
       return Math.max(...alike.map((one) => style.stub(one)));
     });
@@ -297,8 +315,10 @@ class Flow {
   #box(index: number, depth: number, branches?: Piece): Placed {
     const item = this.#items[index]!;
     const { direction, open, rim, headline } = this.#style;
-    const base = { item, index, u: 0, v: 0, depth, stub: this.#stub(index), out: 0 };
-    const label = base.stub > 0 ? this.#style.label(item) : 0;
+    const stub = this.#stub(index);
+    const written = stub > 0 && !this.#unwritten.has(index);
+    const base = { item, index, u: 0, v: 0, depth, stub, written, out: 0 };
+    const label = written ? this.#style.label(item) : 0;
     if (item.role === "block" && open) {
       const inside = this.#inside(item);
       const right = direction === "right";
@@ -340,16 +360,7 @@ class Flow {
   #parallel(branches: readonly (Series | undefined)[], around: Neighbours): Piece {
     const { lane, line } = this.#style;
     const inner = { ...around, depth: around.depth + 1 };
-    const empty = (): Piece => ({
-      boxes: [],
-      routes: new Map(),
-      length: 0,
-      before: line,
-      after: line,
-      lanes: [0],
-      zones: [],
-    });
-    const pieces = branches.map((branch) => (branch ? this.#series(branch, inner) : empty()));
+    const pieces = branches.map((branch) => (branch ? this.#series(branch, inner) : emptyPiece(0, line)));
     const length = Math.max(...pieces.map((piece) => piece.length));
     const order = pieces.map((_, i) => i);
     if (pieces.length === 2) order.sort((a, b) => pieces[a]!.length - pieces[b]!.length);
@@ -361,7 +372,7 @@ class Flow {
     const first = axes[order[0]!]!;
     const last = axes[order.at(-1)!]!;
     const axis = pieces.length === 2 ? last : (first + last) / 2;
-    const joined: Piece = { boxes: [], routes: new Map(), length, before: 0, after: 0, lanes: [], zones: [] };
+    const joined: Piece = { ...emptyPiece(length), lanes: [] };
     pieces.forEach((piece, i) => {
       const v = axes[i]! - axis;
       if (!branches[i]) {
@@ -400,4 +411,10 @@ class Flow {
       zones: [],
     };
   }
+}
+
+function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
+  const { role, shape } = items[index]!;
+  const read = edges.filter(([, to]) => to === index).map(([from]) => items[from]!.shape);
+  return role === "layer" && read.length > 0 && read.every((other) => sameShape(other, shape));
 }

@@ -14,6 +14,8 @@ export interface Style {
   readonly direction: Direction;
   /** Whether blocks are frames around what is inside, or closed boxes. */
   readonly open: boolean;
+  /** Whether shapes are written only where they change. */
+  readonly terse: boolean;
   /** Room along the flow between boxes in a row, and where lines change lanes. */
   readonly gap: number;
   readonly fork: number;
@@ -53,11 +55,12 @@ export function paramsText(params: number): string {
 }
 
 /** Boxes for a page. */
-export function pageStyle(direction: Direction, open: boolean): Style {
+export function pageStyle(direction: Direction, open: boolean, terse = false): Style {
   const label = (item: Item) => textWidth(shapeText(item.shape), FONT.text);
   return {
     direction,
     open,
+    terse,
     gap: 9,
     fork: direction === "right" ? 24 : 26,
     lane: direction === "right" ? 10 : 18,
@@ -116,6 +119,7 @@ export function layerLines(item: Item, framed: boolean): { text: string; size: n
 export const MINIATURE_STYLE: Style = {
   direction: "right",
   open: false,
+  terse: false,
   gap: 2,
   fork: 4,
   lane: 2.5,

@@ -15,8 +15,9 @@ export interface Placed {
   readonly length: number;
   readonly before: number;
   readonly after: number;
-  /** Line after the box that its shape is written on. */
+  /** Line after the box, and whether its shape is written on it. */
   readonly stub: number;
+  readonly written: boolean;
   /** Room that the box takes across, with what is written beside its stub. */
   readonly reach: number;
   /** Where the line leaves a frame, seen from its axis. */
@@ -68,6 +69,11 @@ export interface Route {
   readonly points: readonly Spot[];
   /** Whether lines of other values change lanes in the same places: curves keep them apart, where steps would not. */
   readonly tangled: boolean;
+}
+
+/** A piece without boxes: a lane of this length and half this breadth. */
+export function emptyPiece(length = 0, half = 0): Piece {
+  return { boxes: [], routes: new Map(), length, before: half, after: half, lanes: [0], zones: [] };
 }
 
 /** Where a line from this lane enters a box. */

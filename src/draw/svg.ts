@@ -148,7 +148,7 @@ function drawSmall({ form, item, x, y, width, height }: Box): string {
 
 /** A solid seen from the front and a little from above and the right; what is folded in are slices at its right. */
 function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
-  const kind = item.kind ?? "end";
+  const kind = item.kind ?? "join";
   const bands = item.folded.map((face) => face.kind);
   const body = width - BAND * bands.length;
   const rise = depth / 2;

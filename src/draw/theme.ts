@@ -104,9 +104,6 @@ export function styleSheet(theme: Theme): string {
   const kinds = Object.keys(KINDS) as Kind[];
   return [
     `${root}{${variables(palette)};font-family:${FONTS}}`,
-    ...(theme === "auto"
-      ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
-      : []),
     rule(".page", "fill", "page"),
     rule("text", "fill", "ink"),
     rule(".muted", "fill", "muted"),
@@ -133,5 +130,9 @@ export function styleSheet(theme: Theme): string {
     `${root} .outline{fill:none}`,
     `${root} .shade{fill:#000;fill-opacity:.12;stroke:none}`,
     `${root} .gleam{fill:#fff;fill-opacity:${theme === "dark" ? 0.1 : 0.4};stroke:none}`,
+    // last, as it replaces what stands above
+    ...(theme === "auto"
+      ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
+      : []),
   ].join("\n");
 }

@@ -76,7 +76,8 @@ export function report(data: ReportData): string {
           summary !== undefined && html`<details><summary>Layers</summary><pre>${summary}</pre></details>`
         }`,
       ),
-    html`<div class="pair">${section("Settings", facts(settingsOf(config)))}${section("Environment", facts(settingsOf(data.environment)))}</div>`,
+    section("Settings", facts(settingsOf(config))),
+    section("Environment", facts(settingsOf(data.environment))),
   ];
   const page = html`<!doctype html>
 <html lang="en">
@@ -137,16 +138,13 @@ function cards({ epochs, steps, classes, config }: ReportData): Html {
     best && ["Best top-1", percent(best.validation!.top1), `epoch ${best.epoch + 1}`],
     best && classes.length > 5 && ["Top-5", percent(best.validation!.top5), `epoch ${best.epoch + 1}`],
     best && ["Validation loss", best.validation!.loss.toFixed(4), `epoch ${best.epoch + 1}`],
-    last && ["Training accuracy", percent(last.train.accuracy), "last epoch"],
-    [
-      "Training loss",
-      last?.train.loss.toFixed(4) ?? steps.at(-1)?.loss.toFixed(4) ?? "–",
-      last ? "last epoch" : "last step",
-    ],
+    last
+      ? ["Training loss", last.train.loss.toFixed(4), `accuracy ${percent(last.train.accuracy)}, last epoch`]
+      : ["Training loss", steps.at(-1)?.loss.toFixed(4) ?? "–", "last step"],
     ["Epochs", `${epochs.length} / ${config.epochs}`, `${grouped(steps.at(-1)?.step ?? 0)} steps`],
     trained > 0 && ["Training time", duration(trained), last ? `${duration(seconds / epochs.length)} per epoch` : ""],
     trained > 0 && ["Speed", grouped(images / trained), "images/s"],
-    Number.isFinite(used) && ["Step at work", percent(used), "of the time; else it waits for data"],
+    Number.isFinite(used) && ["Waiting for data", percent(1 - used), "of the training time"],
   ];
   const shown = all.filter((card) => card !== undefined && card !== false);
   return html`<dl class="cards">${shown.map(([name, value, more]) => html`<div><dt>${name}</dt><dd>${value}${more !== undefined && html`<small>${more}</small>`}</dd></div>`)}</dl>`;
@@ -187,7 +185,7 @@ function courseOf({ steps, epochs }: ReportData): Html | undefined {
   const accuracy = chart({
     ...shared,
     title: "Accuracy (top-1)",
-    format: (y) => `${significant(100 * y)} %`,
+    format: (y) => `${significant(100 * y)}\u00a0%`,
     limits: [0, 1],
     series: [
       { name: "training, single steps", tone: "train", points: means(({ accuracy }) => accuracy), faint },
@@ -239,7 +237,7 @@ function epochTable({ epochs, classes }: ReportData): Html {
     ...(classes.length > 5 ? [["top-5", ({ validation }: ReportEpoch) => percent(validation?.top5)] as const] : []),
     ["seconds", ({ train }) => train.seconds.toFixed(1)],
     ["images/s", ({ train }) => grouped(train.images / train.seconds)],
-    ["step at work", ({ utilisation }) => percent(utilisation)],
+    ["waiting", ({ utilisation }) => percent(1 - utilisation)],
   ];
   const table = html`<div class="scroll"><table><thead><tr>${columns.map(([head]) => html`<th>${head}</th>`)}</tr></thead>
 <tbody>${epochs.map((epoch) => html`<tr${epoch === best && html` class="best"`}>${columns.map(([, cell]) => html`<td>${cell(epoch)}</td>`)}</tr>\n`)}</tbody></table></div>`;
@@ -251,11 +249,11 @@ function mistakes({ pictures, classes }: ReportData): Html {
   const name = (k: number) => classes[k] ?? String(k);
   const figures = pictures.map(
     ({ mistake: { sample, label, predicted, probability }, url, small }) =>
-      html`<figure title="image ${sample} of the validation images"><img class="${small ? "small" : ""}" src="${url}" alt="${name(label)}, taken for ${name(predicted)}"><figcaption><b>${name(predicted)}</b> ${percent(probability)}<small>is ${name(label)}</small></figcaption></figure>\n`,
+      html`<figure title="image ${sample} of the validation images"><img class="${small ? "small" : ""}" src="${url}" alt="${name(label)}, taken for ${name(predicted)}"><figcaption><b>${name(predicted)}</b> <span>${percent(probability)} sure</span><small>is ${name(label)}</small></figcaption></figure>\n`,
   );
-  return html`<p>What the network was surest of and wrong about: what it saw, how sure it was, and what the image shows.</p><div class="pictures">${figures}</div>`;
+  return html`<p>What the network was surest of and wrong about: what it saw in the image, how sure it was, and what the image shows.</p><div class="pictures">${figures}</div>`;
 }
 
 function facts(settings: readonly (readonly [name: string, value: string])[]): Html {
-  return html`<table class="facts"><tbody>${settings.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>`;
+  return html`<dl class="facts">${settings.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }

@@ -349,21 +349,6 @@ const memory: Case[] = [
       }
     },
   },
-  {
-    name: "gives weights back when an executable is disposed",
-    async run(setting) {
-      const engine = await setting.engine();
-      const graph = new Graph("weights");
-      const g = new Ops(graph);
-      const x = graph.input("x", "float32", ["N", 1024]);
-      graph.output("y", g.matmul(x, graph.parameter("w", "float32", [1024, 1024])));
-      const weights = new Map([["w", zeros("float32", [1024, 1024])]]);
-      const feeds = { x: zeros("float32", [1, 1024]) };
-      const once = () =>
-        using(engine.compile(graph, { weights }), async (executable) => (await executable.run(feeds)).y!.dispose());
-      await assertNoLeak(setting, once, 10, 4 * MiB);
-    },
-  },
 ];
 
 /** Learning rate and seed of the images, the same as in reference.py. */

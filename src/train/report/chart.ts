@@ -89,12 +89,12 @@ export function chart({ title, xTitle, series, format, xRange, limits, mark }: C
     ];
   });
   return html`<figure class="chart"><figcaption>${title}</figcaption>
-<div class="legend">${shown.map(({ name, tone, faint }) => html`<span class="${tone} ${faint ? "faint" : ""}">${name}</span>`)}</div>
+<div class="legend">${shown.length > 1 && shown.map(({ name, tone, faint }) => html`<span class="${tone} ${faint ? "faint" : ""}">${name}</span>`)}</div>
 <div class="plot"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="${description(title, shown, format)}">
 <path class="grid" d="${yTicks.map((y) => `M0 ${Y(y)}h100`).join("")}"/>${lines}</svg>
 ${yTicks.map((y) => html`<span class="y" style="top:${Y(y)}%">${format(y)}</span>`)}
 ${ticks(x0, x1, 6).map((x) => html`<span class="x" style="left:${X(x)}%">${x}</span>`)}
-${mark && html`<span class="mark ${X(mark.at[0]) > 50 ? "left" : "right"}" style="left:${X(mark.at[0])}%;top:${Y(mark.at[1])}%"><b>${mark.text}</b></span>`}
+${mark && html`<span class="mark ${X(mark.at[0]) > 50 ? "left" : "right"} ${Y(mark.at[1]) < 50 ? "below" : "above"}" style="left:${X(mark.at[0])}%;top:${Y(mark.at[1])}%"><b>${mark.text}</b></span>`}
 ${columns(shown, X, Y, xTitle, format)}</div>
 <div class="x-title">${xTitle}</div></figure>`;
 }

@@ -9,7 +9,7 @@ const SHOWN = 20;
 export type ClassCounts = Pick<Evaluation, "confusion"> & { readonly perClass: readonly (number | null)[] };
 
 export const percent = (share: number | null | undefined): string =>
-  share == null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)} %`;
+  share == null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
 
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
 
@@ -63,7 +63,7 @@ export function recallOf({ perClass, confusion }: ClassCounts, classes: readonly
     .sort((a, b) => (a.images === 0 ? 2 : a.recall!) - (b.images === 0 ? 2 : b.recall!))
     .map(
       ({ name, recall, images }) =>
-        html`<div class="bar"><span>${name}</span><meter min="0" max="1" value="${images === 0 ? 0 : recall!}" title="${Math.round((recall ?? 0) * images)} of ${images} images"></meter><b>${percent(recall)}</b></div>`,
+        html`<div class="bar"><span>${name}</span><i style="--share:${images === 0 ? 0 : (100 * recall!).toFixed(1)}%" title="${Math.round((recall ?? 0) * images)} of ${images} images"></i><b>${percent(recall)}</b></div>`,
     );
   const rest = rows.slice(SHOWN);
   return html`<p>The share of each class that was found, the worst first.</p><div class="bars">${rows.slice(0, SHOWN)}</div>

@@ -16,8 +16,8 @@ section{margin-top:16px;padding:18px 20px;background:var(--card);border:1px soli
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 16px}
 .scroll{overflow-x:auto}
 .note{border-left:4px solid var(--validation)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;margin:20px 0 0}
-.cards div{padding:12px 16px;background:var(--card);border:1px solid var(--rule);border-radius:12px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(140px,22%),1fr));gap:12px;margin:20px 0 0}
+.cards div{padding:12px 16px;min-width:0;background:var(--card);border:1px solid var(--rule);border-radius:12px}
 .cards div:first-child{border-color:var(--validation)}
 dt{color:var(--muted);font-size:.8rem}
 dd{margin:0;font-size:1.5rem;line-height:1.3;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -42,8 +42,8 @@ path.train{stroke:var(--train)}path.validation{stroke:var(--validation)}path.rat
 .x-title{margin:-4px 12px 0 52px;text-align:center;font-size:.75rem;color:var(--muted)}
 .mark{position:absolute;width:0;height:0}
 .mark::before{content:"";position:absolute;left:-7px;top:-7px;width:14px;height:14px;border:2px solid var(--validation);border-radius:50%}
-.mark b{position:absolute;bottom:9px;font-size:.8rem;white-space:nowrap;color:var(--validation)}
-.mark.left b{right:-7px}.mark.right b{left:-7px}
+.mark b{position:absolute;bottom:9px;padding:0 4px;font-size:.8rem;white-space:nowrap;color:var(--validation)}
+.mark.below b{bottom:auto;top:9px}.mark.left b{right:-11px}.mark.right b{left:-11px}
 .column{position:absolute;top:0;bottom:0}
 .column .guide,.column .point,.values{display:none;position:absolute;pointer-events:none}
 .column:hover>*{display:block}
@@ -71,25 +71,23 @@ tr.best td{color:var(--validation);font-weight:600}
 .bar{display:grid;grid-template-columns:minmax(0,9em) 1fr 4.2em;align-items:center;gap:10px;padding:3px 0;font-size:.875rem}
 .bar span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;text-align:right}
 .bar b{font-weight:500;text-align:right;font-variant-numeric:tabular-nums}
-meter{width:100%;height:10px;border:0;border-radius:5px;background:var(--grid);-webkit-appearance:none;appearance:none}
-meter::-webkit-meter-inner-element{display:block}
-meter::-webkit-meter-bar{height:10px;border:0;border-radius:5px;background:var(--grid)}
-meter::-webkit-meter-optimum-value{border-radius:5px;background:var(--train)}
-meter::-moz-meter-bar{border-radius:5px;background:var(--train)}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(108px,1fr));gap:16px 12px}
+.bar i{height:10px;border-radius:5px;background:var(--grid);overflow:hidden}
+.bar i::before{content:"";display:block;width:var(--share);height:100%;background:var(--train)}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:16px 12px}
 .pictures figure{margin:0;min-width:0}
 .pictures img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--page);border-radius:8px}
 .pictures img.small{image-rendering:pixelated}
 .pictures figcaption{margin-top:5px;font-size:.8rem;line-height:1.35;overflow-wrap:anywhere}
-.pictures b{color:var(--validation)}
+.pictures b{color:var(--validation)}.pictures b,.pictures span{display:block}
 .pictures small{display:block;font-size:.8rem;color:var(--muted)}
 details{margin-top:12px}
 summary{cursor:pointer;color:var(--muted)}
 pre{margin:10px 0 0;overflow-x:auto;font:12px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .drawing{overflow-x:auto;text-align:center}
-.facts{width:100%;table-layout:fixed}
-.facts th,.facts td{text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere}
-.facts th{width:40%;padding-left:0}
+.facts{margin:0;columns:2 380px;column-gap:32px;font-size:.875rem}
+.facts div{display:grid;grid-template-columns:minmax(0,11em) minmax(0,1fr);gap:12px;padding:4px 0;border-bottom:1px solid var(--grid);break-inside:avoid}
+.facts dd{font-size:inherit;line-height:inherit;white-space:normal;overflow-wrap:anywhere}
+.facts dt{font-size:inherit;overflow-wrap:anywhere}
 footer{margin-top:24px;font-size:.8rem;color:var(--muted)}
 code{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 @media (max-width:480px){main{padding:18px 10px 32px}section{padding:14px 12px}h1{font-size:1.4rem}dd{font-size:1.25rem}.plot{margin-left:44px}}

@@ -7,19 +7,14 @@ import { fromBytes, type TensorData, tensor } from "../../../src/graph/index.ts"
 import { crossEntropy, type Tensor, trace } from "../../../src/nn/index.ts";
 import type { OnnxModule } from "../../../src/onnx/index.ts";
 import { readOnnx, readOnnxModule } from "../../../src/onnx/node.ts";
-import { sgd } from "../../../src/optim/index.ts";
 import { differentiate } from "../../../src/passes/index.ts";
 import { summarize } from "../../../src/summary/index.ts";
-import { TrainingStep } from "../../../src/train/step.ts";
-import { difference, engine, normal, runFile, runGraph } from "../../onnx/support.ts";
+import { difference, normal, runFile, runGraph } from "../../onnx/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 
 const FORWARD_TOLERANCE = 1e-5;
 /** Relative norm of the difference. */
 const GRADIENT_TOLERANCE = 1e-3;
-const LOSS_TOLERANCE = 1e-3;
-/** Of weights and running statistics after all steps, in relative norm. */
-const STATE_TOLERANCE = 2e-3;
 
 const NETWORKS = ["resnet18", "mobilenet_v2", "squeezenet1_1", "densenet121"] as const;
 const TRAINED = ["resnet18", "mobilenet_v2"] as const;
@@ -58,7 +53,7 @@ import numpy as np
 import torch, torchvision
 import torch.nn.functional as F
 folder, name = sys.argv[1:3]
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 net = getattr(torchvision.models, name)(num_classes=${CLASSES})
 net.load_state_dict(torch.load(f"{folder}/{name}.pth"))
 data = np.frombuffer(sys.stdin.buffer.read(), np.float32)
@@ -213,29 +208,6 @@ describe.skipIf(pythonSkipReason("torch", "torchvision", "onnx") !== undefined)(
       expect(trained.map((value) => value.name).sort()).toEqual([...wanted.gradients.keys()].sort());
       for (const [key, gradient] of wanted.gradients) {
         expect(relativeNorm(results[`d ${key}`]!, gradient), key).toBeLessThan(GRADIENT_TOLERANCE);
-      }
-    }, 120_000);
-
-    it("trains as PyTorch trains it, running statistics included", async () => {
-      model.train();
-      const step = await TrainingStep.create(model, {
-        engine,
-        input: ["N", 3, SIZE, SIZE],
-        optimizer: sgd({ momentum: 0.9 }),
-        dropout: false,
-      });
-      try {
-        for (const loss of wanted.losses) {
-          const result = await step.run({ input: x, target }, 0.01);
-          expect(Math.abs(result.loss / loss - 1)).toBeLessThan(LOSS_TOLERANCE);
-        }
-        const weights = await step.weights();
-        expect([...weights.keys()].sort()).toEqual([...wanted.state.keys()].sort());
-        for (const [key, value] of wanted.state) {
-          expect(relativeNorm(weights.get(key)!, value), key).toBeLessThan(STATE_TOLERANCE);
-        }
-      } finally {
-        await step.dispose();
       }
     }, 120_000);
   });
