@@ -1,7 +1,7 @@
 import type { Evaluation, Mistake } from "./evaluate.ts";
 import type { EpochEvent, StepEvent } from "./events.ts";
 import { chart, type Point } from "./report/chart.ts";
-import { confusionOf, percent, recallOf } from "./report/classes.ts";
+import { confusionOf, isWide, percent, recallOf } from "./report/classes.ts";
 import { type Html, html, trusted } from "./report/html.ts";
 import { settingsOf } from "./report/settings.ts";
 import { STYLE } from "./report/style.ts";
@@ -44,9 +44,6 @@ export interface ReportData {
 const MAX_POINTS = 300;
 /** With more epochs, their table is folded. */
 const MAX_OPEN_EPOCHS = 12;
-/** With more classes, the confusion matrix takes the width of the page. */
-const MAX_NARROW_CLASSES = 12;
-
 /**
  * A training as one page that needs nothing else: no script, no network. Light or dark as the reader's system is.
  *
@@ -60,14 +57,8 @@ export function report(data: ReportData): string {
     notes.map((note) => html`<section class="note"><p>${note}</p></section>`),
     courseOf(data),
     epochs.length > 0 && section("Epochs", epochTable(data)),
-    evaluation && [
-      classes.length > MAX_NARROW_CLASSES
-        ? [
-            section(`Confusion${after}`, confusionOf(evaluation, classes)),
-            section("Classes", recallOf(evaluation, classes)),
-          ]
-        : html`<div class="pair">${section(`Confusion${after}`, confusionOf(evaluation, classes))}${section("Classes", recallOf(evaluation, classes))}</div>`,
-    ],
+    evaluation &&
+      html`<div class="${isWide(evaluation.confusion.length) ? "" : "pair"}">${section(`Confusion${after}`, confusionOf(evaluation, classes))}${section("Classes", recallOf(evaluation, classes))}</div>`,
     pictures.length > 0 && section("Worst mistakes", mistakes(data)),
     network &&
       section(

@@ -8,7 +8,7 @@ import { numel } from "../../src/graph/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS, NaiveInception } from "../../src/models/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";
 import { problems, tooSmall } from "./checks.ts";
-import { networkOfPlan, networks, ResNet, tangleOf, tangles } from "./networks.ts";
+import { networkOfPlan, networks, ResNet, TwoInputs, tangleOf, tangles } from "./networks.ts";
 
 const LEVELS = ["block", "layer"] as const;
 const IMAGE = [1, 3, 16, 16];
@@ -167,6 +167,13 @@ describe("what is drawn", () => {
     const sums = titled(drawn, "+");
     expect(sums.length).toBe(6);
     for (const { item } of sums) expect(drawn.wires.filter(({ to }) => to === item).length).toBe(2);
+  });
+
+  it.each(LEVELS)("several inputs and outputs, level %s", (level) => {
+    const drawn = sceneOf(trace(new TwoInputs(), { image: [1, 3, 32, 32], depth: [1, 1, 32, 32] }), { level });
+    expect(problems(drawn)).toEqual([]);
+    const ends = drawn.boxes.filter(({ form }) => form === "end").map(({ item }) => item.title);
+    expect(ends.sort()).toEqual(["depth", "features", "image", "segmentation"]);
   });
 
   it("networks whose modules are not known are drawn from their operators alone", () => {

@@ -213,3 +213,20 @@ export class ResNet extends Module<Tensor> {
     return this.fc.call(this.pool.call(y).flatten(1));
   }
 }
+
+/** Two images that are seen apart and together, with an output for each way. */
+export class TwoInputs extends Module {
+  readonly colour = new Sequential(
+    new Conv2d(3, 8, 3, { padding: 1 }),
+    new ReLU(),
+    new Conv2d(8, 8, 1),
+    new MaxPool2d(2),
+  );
+  readonly depth = new Conv2d(1, 8, 5, { padding: 2, stride: 2 });
+  readonly head = new Conv2d(16, 21, 1);
+
+  forward(image: Tensor, depth: Tensor): Record<string, Tensor> {
+    const [x, y] = [this.colour.call(image), this.depth.call(depth)];
+    return { segmentation: this.head.call(cat([x, y], 1)), features: x.add(y).relu() };
+  }
+}

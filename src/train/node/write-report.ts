@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import sharp from "sharp";
 import { openCheckpoint, writeAtomically } from "../../checkpoint/node.ts";
 import { type Dataset, type LocateOptions, toInterleaved } from "../../data/node.ts";
@@ -35,7 +35,7 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
     shownNetwork(run, options, evaluation, data),
   );
   const page = report({
-    title: `${config.model} on ${data?.validation.name ?? config.data}`,
+    title: `${basename(config.model)} on ${data?.validation.name ?? basename(config.data)}`,
     state,
     time,
     config,
@@ -73,12 +73,17 @@ async function shownNetwork(
   const side = config.inputSize ?? height;
   if (side === undefined) throw new Error("the size of its input is not known");
   const input = [1, channels, side, side];
-  return { summary: renderText(summarize(model, { input })), drawing: draw(model, { input, title: config.model }) };
+  return {
+    summary: renderText(summarize(model, { input })),
+    drawing: draw(model, { input, title: basename(config.model) }),
+  };
 }
 
 /** What the best weights say of the images they were trained on. */
 async function trainedImages(dir: string): Promise<{ channels: number; height: undefined }> {
-  const file = await openCheckpoint(join(dir, RUN_FILES.best));
+  const path = join(dir, RUN_FILES.best);
+  if (!existsSync(path)) throw new Error(`neither the data set nor ${RUN_FILES.best} is there to tell its input`);
+  const file = await openCheckpoint(path);
   await file.close();
   const channels = Number(file.metadata.inChannels);
   if (!Number.isInteger(channels)) throw new Error(`${RUN_FILES.best} does not say how many channels its images have`);

@@ -1,8 +1,8 @@
 import type { Evaluation } from "../evaluate.ts";
 import { type Html, html } from "./html.ts";
 
-/** With more classes, numbers in a matrix are too small to read. */
-const MAX_MATRIX = 20;
+/** With more classes, numbers in a matrix are too small to read, and with more than the first number it takes a page's width. */
+const [MAX_NARROW_MATRIX, MAX_MATRIX] = [12, 20];
 /** Lists of classes and of pairs end here, and go on where the reader asks. */
 const SHOWN = 20;
 
@@ -12,6 +12,9 @@ export const percent = (share: number | null | undefined): string =>
   share == null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
 
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
+
+/** Whether the confusion takes the width of a page. */
+export const isWide = (classes: number): boolean => classes > MAX_NARROW_MATRIX && classes <= MAX_MATRIX;
 
 /** What was taken for what: a matrix for a few classes, the most frequent mistakes for many. */
 export function confusionOf({ confusion }: ClassCounts, classes: readonly string[]): Html {
@@ -52,7 +55,7 @@ function pairs(confusion: readonly (readonly number[])[], classes: readonly stri
     return html`<tr><td>${name(label)}</td><td>${name(predicted)}</td><td>${count} of ${total}</td><td>${percent(count / total)}</td></tr>`;
   });
   return html`<p>The pairs that were confused most.</p>
-<div class="scroll"><table><thead><tr><th>the image shows</th><th>taken for</th><th>images</th><th>share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+<div class="scroll"><table class="names"><thead><tr><th>the image shows</th><th>taken for</th><th>images</th><th>share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 /** Which share of each class was found, the worst first. */

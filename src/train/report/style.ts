@@ -4,7 +4,7 @@ export const STYLE = `
 --train:#2f6fd0;--validation:#c9541a;--rate:#1f8f8a;--right:47 111 208;--wrong:201 84 26;--on-full:#fff}
 @media (prefers-color-scheme:dark){:root{--page:#0a0e13;--card:#0f141b;--ink:#e8edf3;--muted:#9aa7b6;--rule:#303b4a;--grid:#1f2833;
 --train:#6ea3f2;--validation:#f0935a;--rate:#4cc3be;--right:78 136 224;--wrong:214 104 48;--on-full:#fff}}
-*{box-sizing:border-box}
+*,*::before{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:1120px;margin:0 auto;padding:28px 16px 48px}
@@ -16,6 +16,7 @@ section{margin-top:16px;padding:18px 20px;background:var(--card);border:1px soli
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 16px}
 .scroll{overflow-x:auto}
 .note{border-left:4px solid var(--validation)}
+.note p{margin:0;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(140px,22%),1fr));gap:12px;margin:20px 0 0}
 .cards div{padding:12px 16px;min-width:0;background:var(--card);border:1px solid var(--rule);border-radius:12px}
 .cards div:first-child{border-color:var(--validation)}
@@ -57,6 +58,7 @@ path.train{stroke:var(--train)}path.validation{stroke:var(--validation)}path.rat
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:4px 12px;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
 th:first-child,td:first-child{padding-left:0}
+.names :is(th,td):nth-child(-n+2){text-align:left}
 th{font-weight:500;color:var(--muted)}
 tr.best td{color:var(--validation);font-weight:600}
 .matrix{border-collapse:separate;border-spacing:2px;font-size:.8rem}
