@@ -49,11 +49,17 @@ describe("summary", () => {
   test("of VGG16 allocates no weights: 150 MB at most, within a second of computing", () => {
     // reported by the process itself when it ends
     const report = "process.on('exit', () => process.stderr.write(JSON.stringify(process.resourceUsage())))";
-    const { stderr, status } = convnets(["summary", "vgg16"], { node: ["--import", `data:text/javascript,${report}`] });
-    expect(status).toBe(0);
-    const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(stderr) as NodeJS.ResourceUsage;
-    expect(maxRSS / 1000).toBeLessThan(150);
-    expect((userCPUTime + systemCPUTime) / 1e6).toBeLessThan(1);
+    const runs = [1, 2, 3].map(() => {
+      const { stderr, status } = convnets(["summary", "vgg16"], {
+        node: ["--import", `data:text/javascript,${report}`],
+      });
+      expect(status).toBe(0);
+      return JSON.parse(stderr) as NodeJS.ResourceUsage;
+    });
+    expect(Math.max(...runs.map(({ maxRSS }) => maxRSS / 1000))).toBeLessThan(150);
+    // the quickest: a busy machine slows computing too
+    const seconds = runs.map(({ userCPUTime, systemCPUTime }) => (userCPUTime + systemCPUTime) / 1e6);
+    expect(Math.min(...seconds)).toBeLessThan(1);
   });
 });
 
