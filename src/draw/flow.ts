@@ -1,5 +1,4 @@
-import { sameShape } from "../graph/index.ts";
-import { edgesOf, type Item, withPorts } from "./items.ts";
+import { edgesOf, type Item, keepsShape, withPorts } from "./items.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
 import {
@@ -14,6 +13,7 @@ import {
   stepped,
   tidy,
 } from "./pieces.ts";
+import { breakRows } from "./rows.ts";
 import { decompose, type Edges, type Series, type Structure } from "./series.ts";
 import { textWidth } from "./text.ts";
 
@@ -22,20 +22,11 @@ import { textWidth } from "./text.ts";
  * one after the other, what runs in parallel beside each other; tangles are laid out in layers; long rows are broken.
  */
 
-interface Neighbours {
-  readonly previous: number;
-  readonly next: number;
-  readonly depth: number;
-}
-
 /** Room for the line that leads from the end of a row to the next. */
 const CHANNEL = 30;
 export const TURN = 14;
 /** Line on which nothing is written. */
 const BARE = 8;
-/** Pixels of height that a row is worth beyond its own, and an empty one. */
-const ROW = 60;
-const SLACK = 60;
 /** Share of a row that a frame may take which hangs on the trunk. */
 const HANGING = 0.37;
 /** The most that a line is made longer for the sake of even rows. */
@@ -86,7 +77,8 @@ class Flow {
     this.#unwritten = new Set(style.terse ? items.flatMap((_, i) => (keepsShape(items, edges, i) ? [i] : [])) : []);
     this.#stubs = items.map((item, i) => {
       if (this.#unwritten.has(i)) return BARE;
-      const alike = framed && item.role === "layer" ? items.filter((other) => rank(other) === rank(item)) : [item];
+      const alike =
+        framed && !style.terse && item.role === "layer" ? items.filter((other) => rank(other) === rank(item)) : [item];
       return Math.max(...alike.map((one) => style.stub(one)));
     });
     this.#layer = {
@@ -184,10 +176,7 @@ class Flow {
     return points;
   }
 
-  /**
-   * The trunk in rows no longer than the limit where that can be, broken so that the whole is least high, by dynamic
-   * programming from the end. Room that is left at the end of a row counts a little, so that rows come out even.
-   */
+  /** The trunk in rows, no longer than the limit where that can be. */
   #rows(): Series[] {
     if (this.#limit === Infinity) return [this.#trunk];
     // rows break after an item, but not at the ports of a frame
@@ -199,21 +188,11 @@ class Flow {
       else cells.at(-1)!.push(part);
       open = part.kind === "item" && !isPort(part);
     }
-    const best: { cost: number; end: number }[] = [];
-    best[cells.length] = { cost: 0, end: cells.length };
-    for (let start = cells.length - 1; start >= 0; start--) {
-      for (let end = start + 1; end <= cells.length; end++) {
-        const { length, before, after } = this.#row(cells.slice(start, end).flat(), start > 0);
-        if (length > this.#limit && end > start + 1) break;
-        const slack = end === cells.length ? 0 : Math.max(0, 1 - length / this.#limit);
-        const cost = before + after + ROW + SLACK * slack ** 2 + best[end]!.cost;
-        if (cost < (best[start]?.cost ?? Infinity)) best[start] = { cost, end };
-      }
-    }
-    const rows: Series[] = [];
-    for (let start = 0; start < cells.length; start = best[start]!.end)
-      rows.push(cells.slice(start, best[start]!.end).flat());
-    return rows;
+    const starts = breakRows(cells.length, this.#limit, (start, end) => {
+      const { length, before, after } = this.#row(cells.slice(start, end).flat(), start > 0);
+      return { length, height: before + after };
+    });
+    return starts.map((start, i) => cells.slice(start, starts[i + 1]).flat());
   }
 
   /** A stretch of the trunk with what hangs on it. */
@@ -251,7 +230,7 @@ class Flow {
   }
 
   #series(parts: Series, { previous, next, depth }: Neighbours): Piece {
-    const piece: Piece = { boxes: [], routes: new Map(), length: 0, before: 0, after: 0, lanes: [0], zones: [] };
+    const piece = emptyPiece();
     const cut = (part: Structure | undefined, otherwise: number) => (part?.kind === "item" ? part.item : otherwise);
     parts.forEach((part, i) => {
       const before = parts[i - 1];
@@ -411,10 +390,4 @@ class Flow {
       zones: [],
     };
   }
-}
-
-function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
-  const { role, shape } = items[index]!;
-  const read = edges.filter(([, to]) => to === index).map(([from]) => items[from]!.shape);
-  return role === "layer" && read.length > 0 && read.every((other) => sameShape(other, shape));
 }

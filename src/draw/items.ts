@@ -1,8 +1,8 @@
 import type { Shape, Value } from "../graph/index.ts";
-import { numel } from "../graph/index.ts";
+import { numel, sameShape } from "../graph/index.ts";
 import { type Face, faceOf, flattens, type Kind, mapSize, perSample } from "./layers.ts";
 import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
-import { decompose } from "./series.ts";
+import { decompose, type Edges } from "./series.ts";
 
 /** How much is shown: a box for each block, or for each layer. */
 export type Level = "block" | "layer";
@@ -51,6 +51,12 @@ export function edgesOf(items: readonly Item[]): (readonly [number, number])[] {
   return items.flatMap(({ reads }, to) =>
     [...new Set(reads.flatMap((value) => makers.get(value) ?? []))].map((from) => [from, to] as const),
   );
+}
+
+/** Whether a layer gives the shape of one that it reads. */
+export function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
+  const { role, shape } = items[index]!;
+  return role === "layer" && edges.some(([from, to]) => to === index && sameShape(items[from]!.shape, shape));
 }
 
 /** What is inside a block, between the ports at which it is entered and left. */

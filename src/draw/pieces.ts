@@ -65,6 +65,13 @@ export interface Zone {
   readonly after: number;
 }
 
+/** Items between which a piece lies, and how deep in branches. */
+export interface Neighbours {
+  readonly previous: number;
+  readonly next: number;
+  readonly depth: number;
+}
+
 export interface Route {
   readonly points: readonly Spot[];
   /** Whether lines of other values change lanes in the same places: curves keep them apart, where steps would not. */
