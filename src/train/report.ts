@@ -192,16 +192,18 @@ function courseOf({ steps, epochs }: ReportData): Html | undefined {
     title: "Learning rate",
     format: significant,
     limits: [0, Number.POSITIVE_INFINITY],
-    series: [{ name: "", tone: "rate", points: means(({ lr }) => lr) }],
+    whole: true,
+    series: [{ name: "rate", tone: "rate", points: means(({ lr }) => lr) }],
   });
   const speed = chart({
     ...shared,
     title: "Images per second",
     format: grouped,
     limits: [0, Number.POSITIVE_INFINITY],
+    whole: true,
     series: [
       {
-        name: "",
+        name: "images/s",
         tone: "train",
         points: means(
           ({ images }) => images,

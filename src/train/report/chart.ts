@@ -21,8 +21,10 @@ export interface ChartOptions {
   readonly format: (y: number) => string;
   /** Ends of the x axis. */
   readonly xRange: readonly [number, number];
-  /** Values below and above which the y axis never reaches. */
-  readonly limits?: readonly [number, number];
+  /** Values that the y axis never goes beyond. */
+  readonly limits: readonly [least: number, most: number];
+  /** Whether the y axis begins at its least value in any case. */
+  readonly whole?: boolean;
   /** A point to point at. */
   readonly mark?: { readonly at: Point; readonly text: string };
 }
@@ -41,24 +43,26 @@ function roundStep(atLeast: number): number {
   return ([1, 2, 5].find((factor) => factor * power >= atLeast * (1 - 1e-9)) ?? 10) * power;
 }
 
-/** Ends of the y axis: round numbers around all that is read off; zero where it is not far. */
-function yRange(series: readonly Series[], [least, most]: readonly [number, number]): [number, number] {
-  const read = series.filter(({ faint }) => !faint).flatMap(({ points }) => points.map(([, y]) => y));
-  const faint = series.filter(({ faint }) => faint).flatMap(({ points }) => points.map(([, y]) => y));
+/** Ends of the y axis: round numbers around all that is read off; the least possible value where it is not far. */
+function yRange(series: readonly Series[], { limits: [least, most], whole }: ChartOptions): [number, number] {
+  const values = (faint: boolean) =>
+    series.filter((one) => (one.faint ?? false) === faint).flatMap(({ points }) => points.map(([, y]) => y));
   // peaks of single steps may be cut off, so that they do not press everything else flat
-  const [low5, high5] = [quantile(faint, 0.02), quantile(faint, 0.98)];
-  let [low, high] = [Math.min(...read, low5), Math.max(...read, high5)];
-  if (low === high) [low, high] = low === 0 ? [0, 1] : [Math.min(low / 2, low * 1.5), Math.max(low / 2, low * 1.5)];
-  if (low > 0 && low < 0.4 * high) low = 0;
+  const all = [...values(false), ...trimmed(values(true))];
+  let [low, high] = [Math.min(...all), Math.max(...all)];
+  if (whole || (low > least && low - least < 0.4 * (high - least))) low = least;
+  // a range that is too narrow would show nothing but noise, and its labels would be all alike
+  const missing = Math.max(0.01 * Math.abs(high), 1e-9) - (high - low);
+  if (missing > 0) [low, high] = [Math.max(least, low - missing / 2), high + missing / 2];
   const step = roundStep((high - low) / 5);
   const [bottom, top] = [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
   return [Math.max(least, bottom), Math.min(most, top)];
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  // an empty list has no part in a minimum or maximum
-  return sorted[Math.round(share * (sorted.length - 1))] ?? (share < 0.5 ? Number.POSITIVE_INFINITY : -Infinity);
+/** Without the lowest and the highest fiftieth. */
+function trimmed(values: readonly number[]): number[] {
+  const cut = Math.floor(values.length / 50);
+  return [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
 }
 
 /** Columns in which the values are shown at most; more would be thinner than a pointer. */
@@ -68,13 +72,14 @@ const MAX_COLUMNS = 200;
  * Lines over a common axis. Lengths are shares of the width and height that the page gives, so that text and strokes keep their
  * size on a phone; the values at a place are shown where the pointer is.
  */
-export function chart({ title, xTitle, series, format, xRange, limits, mark }: ChartOptions): Html | undefined {
+export function chart(options: ChartOptions): Html | undefined {
+  const { title, xTitle, series, format, xRange, mark } = options;
   const shown = series
     .map((one) => ({ ...one, points: one.points.filter(([, y]) => Number.isFinite(y)) }))
     .filter(({ points }) => points.length > 0);
   if (shown.length === 0) return undefined;
   const [x0, x1] = xRange;
-  const [y0, y1] = yRange(shown, limits ?? [-Infinity, Infinity]);
+  const [y0, y1] = yRange(shown, options);
   const X = (x: number) => round((100 * (x - x0)) / (x1 - x0));
   const Y = (y: number) => round(100 - (100 * (Math.min(Math.max(y, y0), y1) - y0)) / (y1 - y0));
 

@@ -22,7 +22,7 @@ section{margin-top:16px;padding:18px 20px;background:var(--card);border:1px soli
 .cards div:first-child{border-color:var(--validation)}
 dt{color:var(--muted);font-size:.8rem}
 dd{margin:0;font-size:1.5rem;line-height:1.3;font-variant-numeric:tabular-nums;white-space:nowrap}
-dd small{display:block;font-size:.8rem;color:var(--muted)}
+dd small{display:block;white-space:normal;font-size:.8rem;color:var(--muted)}
 .chart{margin:0}
 .chart figcaption{font-weight:600}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;min-height:1.5em;font-size:.8rem;color:var(--muted)}
@@ -87,11 +87,12 @@ summary{cursor:pointer;color:var(--muted)}
 pre{margin:10px 0 0;overflow-x:auto;font:12px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .drawing{overflow-x:auto;text-align:center}
 .facts{margin:0;columns:2 380px;column-gap:32px;font-size:.875rem}
-.facts div{display:grid;grid-template-columns:minmax(0,11em) minmax(0,1fr);gap:12px;padding:4px 0;border-bottom:1px solid var(--grid);break-inside:avoid}
+.facts div{display:grid;grid-template-columns:minmax(0,12em) minmax(0,1fr);gap:12px;padding:4px 0;border-bottom:1px solid var(--grid);break-inside:avoid}
 .facts dd{font-size:inherit;line-height:inherit;white-space:normal;overflow-wrap:anywhere}
 .facts dt{font-size:inherit;overflow-wrap:anywhere}
 footer{margin-top:24px;font-size:.8rem;color:var(--muted)}
 code{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+@media (max-width:700px){.drawing{text-align:left}.drawing svg{max-width:none!important}.facts div{grid-template-columns:minmax(0,9.5em) minmax(0,1fr)}}
 @media (max-width:480px){main{padding:18px 10px 32px}section{padding:14px 12px}h1{font-size:1.4rem}dd{font-size:1.25rem}.plot{margin-left:44px}}
 @media print{section{break-inside:avoid}.column{display:none}}
 `;
