@@ -6,6 +6,7 @@ import {
   emptyPiece,
   entry,
   move,
+  type Neighbours,
   type Piece,
   type Placed,
   type Route,
