@@ -26,10 +26,7 @@ export interface ReportData {
   readonly steps: readonly ReportStep[];
   readonly epochs: readonly ReportEpoch[];
   /** The evaluation that is shown in detail, and after which epoch it was made, from 0. */
-  readonly evaluation?: Omit<Evaluation, "perClass"> & {
-    readonly perClass: readonly (number | null)[];
-    readonly epoch?: number;
-  };
+  readonly evaluation?: Pick<Evaluation, "confusion"> & { readonly epoch?: number };
   /** Pictures of the worst mistakes as data URLs; small ones are shown pixel by pixel. */
   readonly pictures: readonly { readonly mistake: Mistake; readonly url: string; readonly small?: boolean }[];
   /** torchinfo's table. */
@@ -120,11 +117,14 @@ function bestOf(epochs: readonly ReportEpoch[]) {
 function cards({ epochs, steps, classes, config }: ReportData): Html {
   const best = bestOf(epochs);
   const last = epochs.at(-1);
-  const sum = (of: (epoch: ReportEpoch) => number) => epochs.reduce((total, epoch) => total + of(epoch), 0);
-  const seconds = sum(({ train }) => train.seconds);
-  const trained = seconds || steps.reduce((total, step) => total + step.seconds, 0);
-  const images = sum(({ train }) => train.images) || steps.reduce((total, step) => total + step.images, 0);
-  const used = sum(({ train, utilisation }) => utilisation * train.seconds) / seconds;
+  const sum = <T>(list: readonly T[], of: (item: T) => number) => list.reduce((total, item) => total + of(item), 0);
+  // an epoch that was resumed has seen all its images, but not in the seconds since then: steps know better
+  const measured = steps.length > 0 ? steps : epochs.map(({ train }) => train);
+  const seconds = sum(measured, (part) => part.seconds);
+  const images = sum(measured, (part) => part.images);
+  const perEpoch = last && `${duration((seconds / images) * last.train.images)} per epoch`;
+  const waited = sum(epochs, ({ train, utilisation }) => (1 - utilisation) * train.seconds);
+  const share = waited / sum(epochs, ({ train }) => train.seconds);
   const all: (readonly [name: string, value: string, more?: string] | undefined | false)[] = [
     best && ["Best top-1", percent(best.validation!.top1), `epoch ${best.epoch + 1}`],
     best && classes.length > 5 && ["Top-5", percent(best.validation!.top5), `epoch ${best.epoch + 1}`],
@@ -133,9 +133,9 @@ function cards({ epochs, steps, classes, config }: ReportData): Html {
       ? ["Training loss", last.train.loss.toFixed(4), `accuracy ${percent(last.train.accuracy)}, last epoch`]
       : ["Training loss", steps.at(-1)?.loss.toFixed(4) ?? "–", "last step"],
     ["Epochs", `${epochs.length} / ${config.epochs}`, `${grouped(steps.at(-1)?.step ?? 0)} steps`],
-    trained > 0 && ["Training time", duration(trained), last ? `${duration(seconds / epochs.length)} per epoch` : ""],
-    trained > 0 && ["Speed", grouped(images / trained), "images/s"],
-    Number.isFinite(used) && ["Waiting for data", percent(1 - used), "of the training time"],
+    seconds > 0 && ["Training time", duration(seconds), perEpoch ?? ""],
+    seconds > 0 && ["Speed", grouped(images / seconds), "images/s"],
+    Number.isFinite(share) && ["Waiting for data", percent(share), "of the training time"],
   ];
   const shown = all.filter((card) => card !== undefined && card !== false);
   return html`<dl class="cards">${shown.map(([name, value, more]) => html`<div><dt>${name}</dt><dd>${value}${more !== undefined && html`<small>${more}</small>`}</dd></div>`)}</dl>`;

@@ -6,10 +6,10 @@ const [MAX_NARROW_MATRIX, MAX_MATRIX] = [12, 20];
 /** Lists of classes and of pairs end here, and go on where the reader asks. */
 const SHOWN = 20;
 
-export type ClassCounts = Pick<Evaluation, "confusion"> & { readonly perClass: readonly (number | null)[] };
+type Counts = Pick<Evaluation, "confusion">;
 
-export const percent = (share: number | null | undefined): string =>
-  share == null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
+export const percent = (share: number | undefined): string =>
+  share === undefined || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
 
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
 
@@ -17,7 +17,7 @@ const sum = (row: readonly number[]) => row.reduce((total, count) => total + cou
 export const isWide = (classes: number): boolean => classes > MAX_NARROW_MATRIX && classes <= MAX_MATRIX;
 
 /** What was taken for what: a matrix for a few classes, the most frequent mistakes for many. */
-export function confusionOf({ confusion }: ClassCounts, classes: readonly string[]): Html {
+export function confusionOf({ confusion }: Counts, classes: readonly string[]): Html {
   return confusion.length <= MAX_MATRIX ? matrix(confusion, classes) : pairs(confusion, classes);
 }
 
@@ -59,14 +59,15 @@ function pairs(confusion: readonly (readonly number[])[], classes: readonly stri
 }
 
 /** Which share of each class was found, the worst first. */
-export function recallOf({ perClass, confusion }: ClassCounts, classes: readonly string[]): Html {
-  const rows = perClass
-    .map((recall, k) => ({ name: classes[k] ?? String(k), recall, images: sum(confusion[k]!) }))
-    // a class without images has no recall, and comes last
-    .sort((a, b) => (a.images === 0 ? 2 : a.recall!) - (b.images === 0 ? 2 : b.recall!))
+export function recallOf({ confusion }: Counts, classes: readonly string[]): Html {
+  const rows = confusion
+    .map((row, k) => ({ name: classes[k] ?? String(k), found: row[k]!, images: sum(row) }))
+    // a class without images has no share, and comes last
+    .map((one) => ({ ...one, share: one.images === 0 ? undefined : one.found / one.images }))
+    .sort((a, b) => (a.share ?? 2) - (b.share ?? 2))
     .map(
-      ({ name, recall, images }) =>
-        html`<div class="bar"><span>${name}</span><i style="--share:${images === 0 ? 0 : (100 * recall!).toFixed(1)}%" title="${Math.round((recall ?? 0) * images)} of ${images} images"></i><b>${percent(recall)}</b></div>`,
+      ({ name, found, images, share }) =>
+        html`<div class="bar"><span>${name}</span><i style="--share:${(100 * (share ?? 0)).toFixed(1)}%" title="${found} of ${images} images"></i><b>${percent(share)}</b></div>`,
     );
   const rest = rows.slice(SHOWN);
   return html`<p>The share of each class that was found, the worst first.</p><div class="bars">${rows.slice(0, SHOWN)}</div>
