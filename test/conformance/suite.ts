@@ -384,7 +384,7 @@ const inference = names.map(
       const wanted: Readonly<Record<string, readonly number[]>> = reference[name].outputs;
       for (const fixed of [true, false]) {
         await using(engine.compile(graph, fixed ? { weights } : {}), async (executable) => {
-          for (const N of [1, 3, 8]) {
+          for (const N of fixed ? [1, 3, 8] : [3]) {
             const feeds = { input: images(name, 0, N), ...(!fixed && Object.fromEntries(weights)) };
             const results = await executable.run(feeds);
             for (const [output, expected] of Object.entries(wanted)) {
