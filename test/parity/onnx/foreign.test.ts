@@ -7,20 +7,28 @@ import { fromBytes, type TensorData, tensor } from "../../../src/graph/index.ts"
 import { crossEntropy, type Tensor, trace } from "../../../src/nn/index.ts";
 import type { OnnxModule } from "../../../src/onnx/index.ts";
 import { readOnnx, readOnnxModule } from "../../../src/onnx/node.ts";
+import { sgd } from "../../../src/optim/index.ts";
 import { differentiate } from "../../../src/passes/index.ts";
 import { summarize } from "../../../src/summary/index.ts";
-import { difference, normal, runFile, runGraph } from "../../onnx/support.ts";
+import { TrainingStep } from "../../../src/train/step.ts";
+import { difference, engine, normal, runFile, runGraph } from "../../onnx/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 
 const FORWARD_TOLERANCE = 1e-5;
 /** Relative norm of the difference. */
 const GRADIENT_TOLERANCE = 1e-3;
+const LOSS_TOLERANCE = 1e-3;
+/** Of weights and running statistics after all steps, in relative norm. */
+const STATE_TOLERANCE = 2e-3;
 
 const NETWORKS = ["resnet18", "mobilenet_v2", "squeezenet1_1", "densenet121"] as const;
-const TRAINED = ["resnet18", "mobilenet_v2"] as const;
+/**
+ * Steps in which a network is followed. At random weights, ReLU6 makes MobileNetV2's training so chaotic that PyTorch's own
+ * float32 and float64 part after the first.
+ */
+const STEPS = { resnet18: 5, mobilenet_v2: 1 } as const;
 const SIZE = 64;
 const CLASSES = 7;
-const STEPS = 5;
 
 /** Exports each network twice: as usual (batch fixed, BatchNorm folded), and as it is (`_full`, any batch). */
 const EXPORT = `
@@ -52,7 +60,7 @@ import json, sys
 import numpy as np
 import torch, torchvision
 import torch.nn.functional as F
-folder, name = sys.argv[1:3]
+folder, name, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(1)
 net = getattr(torchvision.models, name)(num_classes=${CLASSES})
 net.load_state_dict(torch.load(f"{folder}/{name}.pth"))
@@ -72,9 +80,9 @@ net.train()
 for module in net.modules():
     if isinstance(module, torch.nn.Dropout):
         module.p = 0
-optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.0001, momentum=0.9)
 losses = []
-for _ in range(${STEPS}):
+for _ in range(steps):
     optimizer.zero_grad()
     step = F.cross_entropy(net(x), target)
     step.backward()
@@ -92,9 +100,9 @@ interface Reference {
   readonly state: Map<string, TensorData>;
 }
 
-function reference(folder: string, name: string, x: TensorData): Reference {
+function reference(folder: string, name: keyof typeof STEPS, x: TensorData): Reference {
   const input = new Uint8Array(x.data.buffer, x.data.byteOffset, x.data.byteLength);
-  const { loss, losses, tensors } = JSON.parse(python(TRAIN, { args: [folder, name], input })) as {
+  const { loss, losses, tensors } = JSON.parse(python(TRAIN, { args: [folder, name, String(STEPS[name])], input })) as {
     loss: number;
     losses: number[];
     tensors: ["gradient" | "state", string, number[]][];
@@ -184,7 +192,7 @@ describe.skipIf(pythonSkipReason("torch", "torchvision", "onnx") !== undefined)(
     });
   });
 
-  describe.each(TRAINED)("%s", (name) => {
+  describe.each(Object.keys(STEPS) as (keyof typeof STEPS)[])("%s", (name) => {
     const x = normal([4, 3, SIZE, SIZE], 3);
     let model: OnnxModule;
     let wanted: Reference;
@@ -208,6 +216,29 @@ describe.skipIf(pythonSkipReason("torch", "torchvision", "onnx") !== undefined)(
       expect(trained.map((value) => value.name).sort()).toEqual([...wanted.gradients.keys()].sort());
       for (const [key, gradient] of wanted.gradients) {
         expect(relativeNorm(results[`d ${key}`]!, gradient), key).toBeLessThan(GRADIENT_TOLERANCE);
+      }
+    }, 120_000);
+
+    it("trains as PyTorch trains it, running statistics included", async () => {
+      model.train();
+      const step = await TrainingStep.create(model, {
+        engine,
+        input: ["N", 3, SIZE, SIZE],
+        optimizer: sgd({ momentum: 0.9 }),
+        dropout: false,
+      });
+      try {
+        for (const loss of wanted.losses) {
+          const result = await step.run({ input: x, target }, 0.0001);
+          expect(Math.abs(result.loss / loss - 1)).toBeLessThan(LOSS_TOLERANCE);
+        }
+        const weights = await step.weights();
+        expect([...weights.keys()].sort()).toEqual([...wanted.state.keys()].sort());
+        for (const [key, value] of wanted.state) {
+          expect(relativeNorm(weights.get(key)!, value), key).toBeLessThan(STATE_TOLERANCE);
+        }
+      } finally {
+        await step.dispose();
       }
     }, 120_000);
   });
