@@ -78,26 +78,37 @@ export class Replay {
     );
     const [from, to] = [wanted[0]!.shape[0], inputs[0]!.shape[0]];
     const batch = typeof from === "number" && to !== undefined && from !== to ? { from, to } : undefined;
-    this.#run = this.#start(inputs[0]!.tracer, batch);
-    try {
-      return this.part(inputs, { reads: wanted, gives: this.graph.outputs }, items, module);
-    } finally {
-      this.#run = undefined;
-    }
+    const run = this.#start(inputs[0]!.tracer, batch);
+    return this.#within(run, inputs, { reads: wanted, gives: this.graph.outputs }, items, module);
   }
 
-  /** A part of it: as one of the whole where that runs, else by itself. */
-  part(inputs: readonly Tensor[], { reads, gives }: Border, items: readonly Item[], module: Module): Output {
+  /** A part of it: as one of the whole, or of a larger part, where that runs, else by itself. */
+  part(inputs: readonly Tensor[], border: Border, items: readonly Item[], module: Module): Output {
     const { tracer } = inputs[0]!;
-    const run = this.#run?.tracer === tracer ? this.#run : this.#start(tracer);
-    reads.forEach((value, i) => {
-      const given = inputs[i];
-      check(given, () => `${this.name}: a part is called without its input ${i}, "${value.name}"`);
-      run.setTensor(value, given);
-    });
-    this.#items(run, items, module);
-    const tensors = [...gives].map(([name, value]) => [name, run.tensor(value)] as const);
-    return tensors.length === 1 ? tensors[0]![1] : Object.fromEntries(tensors);
+    return this.#within(this.#run?.tracer === tracer ? this.#run : this.#start(tracer), inputs, border, items, module);
+  }
+
+  #within(
+    run: Run,
+    inputs: readonly Tensor[],
+    { reads, gives }: Border,
+    items: readonly Item[],
+    module: Module,
+  ): Output {
+    const outer = this.#run;
+    this.#run = run;
+    try {
+      reads.forEach((value, i) => {
+        const given = inputs[i];
+        check(given, () => `${this.name}: a part is called without its input ${i}, "${value.name}"`);
+        run.setTensor(value, given);
+      });
+      this.#items(run, items, module);
+      const tensors = [...gives].map(([name, value]) => [name, run.tensor(value)] as const);
+      return tensors.length === 1 ? tensors[0]![1] : Object.fromEntries(tensors);
+    } finally {
+      this.#run = outer;
+    }
   }
 
   #items(run: Run, items: readonly Item[], module: Module): void {
