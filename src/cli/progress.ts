@@ -173,6 +173,10 @@ function plainEpoch({ epoch, train, validation, best }: EpochEvent, epochs: numb
 }
 
 const CLEAR_TO_END = "\x1b[K";
+const CLEAR_BELOW = "\x1b[J";
+/** What is too long is cut off instead: the window may have changed a moment before we are told. */
+const NO_WRAP = "\x1b[?7l";
+const WRAP = "\x1b[?7h";
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
@@ -211,6 +215,8 @@ class LiveView implements View {
   #recent = { loss: 0, accuracy: 0, weight: 0 };
   #drawn = Number.NEGATIVE_INFINITY;
   #header = "";
+  /** Characters of the live line that is on the screen. */
+  #length = 0;
   #hidden = false;
   readonly #restore = () => {
     this.#out.write(SHOW_CURSOR);
@@ -253,13 +259,14 @@ class LiveView implements View {
   }
 
   note(text: string): void {
-    this.#out.write(`\r${text}${CLEAR_TO_END}\n`);
+    this.#out.write(`${this.#start()}${text}${CLEAR_TO_END}\n`);
+    this.#length = 0;
   }
 
   close(): void {
     if (!this.#hidden) return;
     this.#hidden = false;
-    this.#out.write(`\r${CLEAR_TO_END}${SHOW_CURSOR}`);
+    this.#out.write(`${this.#start()}${CLEAR_TO_END}${SHOW_CURSOR}`);
     process.off("exit", this.#restore);
   }
 
@@ -305,7 +312,8 @@ class LiveView implements View {
             ...shown.map(({ text }) => text),
           ].join(gap);
     this.#hide();
-    this.#out.write(`\r${line}${CLEAR_TO_END}`);
+    this.#out.write(`${this.#start()}${NO_WRAP}${line}${CLEAR_TO_END}${WRAP}`);
+    this.#length = bar < MIN_BAR ? line.length : head.length + bar + widthOf(shown) + 2 * GAP;
   }
 
   #row({ epoch, train, validation, best }: EpochEvent): void {
@@ -339,6 +347,12 @@ class LiveView implements View {
     this.#header = header;
     const cells = shown.map(({ text }) => this.#paint(text, text === "best" ? "best" : undefined));
     this.note(cells.join("  ").trimEnd());
+  }
+
+  /** Goes to where the live line begins. A window that was made narrower has broken it into several, which go. */
+  #start(): string {
+    const rows = Math.ceil(this.#length / this.#width);
+    return rows > 1 ? `\x1b[${rows - 1}A\r${CLEAR_BELOW}` : "\r";
   }
 
   get #width(): number {

@@ -97,24 +97,20 @@ function differences(runs: readonly Run[]): [setting: string, ...values: string[
   });
 }
 
-const total = (run: Run, value: (epoch: Run["epochs"][number]) => number) =>
-  run.epochs.reduce((sum, epoch) => sum + value(epoch), 0);
-
 /** How the runs came out, a row each fact. */
 function results(runs: readonly Run[]): string[][] {
   const row = (name: string, value: (run: Run) => string) => [name, ...runs.map(value)];
-  const seconds = (run: Run) => total(run, ({ train }) => train.seconds);
+  const total = ({ steps }: Run, key: "images" | "seconds") => steps.reduce((sum, step) => sum + step[key], 0);
   return [
     row("state", ({ state }) => state),
     row("epochs", ({ epochs, config }) => `${epochs.length}/${config.epochs}`),
     row("best top-1", ({ epochs }) => percent(bestEpoch(epochs)?.validation?.top1, 2)),
     row("in epoch", (run) => String(factsOf(run).bestEpoch ?? "–")),
     row("last loss", (run) => loss(factsOf(run).lastLoss)),
-    row("training time", (run) => clock(seconds(run))),
-    row("images/s", (run) => {
-      const speed = total(run, ({ train }) => train.images) / seconds(run);
-      return Number.isFinite(speed) ? speed.toFixed(1) : "–";
-    }),
+    row("training time", (run) => clock(total(run, "seconds"))),
+    row("images/s", (run) =>
+      run.steps.length === 0 ? "–" : (total(run, "images") / total(run, "seconds")).toFixed(1),
+    ),
   ];
 }
 

@@ -11,17 +11,24 @@ const TOKENS = /\x1b\[[?\d;]*[A-Za-z]|./gsu;
 /** A terminal: what is written, and what a person sees of it. Lines that are too long wrap, as on a real one. */
 class Screen implements Output {
   readonly isTTY: boolean;
+  /** What the program is told of the width, and what it is. */
   columns: number;
+  #width: number;
   written = "";
   readonly lines: string[] = [""];
   cursorShown = true;
   wrapped = 0;
+  #row = 0;
   #column = 0;
+  /** How many rows above belong to the line with the cursor. */
+  #broken = 0;
+  #wraps = true;
   readonly #colours: boolean;
 
   constructor({ isTTY = true, columns = 80, colours = false } = {}) {
     this.isTTY = isTTY;
     this.columns = columns;
+    this.#width = columns;
     this.#colours = colours;
   }
 
@@ -37,31 +44,55 @@ class Screen implements Output {
   }
 
   #take(token: string): void {
+    const up = /^\[(\d+)A$/.exec(token.slice(1));
     if (token === "\r") this.#column = 0;
     else if (token === "\n") this.#newLine();
-    else if (token === "\x1b[K") this.lines[this.lines.length - 1] = this.#line.slice(0, this.#column);
+    else if (token === "\x1b[K") this.#line = this.#line.slice(0, this.#column);
+    else if (token === "\x1b[J") {
+      this.#line = this.#line.slice(0, this.#column);
+      this.lines.length = this.#row + 1;
+    } else if (up) this.#row -= Number(up[1]);
+    else if (token === "\x1b[?7l" || token === "\x1b[?7h") this.#wraps = token.endsWith("h");
     else if (token === "\x1b[?25l" || token === "\x1b[?25h") this.cursorShown = token.endsWith("h");
     else if (token < " ") {
       const known = this.#colours && token.startsWith("\x1b[") && token.endsWith("m");
       if (!known) throw new Error(`the terminal does not know ${JSON.stringify(token)}`);
     } else {
-      if (this.#column === this.columns) {
+      if (this.#column === this.#width && !this.#wraps) this.#column--;
+      if (this.#column === this.#width) {
         this.wrapped++;
         this.#newLine();
       }
-      this.lines[this.lines.length - 1] =
-        this.#line.slice(0, this.#column) + token + this.#line.slice(this.#column + 1);
+      this.#line = this.#line.slice(0, this.#column) + token + this.#line.slice(this.#column + 1);
       this.#column++;
     }
   }
 
+  /** Breaks the line with the cursor anew, as tmux and most terminals do when their window changes. */
+  resize(width: number): void {
+    this.#width = width;
+    const whole = this.lines.splice(this.#row - this.#broken).join("");
+    const rows = Math.max(1, Math.ceil(whole.length / width));
+    for (let i = 0; i < rows; i++) this.lines.push(whole.slice(i * width, (i + 1) * width));
+    this.#row = this.lines.length - 1;
+    this.#broken = rows - 1;
+    this.#column = this.#line.length;
+  }
+
   get #line(): string {
-    return this.lines.at(-1)!;
+    return this.lines[this.#row]!;
+  }
+
+  set #line(text: string) {
+    this.lines[this.#row] = text;
+    this.#broken = 0;
   }
 
   #newLine(): void {
-    this.lines.push("");
+    this.#row++;
+    this.lines.splice(this.#row, 0, "");
     this.#column = 0;
+    this.#broken = 0;
   }
 }
 
@@ -129,27 +160,31 @@ describe("on a terminal", () => {
     const drawn = fc.record({
       columns: fc.integer({ min: 40, max: 200 }),
       later: fc.integer({ min: 40, max: 200 }),
-      epochs: fc.constantFrom(1, 3, 12),
-      stepsPerEpoch: fc.constantFrom(1, 7),
+      // events until the program hears of it; rows of the table are not drawn in that time
+      delay: fc.integer({ min: 0, max: 3 }),
+      epochs: fc.constantFrom(1, 3, 13),
+      stepsPerEpoch: fc.constantFrom(11, 17),
       classes: fc.constantFrom(2, 10, 100),
       validation: fc.boolean(),
       colours: fc.boolean(),
     });
     slowly();
     fc.assert(
-      fc.property(drawn, ({ columns, later, colours, ...rest }) => {
+      fc.property(drawn, ({ columns, later, delay, colours, ...rest }) => {
         const screen = new Screen({ columns, colours });
         const view = terminalView(screen);
         const [start, ...events] = course(rest);
         view.show(start!); // a sentence, which may wrap
         const before = screen.wrapped;
         for (const [i, event] of events.entries()) {
-          if (i === Math.floor(events.length / 2)) screen.columns = later;
+          if (i === Math.floor(events.length / 2)) screen.resize(later);
+          if (i === Math.floor(events.length / 2) + delay) screen.columns = later;
           if (event.type === "end") break;
           view.show(event);
         }
         view.close();
         expect(screen.wrapped).toBe(before);
+        expect(screen.lines.filter((line) => /[━─]/.test(line))).toEqual([]);
         expect(screen.lines.join("\n")).toMatch(new RegExp(`^ *${rest.epochs}/${rest.epochs} `, "m"));
         expect(screen.cursorShown).toBe(true);
       }),
