@@ -64,6 +64,7 @@ export class Pages {
       configFile: false,
       logLevel: "error",
       publicDir: false,
+      worker: { format: "es" },
       build: {
         outDir: folder,
         target: "es2022",

@@ -1,5 +1,5 @@
 /** The suite in a browser, for web.test.ts: what engines hold is measured at the browser's own interfaces. */
-import { type WebEngineOptions, webEngine } from "../../src/runtime/web.ts";
+import { type WebEngineOptions, webEngine } from "../../src/web.ts";
 import { attempt, type Setting, SUITE } from "./suite.ts";
 
 /** Threads of WebAssembly in these pages, that which calls included. */
@@ -90,6 +90,15 @@ const calls = {
   /** Runs a case; returns why it was skipped, if it was. */
   attempt: (name: string, device: "wasm" | "webgpu") =>
     attempt(SUITE.find((conformance) => conformance.name === name)!, settingOf(device)),
+  /** Runs a case in a worker; returns why it was skipped or failed, if it was. */
+  attemptInWorker(name: string): Promise<string | undefined> {
+    const worker = new Worker(new URL("worker.ts", import.meta.url), { type: "module" });
+    return new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<string | undefined>) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(name);
+    }).finally(() => worker.terminate()) as Promise<string | undefined>;
+  },
   /** The error of making an engine, if there is one. */
   error: (options: WebEngineOptions) =>
     webEngine(options).then(

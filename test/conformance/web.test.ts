@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { noChromium, Pages } from "./chromium.ts";
 import { conform } from "./conform.ts";
+import { SUITE } from "./suite.ts";
 
 /** What Chromium finds to compute with, if anything. */
 const ADAPTER = `navigator.gpu?.requestAdapter().then((adapter) =>
@@ -17,6 +18,14 @@ conform("onnxruntime-web on WebAssembly", ({ name }) => wasm!.call("attempt", na
 
 conform(`onnxruntime-web on WebGPU (${adapter})`, ({ name }) => webgpu!.call("attempt", name, "webgpu"), {
   reason: noChromium ?? (adapter ? undefined : "Chromium finds no WebGPU adapter"),
+});
+
+describe.skipIf(noChromium !== undefined)("an engine in a worker", () => {
+  it("runs as it does in a page", async () => {
+    const page = await pages!.open();
+    const training = SUITE.find(({ name }) => name.startsWith("training nin"))!;
+    expect(await page.call("attemptInWorker", training.name)).toBeUndefined();
+  });
 });
 
 describe.skipIf(noChromium !== undefined)("an engine that cannot be made", () => {
