@@ -211,6 +211,22 @@ def reference(make):
     return {"outputs": outputs, "losses": losses, "correct": correct, "norms": norms}
 
 
+def operators():
+    """What some engine was found to get wrong, or lacks."""
+    x = lambda name, *shape: uniform(shape, -1, 1, SEED, name)
+    image = x("image", 2, 6, 5, 5)
+    outputs = {
+        "conv": F.conv2d(image, x("conv", 8, 6, 3, 3), padding=1),
+        "grouped": F.conv2d(image, x("grouped", 12, 3, 3, 3), stride=2, groups=2),
+        "transposed": F.conv_transpose2d(image, x("transposed", 6, 1, 3, 3), stride=2, groups=3),
+        "backwards": image[:, :, [3, 1]],
+        "response": F.local_response_norm(image, 3, alpha=0.5),
+        "log_softmax": F.log_softmax(image, 1),
+        "sum": image + image.exp() + image.abs(),
+    }
+    return {name: output.flatten().tolist() for name, output in outputs.items()}
+
+
 def rounded(value):
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
@@ -220,5 +236,6 @@ def rounded(value):
 
 
 networks = {"nin": SmallNiN, "vgg": SmallVgg, "googlenet": SmallGoogLeNet}
-text = json.dumps({name: rounded(reference(make)) for name, make in networks.items()}, indent=1)
+results = {"operators": operators(), **{name: reference(make) for name, make in networks.items()}}
+text = json.dumps(rounded(results), indent=1)
 pathlib.Path(__file__).with_name("reference.json").write_text(text + "\n")

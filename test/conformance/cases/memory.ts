@@ -1,0 +1,107 @@
+import { Graph, zeros } from "../../../src/graph/index.ts";
+import { Ops } from "../../../src/operators/index.ts";
+import { assert, type Case, measured, repeat, type Setting, unary, using } from "../case.ts";
+import { batch, RATE, trainingStep } from "./networks.ts";
+
+const MiB = 2 ** 20;
+
+/** Runs that must not leak, and how often they may look as if they did. */
+const RUNS = 1000;
+const ROUNDS = 3;
+
+/**
+ * Demands that repeating a task leaves no memory behind: less than half of what it would, were the `bytes` kept that each run
+ * takes. Memory is noisy, but a leak grows in every round.
+ */
+async function assertNoLeak(setting: Setting, task: () => Promise<void>, count: number, bytes: number): Promise<void> {
+  await repeat(Math.max(5, count / 10), task);
+  let grown = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await measured(setting.memory());
+    await repeat(count, task);
+    grown = (await measured(setting.memory())) - before;
+    if (grown < (count * bytes) / 2) return;
+  }
+  throw new Error(`${count} runs leave ${(grown / MiB).toFixed(1)} MiB behind, ${ROUNDS} times in a row`);
+}
+
+/** What is not used any more is given back. */
+export const memory: Case[] = [
+  {
+    name: `does not leak over ${RUNS} runs`,
+    async run(setting) {
+      const width = 16_384;
+      const engine = await setting.engine();
+      const x = zeros("float32", [1, width]);
+      for (const keepOnDevice of [false, true]) {
+        await using(
+          engine.compile(
+            unary(width, (g, x) => g.relu(x)),
+            { keepOnDevice },
+          ),
+          async (executable) => {
+            const once = async () => (await executable.run({ x })).y!.dispose();
+            await assertNoLeak(setting, once, RUNS, 4 * width);
+          },
+        );
+      }
+    },
+  },
+  {
+    name: "gives weights back when an executable is disposed",
+    async run(setting) {
+      const engine = await setting.engine();
+      const graph = new Graph("weights");
+      const x = graph.input("x", "float32", ["N", 1024]);
+      graph.output("y", new Ops(graph).matmul(x, graph.parameter("w", "float32", [1024, 1024])));
+      const weights = new Map([["w", zeros("float32", [1024, 1024])]]);
+      const feeds = { x: zeros("float32", [1, 1024]) };
+      const once = () =>
+        using(engine.compile(graph, { weights }), async (executable) => (await executable.run(feeds)).y!.dispose());
+      await assertNoLeak(setting, once, 10, 4 * MiB);
+    },
+  },
+];
+
+/** The state of a training is where it should be. */
+export const state: Case[] = [
+  {
+    name: "a training step keeps its state where it computes, and keeps none of what it replaced",
+    async run(setting) {
+      measured(setting.readBack());
+      const step = await trainingStep(setting, "vgg");
+      try {
+        const data = batch("vgg", 0, 4);
+        const once = async () => void (await step.run(data, RATE));
+        await repeat(3, once);
+        const start = measured(setting.readBack());
+        await repeat(5, once);
+        const perStep = (measured(setting.readBack()) - start) / 5;
+        assert(perStep < 1024, () => `a step reads back ${perStep} bytes`);
+        const state = [...(await step.state()).values()];
+        const bytes = state.reduce((sum, { data }) => sum + data.byteLength, 0);
+        await assertNoLeak(setting, once, 10, bytes);
+      } finally {
+        await step.dispose();
+      }
+    },
+  },
+  {
+    name: "a training state that was read can be restored, and goes on as before",
+    async run(setting) {
+      const step = await trainingStep(setting, "nin");
+      try {
+        const data = batch("nin", 0, 4);
+        await repeat(3, async () => void (await step.run(data, RATE)));
+        const kept = await step.state();
+        const { loss } = await step.run(data, RATE);
+        await step.run(data, RATE);
+        step.restore(kept, 3);
+        const again = await step.run(data, RATE);
+        assert(again.loss === loss, () => `the loss is ${again.loss} after restoring, and was ${loss}`);
+      } finally {
+        await step.dispose();
+      }
+    },
+  },
+];
