@@ -142,9 +142,9 @@ class Source {
     const ops = new Ops(graph);
     const place = new Placement(ops, { fold, batch: freed });
     const values = new Map<string, Placed>();
-    const define = (name: string, placed: Placed) => {
+    const define = (name: string, place: () => Placed) => {
       ensure(name !== "" && !values.has(name), () => `the value ${quote(name)} is computed twice, or has no name`);
-      values.set(name, placed);
+      values.set(name, place());
     };
     const [firstInput] = this.#inputs;
     const common = firstInput && (inputs[firstInput.name ?? ""] ?? inputType(firstInput).shape)[0];
@@ -153,16 +153,16 @@ class Source {
       const name = info.name ?? "";
       const given = Object.hasOwn(inputs, name) ? inputs[name]! : declared;
       const shape = batch !== undefined && given[0] === common ? [batch, ...given.slice(1)] : given;
-      define(name, place.leaf(graph.adopt("inputs", { name, dtype, shape })));
+      define(name, () => place.leaf(graph.adopt("inputs", { name, dtype, shape })));
     }
     for (const [name, data] of this.weights) {
-      if (!this.#parameters.has(name)) define(name, place.constant(data, name));
-      else define(name, place.leaf(graph.adopt("parameters", { name, dtype: data.dtype, shape: data.shape })));
+      if (!this.#parameters.has(name)) define(name, () => place.constant(data, name));
+      else define(name, () => place.leaf(graph.adopt("parameters", { name, dtype: data.dtype, shape: data.shape })));
     }
     this.#nodes.forEach((node, i) => {
       const what = `${node.opType?.slice(0, 60) ?? "a node"} (node ${quote(node.name || i)})`;
       ops.scope = scopeOf(node.name ?? "");
-      for (const [name, placed] of placeNode(node, what, this.opset, place, values)) define(name, placed);
+      for (const [name, placed] of placeNode(node, what, this.opset, place, values)) define(name, () => placed);
     });
     const outputs = this.#graph.output ?? [];
     ensure(outputs.length > 0, () => "the graph has no output");

@@ -104,9 +104,11 @@ function sourceIndex(i: number, shape: readonly number[], from: readonly number[
   return index;
 }
 
-function elementwise(f: (values: Dim[], dtype: KnownType) => Result, to?: KnownType): Rule {
+/** An operator of at least so many inputs, which broadcast. */
+function elementwise(arity: number, f: (values: Dim[], dtype: KnownType) => Result, to?: KnownType): Rule {
   return ({ inputs }) => {
     const known = inputs.filter((input) => input !== undefined);
+    if (known.length < arity) return undefined;
     const shape = broadcast(...known.map((input) => input.shape)) as readonly number[] | undefined;
     if (known.length !== inputs.length || !shape || numel(shape) > MAX_ELEMENTS) return undefined;
     const dtype = known.at(-1)!.dtype;
@@ -124,14 +126,20 @@ const isNumber = (value: Dim): value is number => typeof value === "number";
 
 /** An operator over numbers; `named` is what it gives where one of them is a name. */
 function arithmetic(f: (...values: number[]) => number, named: (...values: Dim[]) => Result = () => undefined): Rule {
-  return elementwise((values, dtype) => (values.every(isNumber) ? rounded(dtype, f(...values)) : named(...values)));
+  return elementwise(f.length, (values, dtype) =>
+    values.every(isNumber) ? rounded(dtype, f(...values)) : named(...values),
+  );
 }
 
 function comparison(f: (a: number, b: number) => boolean, named: (a: Dim, b: Dim) => boolean | undefined): Rule {
-  return elementwise(([a, b]) => {
-    const result = isNumber(a!) && isNumber(b!) ? f(a, b) : named(a!, b!);
-    return result === undefined ? undefined : Number(result);
-  }, "bool");
+  return elementwise(
+    2,
+    ([a, b]) => {
+      const result = isNumber(a!) && isNumber(b!) ? f(a, b) : named(a!, b!);
+      return result === undefined ? undefined : Number(result);
+    },
+    "bool",
+  );
 }
 
 /** A product of a name and a whole number. */
@@ -320,7 +328,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     (a, b) => (b === 0 ? a : a === b ? 0 : undefined),
   ),
   Mul: arithmetic((a, b) => a * b, namedProduct),
-  Div: elementwise(([a, b], dtype) => {
+  Div: elementwise(2, ([a, b], dtype) => {
     if (!isNumber(a!) || !isNumber(b!)) return quotient(a!, b!);
     if (dtype === "float32") return Math.fround(a / b);
     return b === 0 ? undefined : Math.trunc(a / b);
@@ -345,7 +353,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   And: arithmetic((a, b) => a & b),
   Or: arithmetic((a, b) => a | b),
   Not: arithmetic((a) => 1 - a),
-  Where: elementwise(([condition, a, b]) => (condition === 1 ? a : condition === 0 ? b : undefined)),
+  Where: elementwise(3, ([condition, a, b]) => (condition === 1 ? a : condition === 0 ? b : undefined)),
 
   Reshape: reshaped(({ inputs: [, target] }, { shape, values }) => {
     const sizes = vector(target)?.map((size, axis) => (size === 0 ? (shape[axis] ?? 0) : size));
