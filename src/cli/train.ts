@@ -180,15 +180,16 @@ Examples:
         `${dir} holds a run already; resume it with --resume ${dir}, or choose another folder with --out`,
       );
     }
+    const view = terminalView(process.stdout, { json: flags.json ?? false });
     const abort = new AbortController();
     const interrupt = () => {
       // the second time, at once
       if (abort.signal.aborted) process.exit(130);
       abort.abort();
+      view.note("Stopping after this step; once more to stop at once.");
     };
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     const makeModel = isRegistered(config.model) ? registeredModel : async () => (await loadModel(config.model)).model;
-    const view = terminalView(process.stdout, { json: flags.json ?? false });
     let stopped = false;
     try {
       const events = trainRun(config, {
@@ -206,7 +207,7 @@ Examples:
       view.close();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     }
-    if (flags.report) await writeReport(dir);
+    if (flags.report) await writeReport(dir, { data: locating(flags), makeModel });
     if (!flags.json) {
       print(stopped ? `Stopped. Go on with: convnets train --resume ${dir}` : `Done: ${dir}`);
       if (flags.report) print(`Report: ${join(dir, RUN_FILES.report)}`);

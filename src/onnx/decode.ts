@@ -75,6 +75,9 @@ function readModel(bytes: Uint8Array): ModelProto {
   }
 }
 
+/** Inputs and weights together, ten times those of the deepest networks for images. */
+const MAX_LEAVES = 20_000;
+
 /** A graph of the file and its opset. */
 class Source {
   readonly opset: number;
@@ -86,6 +89,8 @@ class Source {
   constructor({ graph, opsetImport = [], producerName, functions = [] }: ModelProto, external?: ExternalResolver) {
     ensure(graph?.node?.length || graph?.output?.length, () => "this is no ONNX file: it holds no graph");
     ensure(functions.length === 0, () => "the model defines operators of its own, which is not supported");
+    const leaves = (graph.input?.length ?? 0) + (graph.initializer?.length ?? 0);
+    ensure(leaves <= MAX_LEAVES, () => `the model has ${leaves} inputs and weights; up to ${MAX_LEAVES} are read`);
     this.#graph = graph;
     const own = opsetImport.find(({ domain = "" }) => domain === "" || domain === "ai.onnx");
     this.opset = toNumber(own?.version ?? 1, () => "the opset");

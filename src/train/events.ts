@@ -13,6 +13,8 @@ export interface Progress {
   readonly lossSum: number;
   readonly correct: number;
   readonly images: number;
+  /** Seconds of training that this epoch has taken so far, over all lives of the run. */
+  readonly seconds: number;
   /** The best epoch so far. */
   readonly best?: { readonly epoch: number; readonly value: number };
 }

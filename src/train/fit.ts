@@ -42,7 +42,7 @@ export class DivergedError extends Error {
   override name = "DivergedError";
 }
 
-const START: Progress = { epoch: 0, batch: 0, step: 0, lossSum: 0, correct: 0, images: 0 };
+const START: Progress = { epoch: 0, batch: 0, step: 0, lossSum: 0, correct: 0, images: 0, seconds: 0 };
 
 /**
  * Trains a network, telling all that happens as events; leaving the loop ends the run. At its end the network holds the last
@@ -86,7 +86,6 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
     while (progress.epoch < epochs) {
       let before = performance.now();
       const { epoch } = progress;
-      const epochStarted = before;
       for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate)) {
         const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);
         const images = batches.reduce((sum, { labels }) => sum + labels.data.length, 0);
@@ -95,15 +94,16 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
           lr,
         );
         if (!Number.isFinite(loss)) throw new DivergedError(diverged(loss, progress, lr));
+        const now = performance.now();
         progress = {
           ...progress,
+          seconds: progress.seconds + (now - before) / 1000,
           batch: batches.at(-1)!.index + 1,
           step: step.steps,
           lossSum: progress.lossSum + loss * images,
           correct: progress.correct + correct,
           images: progress.images + images,
         };
-        const now = performance.now();
         const batch = Math.ceil(progress.batch / accumulate);
         yield {
           type: "step",
@@ -125,7 +125,7 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         const due = options.checkpointEvery !== undefined && step.steps % options.checkpointEvery === 0;
         if (due && batch < stepsPerEpoch) yield saved(progress);
       }
-      const seconds = (performance.now() - epochStarted) / 1000;
+      const { seconds } = progress;
 
       let evaluation: Evaluation | undefined;
       if (validation) {

@@ -17,7 +17,7 @@ const IMAGES = 64;
 
 export function* course(options: Course = {}): Generator<TrainEvent> {
   const { epochs = 3, stepsPerEpoch = 5, classes = 10, from = 0, stopAfter, validation = true } = options;
-  const begun = { lossSum: 0, correct: 0, images: 0 };
+  const begun = { lossSum: 0, correct: 0, images: 0, seconds: 0 };
   const progress = { epoch: Math.floor(from / stepsPerEpoch), batch: from % stepsPerEpoch, step: from, ...begun };
   const engine = "made up";
   yield { type: "start", epochs, stepsPerEpoch, trainable: 1234567, parameters: 1234567, engine, progress };

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import {
   type Checkpoint,
@@ -16,6 +15,7 @@ import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
 import type { Progress, TrainEvent, TrainingState } from "../events.ts";
 import { fit } from "../fit.ts";
+import { environment } from "./environment.ts";
 import { openMetricsLog } from "./metrics-log.ts";
 import { type ModelMaker, prepareData, prepareLoaders, prepareWeights, registeredModel } from "./prepare.ts";
 import { openTensorboard } from "./tensorboard.ts";
@@ -53,7 +53,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   const file = (name: keyof typeof RUN_FILES) => join(dir, RUN_FILES[name]);
   const state = resume ? await readState(file("last"), config) : undefined;
   if (!state) await writeJson(file("config"), config);
-  await writeJson(file("environment"), environment());
+  await writeJson(file("environment"), environment(config, new Date()));
 
   const data = await prepareData(config, options.data);
   const first = await data.train.get(0);
@@ -145,17 +145,6 @@ async function readState(path: string, config: TrainConfig): Promise<TrainingSta
     throw new CheckpointError(`${path} is the state of ${architecture}, but the config trains ${config.model}`);
   }
   return { tensors, progress: JSON.parse(progress) as Progress };
-}
-
-function environment() {
-  const [cpu] = cpus();
-  return {
-    convnets: VERSION,
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: cpu?.model ?? "unknown",
-    cores: cpus().length,
-  };
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {
