@@ -364,6 +364,11 @@ describe("hostile files", () => {
     ],
     ["no opset", () => model({ node: [relu] }, { opsetImport: [] }), /written in opset 1/],
     [
+      "inputs without end",
+      () => model({ input: Array.from({ length: 60_000 }, (_, i) => ({ ...input, name: `x${i}` })), node: [relu] }),
+      /60000 inputs and weights; up to 20000 are read/,
+    ],
+    [
       "operators of its own",
       () => model({ node: [relu] }, { functions: [new Uint8Array()] }),
       /defines operators of its own/,
