@@ -13,7 +13,7 @@ import {
   NaiveInception,
   type Variant,
 } from "../models/index.ts";
-import { Module } from "../nn/index.ts";
+import { Module, trace } from "../nn/index.ts";
 
 /** A mistake of the person at the keyboard: exit code 2. */
 export class UsageError extends Error {
@@ -87,7 +87,21 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
     throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
   }
+  if (file.endsWith(".onnx")) return importedModel(file, flags);
   return { name: file, model: await moduleOfFile(file, exported, options), input: input ?? [1, 3, 224, 224] };
+}
+
+/** The classifier in an .onnx file, with a new last layer where another number of classes is asked for. */
+async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
+  if (variant) throw new UsageError(`${file} has no variants`);
+  // loaded for these files alone: other commands start faster without
+  const { readOnnxModule } = await import("../onnx/node.ts");
+  const model = await readOnnxModule(file);
+  const [shape = [1, 3, 224, 224]] = model.inputs.values();
+  const seen = input ?? shape.map((dim) => (typeof dim === "number" ? dim : 1));
+  const [scores] = Object.values(trace(model, seen).outputs);
+  if (numClasses !== undefined && scores?.shape[1] !== numClasses) model.replaceHead(numClasses);
+  return { name: file, model, input: seen };
 }
 
 async function moduleOfFile(file: string, name: string, options: ModelOptions): Promise<Module> {

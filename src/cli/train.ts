@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { defaultDataDir, locateDataset } from "../data/node.ts";
 import { VARIANTS } from "../models/index.ts";
 import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
-import { dataFacts, isRegistered, registeredModel } from "../train/node/prepare.ts";
+import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
 import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
 import { writeReport } from "../train/node/write-report.ts";
 import { recipe } from "../train/recipes.ts";
@@ -112,6 +112,10 @@ function newFolder(model: string, data: string): string {
   return join("run", `${time}-${short(model)}-${short(data)}`);
 }
 
+/** The network of a file; one that was imported gets a last layer for the classes of the data. */
+const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
+  (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
+
 export const command = new Command("train")
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
   .argument("[model]", 'a registered network (see "convnets models"), or file.js[#Export] with a Module', "vgg_small")
@@ -189,7 +193,7 @@ Examples:
       view.note("Stopping after this step; once more to stop at once.");
     };
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-    const makeModel = isRegistered(config.model) ? registeredModel : async () => (await loadModel(config.model)).model;
+    const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
     let stopped = false;
     try {
       const events = trainRun(config, {

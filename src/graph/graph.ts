@@ -72,6 +72,8 @@ export class Graph {
   /** Results by name. */
   readonly outputs = new Map<string, Value>();
 
+  /** Of inputs and parameters. */
+  readonly #names = new Set<string>();
   readonly #producers = new Map<Value, Node>();
 
   constructor(name = "graph") {
@@ -99,8 +101,8 @@ export class Graph {
 
   /** Takes a leaf over, which may be one of another graph. The names of inputs and parameters are theirs alone. */
   adopt(kind: "inputs" | "parameters", value: Value): Value {
-    const taken = [this.inputs, this.parameters].some((leaves) => leaves.some(({ name }) => name === value.name));
-    check(!taken, () => `Graph: there is an input or parameter "${value.name}" already`);
+    check(!this.#names.has(value.name), () => `Graph: there is an input or parameter "${value.name}" already`);
+    this.#names.add(value.name);
     this[kind].push(value);
     return value;
   }

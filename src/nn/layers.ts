@@ -182,7 +182,9 @@ export class BatchNorm2d extends Layer {
     const inputs = [x, scale, bias, mean, variance].map(({ value }) => value);
     const epsilon = new Float(this.eps);
     const ofBatch = !this.running_mean || (tracer.training && this.training);
-    if (!ofBatch) return x.wrap(ops.one("BatchNormalization", inputs, { epsilon }));
+    // of no effect in this form, but what a file tells those who train it further; ONNX counts the share that is kept
+    const kept = new Float(1 - this.momentum);
+    if (!ofBatch) return x.wrap(ops.one("BatchNormalization", inputs, { epsilon, momentum: kept }));
 
     check(
       product([x.shape[0]!, ...x.shape.slice(2)]) !== 1,

@@ -78,9 +78,13 @@ export abstract class Module<Out extends Output = Output> {
     return this;
   }
 
-  /** Draws all weights anew. Each depends on the seed and its key alone, so parts of a network can be compared. */
-  initialize(seed = 0): this {
-    for (const [key, stored] of this.#stored()) stored.data = stored.draw(new Random(seed, key));
+  /**
+   * Draws all weights anew, or with `keep` only those that have no numbers yet. Each depends on the seed and its key alone, so
+   * parts of a network can be compared.
+   */
+  initialize(seed = 0, { keep = false }: { keep?: boolean } = {}): this {
+    for (const [key, stored] of this.#stored())
+      if (!keep || !stored.data) stored.data = stored.draw(new Random(seed, key));
     return this;
   }
 

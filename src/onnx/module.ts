@@ -142,7 +142,9 @@ export class OnnxModule extends Module<Output> {
     if (!(weight instanceof Parameter && bias instanceof Parameter)) return;
     if (!(mean instanceof ModuleBuffer && variance instanceof ModuleBuffer)) return;
     const eps = attribute.float(node, "epsilon", 1e-5);
-    const norm = new BatchNorm2d(weight.numel, { eps, momentum: 1 - attribute.float(node, "momentum", 0.9) });
+    // the file has the share that is kept, as a float32; its distance from 1 has seven digits of meaning
+    const momentum = Number((1 - attribute.float(node, "momentum", 0.9)).toFixed(7));
+    const norm = new BatchNorm2d(weight.numel, { eps, momentum });
     Object.assign(norm, { weight, bias, running_mean: mean, running_var: variance });
     this.#replay.norms.set(node, norm);
     // PyTorch counts the training batches, its exporter leaves the count out

@@ -6,7 +6,7 @@ export interface WebEngineOptions extends EngineOptions {
   device?: "wasm" | "webgpu";
   /**
    * Where ONNX Runtime's files are: a folder, with "/" at the end, or the addresses of the .wasm and .mjs file. Default: where
-   * the bundler put them, which Vite, Rollup and webpack do by themselves.
+   * the bundler put them; Vite does so by itself.
    */
   wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
 }
@@ -41,6 +41,8 @@ const builds = new Map<Device, Promise<Build>>();
  * with something to click on, make the engine in a worker. More than one thread (`threads`) needs a page that is
  * cross-origin isolated, that is, served with the headers `Cross-Origin-Opener-Policy: same-origin` and
  * `Cross-Origin-Embedder-Policy: require-corp`; how many there are by default is ONNX Runtime's choice.
+ *
+ * On WebGPU, ONNX Runtime gives the weights of executables back when the last of them is disposed, not each with its own.
  *
  * Throws an EngineError where there is no WebGPU, or no isolation for several threads.
  */

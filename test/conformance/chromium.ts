@@ -28,6 +28,9 @@ const FLAGS = [
 /** On machines without a GPU, Chromium then computes WebGPU in software. */
 const WEBGPU_FLAGS = ["--enable-unsafe-webgpu", "--enable-features=Vulkan"];
 
+/** ONNX Runtime's own files, served as /ort/ besides the bundle. */
+const ORT = fileURLToPath(new URL("../../node_modules/onnxruntime-web/dist", import.meta.url));
+
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
@@ -117,8 +120,9 @@ function serve(folder: string): Server {
       response.end('<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
       return;
     }
-    const file = join(folder, path);
-    if (!file.startsWith(folder) || !existsSync(file)) {
+    const [root, name] = path.startsWith("/ort/") ? [ORT, path.slice(5)] : [folder, path];
+    const file = join(root, name);
+    if (!file.startsWith(root) || !existsSync(file)) {
       response.writeHead(404).end();
       return;
     }

@@ -74,10 +74,10 @@ async function memory(): Promise<number> {
   return wasm + gpu + performance.memory.usedJSHeapSize;
 }
 
-function settingOf(device: "wasm" | "webgpu"): Setting {
+function settingOf(device: "wasm" | "webgpu", more: WebEngineOptions = {}): Setting {
   const onGpu = device === "webgpu";
   return {
-    engine: (options = {}) => webEngine({ device, ...(!onGpu && { threads: THREADS }), ...options }),
+    engine: (options = {}) => webEngine({ device, ...(!onGpu && { threads: THREADS }), ...more, ...options }),
     threadCounts: onGpu ? "a GPU computes" : [THREADS],
     countThreads: () => () => workers + 1,
     memory,
@@ -88,8 +88,8 @@ function settingOf(device: "wasm" | "webgpu"): Setting {
 /** What web.test.ts calls. */
 const calls = {
   /** Runs a case; returns why it was skipped, if it was. */
-  attempt: (name: string, device: "wasm" | "webgpu") =>
-    attempt(SUITE.find((conformance) => conformance.name === name)!, settingOf(device)),
+  attempt: (name: string, device: "wasm" | "webgpu", more?: WebEngineOptions) =>
+    attempt(SUITE.find((conformance) => conformance.name === name)!, settingOf(device, more)),
   /** Runs a case in a worker; returns why it was skipped or failed, if it was. */
   attemptInWorker(name: string): Promise<string | undefined> {
     const worker = new Worker(new URL("worker.ts", import.meta.url), { type: "module" });

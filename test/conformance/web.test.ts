@@ -20,11 +20,18 @@ conform(`onnxruntime-web on WebGPU (${adapter})`, ({ name }) => webgpu!.call("at
   reason: noChromium ?? (adapter ? undefined : "Chromium finds no WebGPU adapter"),
 });
 
-describe.skipIf(noChromium !== undefined)("an engine in a worker", () => {
-  it("runs as it does in a page", async () => {
+describe.skipIf(noChromium !== undefined)("an engine elsewhere", () => {
+  it("runs in a worker as it does in a page", async () => {
     const page = await pages!.open();
     const training = SUITE.find(({ name }) => name.startsWith("training nin"))!;
     expect(await page.call("attemptInWorker", training.name)).toBeUndefined();
+  });
+
+  it("takes ONNX Runtime's files from where it is told", async () => {
+    const page = await pages!.open();
+    expect(await page.call("attempt", SUITE[0]!.name, "wasm", { wasmPaths: "/ort/" })).toBeUndefined();
+    const loaded = await page.evaluate<string[]>('performance.getEntriesByType("resource").map(({ name }) => name)');
+    expect(loaded.filter((name) => name.endsWith(".wasm"))).toEqual([expect.stringContaining("/ort/")]);
   });
 });
 

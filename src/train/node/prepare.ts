@@ -84,7 +84,8 @@ export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, nam
 
 /** Draws or loads the first weights, and freezes what the config freezes. Gives the keys that were drawn for a new head. */
 export async function prepareWeights(model: Module, { seed, weights, freeze: frozen }: TrainConfig): Promise<string[]> {
-  model.initialize(seed);
+  // an imported network brings its weights along
+  model.initialize(seed, { keep: true });
   if (weights !== undefined && !existsSync(weights)) throw new Error(`there is no weight file ${weights}`);
   const drawn = weights === undefined ? [] : loadForFineTuning(model, (await readCheckpoint(weights)).tensors);
   freeze(model, frozen);
