@@ -11,6 +11,7 @@ export * from "./onnx/index.ts";
 export * from "./operators/index.ts";
 export * from "./optim/index.ts";
 export * from "./passes/index.ts";
+export * from "./pretrained/index.ts";
 export { Random } from "./random.ts";
 export * from "./runtime/engine.ts";
 export * from "./summary/index.ts";

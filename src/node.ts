@@ -7,6 +7,7 @@ export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/node.ts";
 export * from "./index.ts";
 export * from "./onnx/node.ts";
+export * from "./pretrained/node.ts";
 export { type NodeEngineOptions, nodeEngine } from "./runtime/node.ts";
 export { RUN_FILES, type RunOptions, trainRun } from "./train/node/run.ts";
 export { type WriteReportOptions, writeReport } from "./train/node/write-report.ts";

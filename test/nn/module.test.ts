@@ -180,6 +180,17 @@ describe("loadStateDict", () => {
     expect(network.stateDict()).toEqual(before);
   });
 
+  it("counts no batches where a file, as those from before PyTorch 0.4.1, does not say how many", () => {
+    const state = full();
+    state.set("block.norm.num_batches_tracked", tensor("int64", [], BigInt64Array.of(7n)));
+    const network = new Network().loadStateDict(state);
+    state.delete("block.norm.num_batches_tracked");
+    network.loadStateDict(state);
+    expect(network.stateDict().get("block.norm.num_batches_tracked")!.data).toEqual(BigInt64Array.of(0n));
+    state.delete("block.norm.running_mean");
+    expect(() => network.loadStateDict(state)).toThrow("running_mean, block.norm.num_batches_tracked");
+  });
+
   it("not strict, forgives missing and unexpected keys, but not shapes", () => {
     const bias = tensor("float32", [5], Float32Array.of(1, 2, 3, 4, 5));
     const some = new Map<string, TensorData>([
