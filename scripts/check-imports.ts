@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   optim: ["graph", "operators"],
   data: ["graph", "random"],
   checkpoint: ["graph"],
+  pretrained: ["graph", "models", "data"],
   train: [
     "graph",
     "operators",
@@ -34,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "optim",
     "data",
     "checkpoint",
+    "pretrained",
     "random",
     "version",
   ],

@@ -103,9 +103,18 @@ export abstract class Module<Out extends Output = Output> {
     return state;
   }
 
-  /** Takes weights over. Throws, listing all that is wrong together, unless the keys and shapes are those of this module. */
-  loadStateDict(state: ReadonlyMap<string, TensorData>, { strict = true }: { strict?: boolean } = {}): this {
+  /**
+   * Takes weights over. Throws, listing all that is wrong together, unless the keys and shapes are those of this module. Batches
+   * that are not counted, as in files from before PyTorch 0.4.1, are none, as in PyTorch.
+   */
+  loadStateDict(weights: ReadonlyMap<string, TensorData>, { strict = true }: { strict?: boolean } = {}): this {
     const stored = new Map(this.#stored());
+    const state = new Map(weights);
+    for (const [key, value] of stored) {
+      const norm = key.match(/^(.*\.|)num_batches_tracked$/)?.[1];
+      if (norm !== undefined && !state.has(key) && state.has(`${norm}running_mean`))
+        state.set(key, value.draw(new Random(0, key)));
+    }
     const missing = [...stored.keys()].filter((key) => !state.has(key));
     const unexpected = [...state.keys()].filter((key) => !stored.has(key));
     const misshapen = [...stored].flatMap(([key, { dtype, shape }]) => {

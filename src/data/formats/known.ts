@@ -1,12 +1,12 @@
 /** Data sets with a name: where they are published, how they are checked, and how they come to the disk. */
 import { createReadStream, existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { DataError } from "../errors.ts";
+import { cacheFolder } from "./cache.ts";
 import { type Checksums, DownloadError, type DownloadProgress, download, mismatch } from "./download.ts";
 import { reasonOf } from "./files.ts";
 
@@ -83,14 +83,9 @@ export const KNOWN_SETS = {
   },
 } as const satisfies Record<string, KnownSet>;
 
-/** Where data sets are kept: $CONVNETS_DATA, else `convnets/data` in the user's cache folder (XDG). */
-export function defaultDataDir({ CONVNETS_DATA, XDG_CACHE_HOME, LOCALAPPDATA } = process.env): string {
-  if (CONVNETS_DATA) return CONVNETS_DATA;
-  const cache =
-    XDG_CACHE_HOME ||
-    (process.platform === "win32" && LOCALAPPDATA) ||
-    join(homedir(), ...(process.platform === "darwin" ? ["Library", "Caches"] : [".cache"]));
-  return join(cache, "convnets", "data");
+/** Where data sets are kept: $CONVNETS_DATA, else `convnets/data` in the user's cache folder. */
+export function defaultDataDir(env = process.env): string {
+  return env.CONVNETS_DATA || cacheFolder("data", env);
 }
 
 export interface FetchOptions {
