@@ -39,12 +39,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "random",
     "version",
   ],
+  classify: ["graph", "nn", "models", "onnx", "runtime", "data", "checkpoint", "train"],
 };
 /** Entries and commands may import everything. */
 const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);
 
 /** Where Node's modules and packages that need Node may be imported. */
-const NODE_ALLOWED = [/(^|\/)node\.ts$/, /^data\/formats\//, /^train\/node\//, /^cli\//];
+const NODE_ALLOWED = [/(^|\/)node\.ts$/, /^data\/formats\//, /^(train|classify)\/node\//, /^cli\//];
 const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar"]);
 
 function* sources(folder: string): Generator<string> {

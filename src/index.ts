@@ -1,5 +1,6 @@
 /** The library, for Node and browsers alike: nothing here needs either. Engines are in `convnets/node` and `convnets/web`. */
 export * from "./checkpoint/index.ts";
+export * from "./classify/index.ts";
 // pictures and .onnx files are both decoded
 export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/index.ts";

@@ -3,6 +3,15 @@
 // both parts have options of this name; the data set readers' are of little use outside
 export type { ReadOptions } from "./checkpoint/index.ts";
 export * from "./checkpoint/node.ts";
+// in place of the one for browsers
+export {
+  classifier,
+  type FileClassifierOptions,
+  openSource,
+  type Picture,
+  type Source,
+  type SourceOptions,
+} from "./classify/node/classifier.ts";
 export type { DecodeOptions } from "./data/index.ts";
 export * from "./data/node.ts";
 export * from "./index.ts";

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { VERSION } from "../version.ts";
-import { fail, red } from "./support.ts";
+import { fail, red, watchOutput } from "./support.ts";
 
 /** A command: its line in the list, and the file that has the rest, which is read only when the command runs. */
 const COMMANDS = {
@@ -11,6 +11,7 @@ const COMMANDS = {
   compare: ["set two networks or blocks side by side", () => import("./compare.ts")],
   train: ["train a network on a data set", () => import("./train.ts")],
   eval: ["measure trained weights on a data set", () => import("./eval.ts")],
+  classify: ["say what pictures show", () => import("./classify.ts")],
   export: ["write a network as an .onnx file", () => import("./export.ts")],
   runs: ["list trainings, or set two side by side", () => import("./runs.ts")],
 } as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
@@ -41,11 +42,7 @@ Examples:
   await program.parseAsync(args, { from: "user" });
 }
 
-// a reader that has seen enough ("| head") is no error
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+watchOutput();
 
 try {
   await main(process.argv.slice(2));

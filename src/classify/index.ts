@@ -1,0 +1,8 @@
+/** Classifying pictures. Imports `data`, `graph`, `nn`, `runtime` and `train`. */
+export {
+  type Classifier,
+  type ClassifierOptions,
+  classifier,
+  imagenetPreprocessing,
+  type Prediction,
+} from "./classifier.ts";

@@ -1,0 +1,180 @@
+/** Networks with their weights, out of whatever files people have; what no file says is filled in, and told. */
+import { existsSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
+import { parseTransforms, type Transform } from "../../data/node.ts";
+import type { TensorData } from "../../graph/index.ts";
+import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
+import { type Module, trace } from "../../nn/index.ts";
+import { OnnxModule, readOnnx } from "../../onnx/node.ts";
+import { imagenetPreprocessing } from "../classifier.ts";
+
+/** The weights of a run that its folder holds, those of its best epoch. */
+const BEST = "best.safetensors";
+
+export interface SourceOptions {
+  /** A weight file. */
+  readonly weights?: string | undefined;
+  readonly variant?: Variant | undefined;
+  /** Names in the order of the labels. Default: what the files say. */
+  readonly classes?: readonly string[] | undefined;
+  /** Default: what the files say, else torchvision's for ImageNet. */
+  readonly preprocessing?: readonly Transform[] | undefined;
+}
+
+/** A network that is ready to be used. */
+export interface Source {
+  readonly model: Module;
+  readonly weights: ReadonlyMap<string, TensorData>;
+  /** Empty where nobody names them. */
+  readonly classes: readonly string[];
+  readonly preprocessing: readonly Transform[];
+  /** What nobody says, and was taken for granted, as sentences. */
+  readonly assumed: readonly string[];
+}
+
+/**
+ * Opens a network: `source` is a registered one (with `weights`), a weight file that says what it is of, as "convnets train"
+ * writes it, the folder of a run, or an .onnx file.
+ *
+ * Throws an error that names the file and says what is missing.
+ */
+export async function openSource(source: string, options: SourceOptions = {}): Promise<Source> {
+  if (Object.hasOwn(MODELS, source)) {
+    if (options.weights !== undefined) return ofWeights(options.weights, options, source);
+    throw new CheckpointError(
+      `${source} has no weights; give a file of them, or "torchvision" for those of torchvision`,
+    );
+  }
+  if (!existsSync(source)) {
+    throw new CheckpointError(
+      `there is no file, run or network "${source}"; the networks are ${Object.keys(MODELS).join(", ")}`,
+    );
+  }
+  if (statSync(source).isDirectory()) {
+    const best = join(source, BEST);
+    if (existsSync(best)) return ofWeights(best, options);
+    throw new CheckpointError(`${source} has no ${BEST}: it is no run, or no epoch of it is finished`);
+  }
+  return extname(source).toLowerCase() === ".onnx" ? ofOnnx(source, options) : ofWeights(source, options);
+}
+
+/** The network that weights are of, by name where they do not say it. */
+async function ofWeights(file: string, options: SourceOptions, name?: string): Promise<Source> {
+  const { tensors, metadata } = await readCheckpoint(file);
+  if (metadata.kind === "training state") {
+    throw new CheckpointError(
+      `${file} is the state of a training, to go on with; its weights are in ${BEST} beside it`,
+    );
+  }
+  const architecture = name ?? metadata.architecture;
+  if (architecture === undefined) {
+    throw new CheckpointError(`${file} does not say which network it is of; name it, such as vgg16 (--model vgg16)`);
+  }
+  if (name !== undefined && metadata.architecture !== undefined && metadata.architecture !== name) {
+    throw new CheckpointError(`${file} has weights of ${metadata.architecture}, not of ${name}`);
+  }
+  const classes = options.classes ?? namesOf(metadata);
+  try {
+    const model = Object.hasOwn(MODELS, architecture)
+      ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
+      : await imported(architecture, classes?.length);
+    model.loadStateDict(tensors);
+    const size = Object.hasOwn(MODELS, architecture) ? modelEntry(architecture).inputSize : 224;
+    return complete(file, model, { ...options, classes }, metadata, Number(metadata.inputSize ?? size));
+  } catch (error) {
+    throw error instanceof CheckpointError
+      ? error
+      : new CheckpointError(`${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
+  const { metadata, ...read } = await readOnnx(file, { fold: false });
+  const model = new OnnxModule({ metadata, ...read });
+  const weights = options.weights === undefined ? undefined : (await readCheckpoint(options.weights)).tensors;
+  const classes = options.classes ?? namesOf(metadata);
+  if (weights) model.loadStateDict(weights);
+  const [input] = read.graph.inputs;
+  if (!input || read.graph.inputs.length > 1 || input.shape.length !== 4 || typeof input.shape[1] !== "number") {
+    throw new CheckpointError(`${file} is no classifier of pictures: its inputs are not images [N, C, H, W] alone`);
+  }
+  if (input.shape[3] === 3 && input.shape[1] !== 3) {
+    throw new CheckpointError(`${file} takes pictures as [N, H, W, C]; export it with --layout NCHW`);
+  }
+  const { preprocessing, ...rest } = complete(file, model, { ...options, classes }, metadata, Number(input.shape[2]));
+  // pixels come as numbers from 0 to 255: the rest is done inside
+  const pixels = input.dtype === "uint8" ? [{ normalize: { mean: [0], std: [1 / 255] } }] : [];
+  return { ...rest, preprocessing: [...preprocessing, ...pixels] };
+}
+
+function complete(
+  file: string,
+  model: Module,
+  { classes, preprocessing }: SourceOptions,
+  metadata: Checkpoint["metadata"],
+  size: number,
+): Source {
+  const side = Number.isInteger(size) && size > 0 ? size : 224;
+  const known = preprocessing ?? (metadata.preprocessing && parseTransforms(JSON.parse(metadata.preprocessing)));
+  return {
+    model,
+    weights: model.stateDict(),
+    classes: classes ?? [],
+    preprocessing: known || imagenetPreprocessing(side),
+    assumed: [
+      ...(known
+        ? []
+        : [
+            `${file} does not say how pictures are prepared: torchvision's way for ImageNet is taken, at ${side}×${side}.`,
+          ]),
+      ...(classes ? [] : [`${file} does not name its classes; they are numbered.`]),
+    ],
+  };
+}
+
+/** A registered network, in the variant whose keys the weights have where neither says which. */
+function registered(
+  name: string,
+  tensors: Checkpoint["tensors"],
+  { variant, inputSize, inChannels }: Checkpoint["metadata"],
+  asked: { variant: Variant | undefined; numClasses: number | undefined },
+): Module {
+  const options: ModelOptions = {
+    ...(asked.numClasses !== undefined && { numClasses: asked.numClasses }),
+    ...(inputSize !== undefined && { inputSize: Number(inputSize) }),
+    ...(inChannels !== undefined && { inChannels: Number(inChannels) }),
+  };
+  const known = asked.variant ?? (variant as Variant | undefined);
+  if (known !== undefined) return createModel(name, { ...options, variant: known });
+  const models = modelEntry(name).variants.map((variant) => createModel(name, { ...options, variant }));
+  const fits = (model: Module) => {
+    const shapes = model.stateShapes();
+    return shapes.size === tensors.size && [...shapes.keys()].every((key) => tensors.has(key));
+  };
+  return models.find(fits) ?? models[0]!;
+}
+
+/** The network that a run was started from, with a last layer for its classes. */
+async function imported(architecture: string, numClasses: number | undefined): Promise<Module> {
+  if (extname(architecture).toLowerCase() !== ".onnx") {
+    throw new CheckpointError(`these are weights of "${architecture}", which is not one of the registered networks`);
+  }
+  if (!existsSync(architecture)) {
+    throw new CheckpointError(`these are weights of the network in ${architecture}, which is not there`);
+  }
+  return withClasses(new OnnxModule(await readOnnx(architecture, { fold: false })), numClasses);
+}
+
+/** Gives an imported network a new last layer where it has not the number of classes that is wanted. */
+export function withClasses(model: OnnxModule, numClasses: number | undefined): OnnxModule {
+  if (numClasses === undefined) return model;
+  const [shape = ["N", 3, 224, 224]] = model.inputs.values();
+  const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
+  const [scores] = Object.values(trace(model, seen).outputs);
+  return scores?.shape[1] === numClasses ? model : model.replaceHead(numClasses);
+}
+
+function namesOf({ classes }: Checkpoint["metadata"]): string[] | undefined {
+  return classes === undefined ? undefined : (JSON.parse(classes) as string[]);
+}

@@ -1,0 +1,239 @@
+import { readFile, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { buffer } from "node:stream/consumers";
+import { Command, Option } from "commander";
+import type { Prediction } from "../classify/index.ts";
+import { classifier, openSource, type Picture } from "../classify/node/classifier.ts";
+import { type Corrupt, DataError, fileDataset, type Loader, picturesBelow, workerLoader } from "../data/node.ts";
+import { VARIANTS, type Variant } from "../models/index.ts";
+import { nodeEngine } from "../runtime/node.ts";
+import { percent } from "./format.ts";
+import { parseCount, parsePositive, print, red, UsageError } from "./support.ts";
+
+interface Flags {
+  model?: string;
+  weights?: string;
+  variant?: Variant;
+  classes?: string;
+  topk: number;
+  batchSize: number;
+  workers: number;
+  threads?: number;
+  json?: boolean;
+  jsonl?: boolean;
+  csv?: boolean;
+  quiet?: boolean;
+}
+
+/** A picture with what it shows, or with what is wrong with it. */
+interface Result {
+  readonly file: string;
+  readonly predictions?: readonly Prediction[];
+  readonly error?: string;
+}
+
+/** Says the results as they come. */
+interface Writer {
+  write(result: Result): void;
+  end?(): void;
+}
+
+const BAR = 24;
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/** A bar of up to 24 characters, to an eighth of one. */
+function bar(share: number): string {
+  const eighths = Math.round(share * BAR * 8);
+  return ("█".repeat(eighths >> 3) + EIGHTHS[eighths & 7]).padEnd(BAR);
+}
+
+function textWriter(): Writer {
+  let first = true;
+  return {
+    write({ file, predictions, error }) {
+      if (error !== undefined || !predictions) return;
+      if (!first) print("");
+      first = false;
+      print(file);
+      const width = Math.max(...predictions.map(({ name }) => [...name].length));
+      for (const { name, probability } of predictions) {
+        const space = " ".repeat(width - [...name].length);
+        print(`  ${name}${space}  ${bar(probability)}  ${percent(probability).padStart(7)}`);
+      }
+    },
+  };
+}
+
+function jsonWriter(): Writer {
+  const results: Result[] = [];
+  return {
+    write: (result) => void results.push(result),
+    end: () => print(JSON.stringify(results, null, 2)),
+  };
+}
+
+const cell = (value: string | number) =>
+  /[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+
+function csvWriter(): Writer {
+  print("file,rank,label,name,probability");
+  return {
+    write({ file, predictions = [] }) {
+      for (const [i, { label, name, probability }] of predictions.entries())
+        print([file, i + 1, label, name, probability].map(cell).join(","));
+    },
+  };
+}
+
+function writerOf({ json, jsonl, csv }: Flags): Writer {
+  if (json) return jsonWriter();
+  if (jsonl) return { write: (result) => print(JSON.stringify(result)) };
+  return csv ? csvWriter() : textWriter();
+}
+
+/** Pictures by the names given: files as they are, folders with all below. */
+async function picturesOf(names: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const name of names) {
+    if (/^https?:\/\//.test(name))
+      throw new UsageError(`pictures are not downloaded; fetch it first: curl -L '${name}' | convnets classify -`);
+    const found = await stat(name).catch(() => undefined);
+    if (!found?.isDirectory()) {
+      files.push(name);
+      continue;
+    }
+    const { pictures } = await picturesBelow(name);
+    if (pictures.length === 0) throw new UsageError(`there are no pictures in ${name}`);
+    files.push(...pictures);
+  }
+  return files;
+}
+
+/** Names of classes: one in each line, a list as JSON, or an object as ImageNet's class index is, { "0": ["n01440764", "tench"] }. */
+async function classNames(file: string): Promise<string[]> {
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new UsageError(`cannot read the class names in ${file}`);
+  });
+  if (!/^\s*[[{]/.test(text)) return text.trimEnd().split(/\r?\n/);
+  try {
+    const names = Object.values(JSON.parse(text) as Record<string, unknown>);
+    return names.map((name) => String(Array.isArray(name) ? name.at(-1) : name));
+  } catch (error) {
+    throw new UsageError(`cannot read the class names in ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Results in the order of the files; those that cannot be read among them. */
+async function* inBatches(
+  files: readonly string[],
+  loader: Loader,
+  classify: (images: Parameters<Classify["batch"]>[0]) => Promise<Prediction[][]>,
+): AsyncGenerator<Result> {
+  let next = 0;
+  const broken = () => new Map(loader.skipped.map(({ file, reason }: Corrupt) => [file, reason]));
+  const upTo = function* (end: number): Generator<Result> {
+    for (const errors = broken(); next < end; next++)
+      yield { file: files[next]!, error: errors.get(files[next]!) ?? "it could not be read" };
+  };
+  try {
+    for await (const { images, samples } of loader.epoch(0)) {
+      const all = await classify(images);
+      for (const [i, predictions] of all.entries()) {
+        yield* upTo(samples[i]!);
+        yield { file: files[next++]!, predictions };
+      }
+    }
+  } catch (error) {
+    // thrown where no picture at all can be read
+    if (!(error instanceof DataError && loader.skipped.length === files.length)) throw error;
+  }
+  yield* upTo(files.length);
+}
+
+type Classify = Awaited<ReturnType<typeof classifier>>;
+
+async function* fromInput(classify: (picture: Picture) => Promise<Prediction[]>): AsyncGenerator<Result> {
+  if (process.stdin.isTTY) throw new UsageError('"-" reads a picture from standard input; pipe one into it');
+  try {
+    yield { file: "-", predictions: await classify(await buffer(process.stdin)) };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    yield { file: "-", error: error.reason };
+  }
+}
+
+export const command = new Command("classify")
+  .description("Say what pictures show. A picture that cannot be read is reported, and the others go on.")
+  .argument("<pictures...>", 'files, folders with all pictures below, or "-" for a picture from standard input')
+  .option("--weights <file>", "weights written by train, a run's folder, an .onnx file, or .pth with --model")
+  .option("--model <name>", "the network that the weights are of, where they do not say")
+  .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
+  .option("--classes <file>", "names of the classes, where the weights do not say: one a line, or JSON")
+  .option("--topk <k>", "how many classes to show", parsePositive, 5)
+  .option("--batch-size <n>", "pictures computed at once", parsePositive, 16)
+  .option("--workers <n>", "threads that decode", parseCount, Math.max(1, availableParallelism() >> 1))
+  .option("--threads <n>", "threads that compute", parsePositive)
+  .addOption(new Option("--json", "a list, for programs").conflicts(["jsonl", "csv"]))
+  .addOption(new Option("--jsonl", "a line of JSON for each picture, as they come").conflicts("csv"))
+  .option("--csv", "a line for each class of each picture")
+  .option("-q, --quiet", "results and errors only")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  convnets classify photo.jpg --weights run/20260101-120000-vgg_small-cifar10
+  convnets classify photos/ --weights resnet18.onnx --classes imagenet_class_index.json
+  convnets classify *.jpg --model vgg16 --weights vgg16-397923af.pth --topk 1 --csv > found.csv
+  curl -L https://example.org/cat.jpg | convnets classify - --weights best.safetensors`,
+  )
+  .action(async (names: string[], flags: Flags) => {
+    const { model, weights, variant, topk, batchSize, workers, threads, quiet } = flags;
+    const source = model ?? weights;
+    if (source === undefined) throw new UsageError("--weights has to say with which weights");
+    const piped = names.includes("-");
+    if (piped && names.length > 1) throw new UsageError('"-" stands for one picture, and goes with no others');
+    const files = piped ? [] : await picturesOf(names);
+    const note = (text: string) => {
+      if (!quiet) process.stderr.write(`${text}\n`);
+    };
+
+    const opened = await openSource(source, {
+      variant,
+      ...(model !== undefined && { weights }),
+      ...(flags.classes !== undefined && { classes: await classNames(flags.classes) }),
+    });
+    for (const sentence of opened.assumed) note(sentence);
+    const engine = nodeEngine(threads === undefined ? {} : { threads });
+    const classify = await classifier(opened.model, { ...opened, engine, topk });
+    const dataset = fileDataset({
+      name: "pictures",
+      classes: ["unknown"],
+      files,
+      labels: new Int32Array(files.length),
+      decode: {},
+    });
+    const loading = { batchSize, workers, transforms: opened.preprocessing, skipCorrupt: true };
+    const loader = piped ? undefined : workerLoader(dataset, loading);
+
+    const writer = writerOf(flags);
+    const started = performance.now();
+    let [count, failed] = [0, 0];
+    try {
+      for await (const result of loader ? inBatches(files, loader, classify.batch) : fromInput(classify)) {
+        writer.write(result);
+        if (result.error === undefined) count++;
+        else {
+          failed++;
+          process.stderr.write(`${red(`error: ${result.file}: ${result.error}`)}\n`);
+        }
+      }
+      writer.end?.();
+    } finally {
+      await classify.dispose();
+      await loader?.close();
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const what = `${count} picture${count === 1 ? "" : "s"}${failed > 0 ? `, ${failed} could not be read` : ""}`;
+    note(`${what}: ${seconds.toFixed(1)} s${count > 1 ? `, ${(count / seconds).toFixed(1)} pictures/s` : ""}`);
+    if (failed > 0) process.exitCode = 1;
+  });
