@@ -17,8 +17,18 @@ import type { Module } from "../nn/index.ts";
 import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
+import { publishedMetadata } from "../pretrained/index.ts";
 import { trainingGraphs } from "../train/training-graph.ts";
-import { loadModel, type ModelFlags, parseCount, parseShape, print, UsageError } from "./support.ts";
+import {
+  loadModel,
+  type ModelFlags,
+  parseCount,
+  parseShape,
+  print,
+  resolveWeights,
+  UsageError,
+  WEIGHTS_HELP,
+} from "./support.ts";
 
 interface Flags extends ModelFlags {
   output: string;
@@ -51,6 +61,13 @@ function described(name: string, flags: ModelFlags, { metadata }: Checkpoint): M
     ...(size > 0 && { input: [1, Number(metadata.inChannels ?? 3), size, size] }),
     ...flags,
   };
+}
+
+/** A weight file; published ones are described as those that train writes. */
+async function readWeights(model: string, weights: string, variant?: Variant): Promise<Checkpoint> {
+  const { file, published } = await resolveWeights(model, weights, { variant });
+  const { tensors, metadata } = await readCheckpoint(file);
+  return { tensors, metadata: published ? publishedMetadata(published) : metadata };
 }
 
 /** Normalization that the weights were trained with; torchvision's where they do not say. */
@@ -148,7 +165,10 @@ export const command = new Command("export")
   .description("Write a network as an .onnx file, which every ONNX runtime takes.")
   .argument("<model>", 'a registered network (see "convnets models"), or file.js[#Export] with a Module')
   .requiredOption("-o, --output <file.onnx>", "where to write it")
-  .option("--weights <file>", "weights to put in: .safetensors, .pth or .pt (default: as drawn at random)")
+  .option(
+    "--weights <file>",
+    `weights to put in: .safetensors, .pth or .pt, ${WEIGHTS_HELP} (default: as drawn at random)`,
+  )
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
   .option("--input <N,C,H,W>", "shape of the input; N is left open (default: the published size)", parseShape)
   .option("--num-classes <K>", "classes of the last layer", parseCount)
@@ -171,6 +191,7 @@ Examples:
   convnets export vgg16 --variant torchvision --weights vgg16.pth -o vgg16.onnx
   convnets export nin --weights run/…/best.safetensors --softmax --preprocess -o nin.onnx
   convnets export googlenet --weights googlenet.safetensors --fold-batch-norm --external -o googlenet.onnx
+  convnets export googlenet --weights torchvision --softmax --preprocess -o googlenet.onnx
   convnets export inception_small --training -o step.onnx`,
   )
   .action(async (name: string, flags: Flags) => {
@@ -184,7 +205,7 @@ Examples:
       ...(input && { input }),
     };
     const given: Checkpoint =
-      weights === undefined ? { tensors: new Map(), metadata: {} } : await readCheckpoint(weights);
+      weights === undefined ? { tensors: new Map(), metadata: {} } : await readWeights(name, weights, variant);
     const loaded = await loadModel(name, described(name, asked, given));
     if (weights !== undefined) loaded.model.loadStateDict(given.tensors);
     const toExport: ToExport = { ...loaded, input: ["N", ...loaded.input.slice(1)] };

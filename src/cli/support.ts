@@ -14,6 +14,7 @@ import {
   type Variant,
 } from "../models/index.ts";
 import { Module, trace } from "../nn/index.ts";
+import type { PublishedWeights } from "../pretrained/index.ts";
 
 /** A mistake of the person at the keyboard: exit code 2. */
 export class UsageError extends Error {
@@ -150,6 +151,55 @@ function isModuleOfAnother(value: unknown): boolean {
     if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
   }
   return false;
+}
+
+// Weights
+
+/** What a command that takes `--weights` says of published ones in its help. */
+export const WEIGHTS_HELP = `or "torchvision" for those that it publishes, downloaded once`;
+
+export interface WeightsOptions {
+  /** The variant that was asked for. */
+  readonly variant?: Variant | undefined;
+  /** `false` never goes to the network. */
+  readonly download?: boolean | undefined;
+}
+
+/** What is known of the weights that `--weights torchvision` means for a network; undefined where a file is meant. */
+export async function publishedFor(
+  model: string,
+  weights: string | undefined,
+  { variant }: WeightsOptions = {},
+): Promise<PublishedWeights | undefined> {
+  if (weights !== "torchvision") return undefined;
+  const { PRETRAINED } = await import("../pretrained/index.ts");
+  const published = Object.entries(PRETRAINED).find(([name]) => name === model)?.[1];
+  if (!published)
+    throw new UsageError(
+      `torchvision has no weights for ${model}; it has some for ${Object.keys(PRETRAINED).join(", ")}`,
+    );
+  if (variant !== undefined && variant !== published.variant)
+    throw new UsageError(`--weights torchvision are for --variant ${published.variant}, not for ${variant}`);
+  return published;
+}
+
+/**
+ * The file that `--weights` means: a path, or "torchvision" for what is published for the network. That is downloaded where it
+ * is missing, with its progress on a terminal, and fits variant "torchvision" alone.
+ */
+export async function resolveWeights(
+  model: string,
+  weights: string,
+  options: WeightsOptions = {},
+): Promise<{ readonly file: string; readonly published?: PublishedWeights }> {
+  const published = await publishedFor(model, weights, options);
+  if (!published) return { file: weights };
+  const { pretrained } = await import("../pretrained/node.ts");
+  const { downloadBar } = await import("./download.ts");
+  const bar = downloadBar(process.stderr);
+  const { download } = options;
+  const file = await pretrained(published, { download, onProgress: bar.show }).finally(bar.close);
+  return { file, published };
 }
 
 // Values of flags

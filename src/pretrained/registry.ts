@@ -76,6 +76,16 @@ export const PRETRAINED = Object.fromEntries(
   Object.entries(TORCHVISION).map(([name, row]) => [name, published(name as PretrainedName, row)]),
 ) as Readonly<Record<PretrainedName, PublishedWeights>>;
 
+/** The metadata that `train` would have written beside such weights: with them, a file says what it is of. */
+export function publishedMetadata({ model, variant, classes, transforms }: PublishedWeights): Record<string, string> {
+  return {
+    architecture: model,
+    variant,
+    classes: JSON.stringify(classes),
+    preprocessing: JSON.stringify(transforms),
+  };
+}
+
 /** The weights that are published for a network. Throws, naming the networks that have some. */
 export function publishedWeights(name: string): PublishedWeights {
   check(

@@ -1,0 +1,22 @@
+import type { DownloadProgress } from "../data/formats/download.ts";
+import type { Output } from "./progress.ts";
+
+/** One line on a terminal that tells how far a download is, and is gone when it is over; nothing elsewhere. */
+export function downloadBar(out: Output) {
+  let shown = "";
+  const write = (line: string) => {
+    if (line === shown || !out.isTTY) return;
+    out.write(`\r${line}\x1b[K`);
+    shown = line;
+  };
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  return {
+    show({ url, received, total }: DownloadProgress) {
+      const far = total
+        ? `${megabytes(received)} of ${megabytes(total)} MB  ${Math.floor((100 * received) / total)} %`
+        : `${megabytes(received)} MB`;
+      write(`${url.split("/").at(-1)}  ${far}`.slice(0, (out.columns || 80) - 1));
+    },
+    close: () => write(""),
+  };
+}
