@@ -4,6 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { RandomAccess } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "./checkpoint.ts";
+import { writeError } from "./disk.ts";
 import { CheckpointError, ensure } from "./error.ts";
 import { openWeights } from "./read.ts";
 import { encodeSafetensors } from "./safetensors.ts";
@@ -85,7 +86,7 @@ export async function writeAtomically(path: string, content: string | Iterable<U
     await syncFolder(folder);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw explained(path, error as NodeJS.ErrnoException);
+    throw writeError(path, error as NodeJS.ErrnoException);
   } finally {
     writing.delete(basename(temporary));
   }
@@ -154,14 +155,4 @@ async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw error instanceof CheckpointError ? new CheckpointError(`${path}: ${error.message}`, { cause: error }) : error;
   }
-}
-
-function explained(path: string, error: NodeJS.ErrnoException): Error {
-  if (error.code === "ENOSPC" || error.code === "EDQUOT" || error.code === "EFBIG") {
-    return new CheckpointError(
-      `${path}: the disk is full; what was saved before is untouched, free some space and go on`,
-      { cause: error },
-    );
-  }
-  return error;
 }

@@ -32,7 +32,7 @@ async function readRuns(folder: string): Promise<{ runs: Run[]; broken: Broken[]
 
 /** What the list tells of a run. */
 function factsOf(run: Run) {
-  const { name, dir, config, state, steps, epochs, time } = run;
+  const { name, dir, config, state, problem, steps, epochs, time } = run;
   const { model, variant, data } = config;
   const best = bestEpoch(epochs);
   return {
@@ -42,6 +42,7 @@ function factsOf(run: Run) {
     ...(variant && { variant }),
     data,
     state,
+    ...(problem !== undefined && { problem }),
     epochs: epochs.length,
     plannedEpochs: config.epochs,
     bestTop1: best?.validation?.top1 ?? null,

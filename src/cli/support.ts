@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { CommanderError, InvalidArgumentError } from "commander";
+import { type Corrupt, DataError } from "../data/errors.ts";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -28,7 +29,8 @@ export function fail(error: unknown): void {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
     return;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof DataError && error.skippable ? "\n--skip-corrupt leaves it out and goes on" : "";
+  const message = `${error instanceof Error ? error.message : error}${hint}`;
   process.stderr.write(`${red(`error: ${message}`)}\n`);
   if (process.env.CONVNETS_DEBUG) process.stderr.write(`${inspect(error)}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
@@ -37,6 +39,24 @@ export function fail(error: unknown): void {
 /** Text for standard error, red on a terminal. */
 export function red(text: string): string {
   return process.stderr.isTTY && !process.env.NO_COLOR ? `\x1b[31m${text}\x1b[39m` : text;
+}
+
+// Output that cannot be written
+
+let outputLost = (error: NodeJS.ErrnoException): void => {
+  // a reader that has seen enough ("| head") is no error
+  if (error.code !== "EPIPE") fail(new Error(`the output cannot be written: ${error.message}`));
+  process.exit();
+};
+
+/** Watches the output: what is written to a reader that is gone, or a disk that is full, is lost. */
+export function watchOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", (error) => outputLost(error));
+}
+
+/** Says what to do when output is lost, in place of ending at once. It may be called several times. */
+export function onOutputLost(act: (error: NodeJS.ErrnoException) => void): void {
+  outputLost = act;
 }
 
 // Networks
@@ -153,6 +173,17 @@ function isModuleOfAnother(value: unknown): boolean {
   return false;
 }
 
+// Data
+
+/** Files that a message names at most. */
+const NAMED = 10;
+
+/** What was left out because --skip-corrupt asks for that, in lines. */
+export function skippedLines(skipped: readonly Corrupt[]): string[] {
+  const lines = skipped.slice(0, NAMED).map(({ file, reason }) => `Left out ${file}: ${reason}`);
+  return skipped.length > NAMED ? [...lines, `Left out ${skipped.length - NAMED} more.`] : lines;
+}
+
 // Weights
 
 /** What a command that takes `--weights` says of published ones in its help. */
@@ -260,7 +291,8 @@ export function scaled(value: number): string {
   return step === 0 ? String(value) : `${(value / 1000 ** step).toFixed(2)}${units[step]}`;
 }
 
-const NUMERIC = /^[\d,.×]+ ?[a-zA-Z×%]*$/;
+/** Numbers, parts such as 3/20, and "–" where there is none. */
+const NUMERIC = /^(–|[\d,.×/]+ ?[a-zA-Z×%]*)$/;
 /** Characters below which a last column that does not fit on the terminal is left out rather than cut. */
 const READABLE = 16;
 

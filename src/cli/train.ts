@@ -2,15 +2,29 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { defaultDataDir, locateDataset } from "../data/node.ts";
+import { defaultDataDir, locateDataset, type Transform } from "../data/node.ts";
 import { VARIANTS } from "../models/index.ts";
 import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
+import { DivergedError } from "../train/fit.ts";
 import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
 import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
-import { writeReport } from "../train/node/write-report.ts";
+import { type WriteReportOptions, writeReport } from "../train/node/write-report.ts";
 import { recipe } from "../train/recipes.ts";
 import { terminalView } from "./progress.ts";
-import { loadModel, parseCount, parseNumber, print, printJson, UsageError } from "./support.ts";
+import {
+  fail,
+  loadModel,
+  onOutputLost,
+  parseCount,
+  parseNumber,
+  print,
+  printJson,
+  publishedFor,
+  resolveWeights,
+  skippedLines,
+  UsageError,
+  WEIGHTS_HELP,
+} from "./support.ts";
 
 interface Flags {
   data: string;
@@ -45,6 +59,7 @@ interface Flags {
   workers?: number;
   threads?: number;
   skipCorrupt?: boolean;
+  quiet?: boolean;
 }
 
 /** Flags that stand in the config under the same name. */
@@ -72,9 +87,13 @@ const SAME = [
 
 /** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
 async function configOf(model: string, flags: Flags): Promise<TrainConfig> {
-  const located = await locateDataset(flags.data, locating(flags));
-  const base = recipe(model, await dataFacts(located), flags.variant);
   const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
+  const skipCorrupt = flags.skipCorrupt ?? fromFile.skipCorrupt === true;
+  const located = await locateDataset(flags.data, { ...locating(flags), skipCorrupt });
+  const variant = flags.variant ?? (fromFile.variant as Flags["variant"]);
+  const published = await publishedFor(model, flags.weights ?? (fromFile.weights as Flags["weights"]), { variant });
+  const recommended = recipe(model, await dataFacts(located, { skipCorrupt }), published?.variant ?? variant);
+  const base = published ? normalizedAs(published.transforms, recommended) : recommended;
   const merged: Record<string, unknown> = { ...base, data: flags.data, ...fromFile };
   for (const name of SAME) if (flags[name] !== undefined) merged[name] = flags[name];
   if (flags.optimizer) merged.optimizer = { name: flags.optimizer };
@@ -82,6 +101,15 @@ async function configOf(model: string, flags: Flags): Promise<TrainConfig> {
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
   return parseConfig(merged);
+}
+
+/** A recipe with the normalization that published weights were trained with. */
+function normalizedAs(published: readonly Transform[], recipe: TrainConfigInput): TrainConfigInput {
+  const isNormalize = (step: unknown) => typeof step === "object" && step !== null && "normalize" in step;
+  const normalize = published.find(isNormalize);
+  const changed = (steps: readonly unknown[]) => steps.map((step) => (isNormalize(step) ? normalize : step));
+  const { train, validation } = recipe.transforms;
+  return { ...recipe, transforms: { train: changed(train), validation: changed(validation) } };
 }
 
 const locating = ({ dataDir, offline }: Flags) => ({
@@ -106,6 +134,13 @@ async function runToResume(named: string | true): Promise<string> {
   return join("run", last);
 }
 
+/** The config with the file of published weights in the place of "torchvision". */
+async function withWeights(config: TrainConfig, { offline = false }: Flags): Promise<TrainConfig> {
+  const { model, weights, variant } = config;
+  if (weights === undefined) return config;
+  return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
+}
+
 function newFolder(model: string, data: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   const short = (name: string) => name.split(/[/\\]/).filter(Boolean).at(-1)?.replace(/\W+/g, "_") ?? "run";
@@ -115,6 +150,23 @@ function newFolder(model: string, data: string): string {
 /** The network of a file; one that was imported gets a last layer for the classes of the data. */
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
   (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
+
+/** The config of a run that goes on. What could stop it again may be left out now. */
+async function resumedConfig(dir: string, { skipCorrupt }: Flags): Promise<TrainConfig> {
+  const config = await readConfig(dir);
+  return skipCorrupt ? { ...config, skipCorrupt } : config;
+}
+
+/** Writes the report, and says whether it did. After a failure it may fail too, as on a full disk: the first one counts. */
+async function report(dir: string, options: WriteReportOptions, failure: unknown): Promise<boolean> {
+  try {
+    await writeReport(dir, options);
+    return true;
+  } catch (error) {
+    if (failure === undefined) throw error;
+    return false;
+  }
+}
 
 export const command = new Command("train")
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
@@ -149,7 +201,10 @@ export const command = new Command("train")
   .option("--ema <decay>", "evaluate a moving average of the weights, such as 0.999", parseNumber)
   .option("--mixup <alpha>", "blend pairs of images", parseNumber)
   .option("--cutmix <alpha>", "paste patches of other images", parseNumber)
-  .option("--weights <file>", "start from these weights; the last layer is drawn anew where the classes differ")
+  .option(
+    "--weights <file>",
+    `start from these weights, ${WEIGHTS_HELP}; the last layer is drawn anew where the classes differ`,
+  )
   .option("--freeze <prefixes...>", "parameters that stay as they are, such as features")
   .option("--patience <n>", "stop after so many epochs without a better one", parseCount)
   .option(
@@ -163,6 +218,7 @@ export const command = new Command("train")
   .option("--threads <n>", "threads that compute", parseCount)
   .option("--skip-corrupt", "leave out images that cannot be read")
   .option("--no-report", "write no report.html")
+  .addOption(new Option("--quiet", "print the last line alone, and errors").conflicts("json"))
   .option("--json", "events as JSON lines, for programs")
   .addHelpText(
     "after",
@@ -172,29 +228,40 @@ Examples:
   convnets train nin --data cifar10 --epochs 30
   convnets train googlenet --data ./photos          a folder with one subfolder of pictures per class
   convnets train vgg16 --data ./photos --weights vgg16.safetensors --freeze features
+  convnets train googlenet --data ./photos --weights torchvision --epochs 5
   convnets train --resume                           go on after Ctrl-C or a crash`,
   )
   .action(async (model: string, flags: Flags) => {
     const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
-    const config = resume === undefined ? await configOf(model, flags) : await readConfig(resume);
-    if (flags.printConfig) return printJson(config);
+    const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, flags);
+    if (flags.printConfig) return printJson(asked);
+    const config = await withWeights(asked, flags);
     const dir = resume ?? flags.out ?? newFolder(config.model, config.data);
     if (resume === undefined && existsSync(join(dir, RUN_FILES.config))) {
       throw new UsageError(
         `${dir} holds a run already; resume it with --resume ${dir}, or choose another folder with --out`,
       );
     }
-    const view = terminalView(process.stdout, { json: flags.json ?? false });
+    const { json = false, quiet = false } = flags;
+    const view = terminalView(process.stdout, { json, quiet });
     const abort = new AbortController();
+    let lost: NodeJS.ErrnoException | undefined;
+    onOutputLost((error) => {
+      lost = error;
+      abort.abort();
+    });
+    let interrupted = false;
     const interrupt = () => {
       // the second time, at once
-      if (abort.signal.aborted) process.exit(130);
+      if (interrupted) process.exit(130);
+      interrupted = true;
       abort.abort();
       view.note("Stopping after this step; once more to stop at once.");
     };
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
     let stopped = false;
+    let failure: unknown;
     try {
       const events = trainRun(config, {
         dir,
@@ -202,19 +269,35 @@ Examples:
         signal: abort.signal,
         data: locating(flags),
         makeModel,
+        onSkipped(skipped) {
+          for (const line of skippedLines(skipped)) view.note(line);
+        },
       });
       for await (const event of events) {
         view.show(event);
         if (event.type === "end") stopped = event.reason === "stopped";
       }
+    } catch (error) {
+      // without metrics there is no run, and nothing to report
+      if (!existsSync(join(dir, RUN_FILES.metrics))) throw error;
+      failure = error;
     } finally {
       view.close();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     }
-    if (flags.report) await writeReport(dir, { data: locating(flags), makeModel });
-    if (!flags.json) {
-      print(stopped ? `Stopped. Go on with: convnets train --resume ${dir}` : `Done: ${dir}`);
-      if (flags.report) print(`Report: ${join(dir, RUN_FILES.report)}`);
+    const written = flags.report && (await report(dir, { data: locating(flags), makeModel }, failure));
+    const goOn = `convnets train --resume ${dir}`;
+    if (failure !== undefined) {
+      fail(failure);
+      if (!(failure instanceof DivergedError)) process.stderr.write(`Go on with: ${goOn}\n`);
+      if (written) process.stderr.write(`Report: ${join(dir, RUN_FILES.report)}\n`);
+      return;
     }
     if (stopped) process.exitCode = 130;
+    if (lost) {
+      if (lost.code !== "EPIPE") fail(new Error(`the output cannot be written: ${lost.message}`));
+    } else if (!json) {
+      print(stopped ? `Stopped. Go on with: ${goOn}` : `Done: ${dir}`);
+      if (written && !quiet) print(`Report: ${join(dir, RUN_FILES.report)}`);
+    }
   });

@@ -171,6 +171,17 @@ export function split(dataset: Dataset, fraction: number, seed: number): { train
   };
 }
 
+/** The first sample that can be read; with `skipCorrupt`, those before it that cannot are passed over. */
+export async function firstSample(dataset: Dataset, { skipCorrupt = false } = {}): Promise<Sample> {
+  for (let index = 0; ; index++) {
+    try {
+      return await dataset.get(index);
+    } catch (error) {
+      if (!skipCorrupt || !(error instanceof DataError) || index === dataset.length - 1) throw error;
+    }
+  }
+}
+
 /** How many samples each class has; undefined where labels are known only after reading the pictures. */
 export function classCounts({ labels, classes }: Dataset): number[] | undefined {
   if (!labels) return undefined;

@@ -5,15 +5,24 @@ export interface Corrupt {
   readonly reason: string;
 }
 
+interface DataErrorOptions {
+  readonly file?: string | undefined;
+  readonly cause?: unknown;
+  readonly skippable?: boolean;
+}
+
 /** Data that cannot be read or used. The message begins with the file's name where one is known. */
 export class DataError extends Error {
   override readonly name = "DataError";
   readonly file: string | undefined;
   readonly reason: string;
+  /** Whether it would be passed over where `skipCorrupt` asks for that. */
+  readonly skippable: boolean;
 
-  constructor(reason: string, { file, cause }: { file?: string | undefined; cause?: unknown } = {}) {
+  constructor(reason: string, { file, cause, skippable = false }: DataErrorOptions = {}) {
     super(file === undefined ? reason : `${file}: ${reason}`, { cause });
     this.file = file;
     this.reason = reason;
+    this.skippable = skippable;
   }
 }

@@ -15,6 +15,7 @@ export {
   type Dataset,
   type DatasetSource,
   type DecodeOptions,
+  firstSample,
   type MemoryDataset,
   type MemoryOptions,
   memoryDataset,

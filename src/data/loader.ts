@@ -141,6 +141,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
     for (const { sample, reason, file, corrupt } of failures) {
       const error = new DataError(reason, {
         file: file ?? dataset.describe?.(sample) ?? `${dataset.name}, sample ${sample}`,
+        skippable: corrupt,
       });
       if (!corrupt || !skipCorrupt) throw error;
       skipped.set(sample, { file: error.file!, reason });

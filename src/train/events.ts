@@ -22,6 +22,8 @@ export interface Progress {
 /** A training to be saved. */
 export interface TrainingState {
   readonly progress: Progress;
+  /** File it was read from, for messages. */
+  readonly file?: string;
   /** Weights and running statistics by key; the optimizer's tensors as `name:key`. */
   readonly tensors: ReadonlyMap<string, TensorData>;
 }

@@ -37,10 +37,12 @@ export interface FitOptions {
   readonly resume?: TrainingState;
 }
 
-/** A loss that is not finite: the run cannot go on, what was saved before is good. */
+/** A loss or a weight that is not finite: the run cannot go on, what was saved before is good. */
 export class DivergedError extends Error {
   override name = "DivergedError";
 }
+
+const REMEDY = "the training has diverged; lower the learning rate, warm it up, or clip the gradients";
 
 const START: Progress = { epoch: 0, batch: 0, step: 0, lossSum: 0, correct: 0, images: 0, seconds: 0 };
 
@@ -64,7 +66,7 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
   const step = await TrainingStep.create(model, { ...stepOptions(options), input: await inputShape(train) });
   let evaluator: Evaluator | undefined;
   try {
-    if (resume) step.restore(resume.tensors, progress.step);
+    if (resume) step.restore(resume.tensors, progress.step, resume.file);
     const parameters = [...model.parameters()].map(([, parameter]) => parameter);
     const count = (list: typeof parameters) => list.reduce((sum, { numel }) => sum + numel, 0);
     const stepsPerEpoch = Math.ceil(train.batchesPerEpoch / accumulate);
@@ -135,6 +137,11 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
           else evaluation = event.evaluation;
         }
       }
+      if (evaluation && !Number.isFinite(evaluation.loss)) {
+        throw new DivergedError(
+          `the validation loss is ${evaluation.loss} after epoch ${epoch + 1} (step ${step.steps}): ${REMEDY}`,
+        );
+      }
       const value = evaluation ? evaluation.top1 : -progress.lossSum / progress.images;
       const best = progress.best === undefined || value > progress.best.value;
       const lr = schedule(epoch + 1, epochs);
@@ -152,7 +159,7 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         ...(evaluation && { validation: evaluation }),
         utilisation: train.stats.utilisation,
         best,
-        weights: () => step.weights({ ema: options.ema !== undefined }),
+        weights: async () => finite(await step.weights({ ema: options.ema !== undefined }), { step: step.steps }),
       };
       progress = { ...START, epoch: epoch + 1, step: step.steps, best: best ? { epoch, value } : progress.best! };
       yield done;
@@ -253,13 +260,11 @@ async function* grouped(batches: AsyncIterable<Batch>, size: number): AsyncGener
 }
 
 /** The tensors, if all their numbers are finite: a broken state must not replace a good one. */
-function finite(tensors: Map<string, TensorData>, { step }: Progress): Map<string, TensorData> {
+function finite(tensors: Map<string, TensorData>, { step }: Pick<Progress, "step">): Map<string, TensorData> {
   for (const [name, { data }] of tensors) {
     for (let i = 0; i < data.length; i++) {
       if (!Number.isFinite(Number(data[i]))) {
-        throw new DivergedError(
-          `after step ${step}, ${name} holds ${data[i]}: the training has diverged; lower the learning rate or clip the gradients`,
-        );
+        throw new DivergedError(`after step ${step}, ${name} holds ${data[i]}: ${REMEDY}`);
       }
     }
   }
@@ -267,5 +272,5 @@ function finite(tensors: Map<string, TensorData>, { step }: Progress): Map<strin
 }
 
 function diverged(loss: number, { epoch, batch, step }: Progress, lr: number): string {
-  return `the loss is ${loss} at step ${step + 1} (epoch ${epoch + 1}, after batch ${batch}, learning rate ${lr.toPrecision(3)}): the training has diverged; lower the learning rate, warm it up, or clip the gradients`;
+  return `the loss is ${loss} at step ${step + 1} (epoch ${epoch + 1}, after batch ${batch}, learning rate ${lr.toPrecision(3)}): ${REMEDY}`;
 }

@@ -13,11 +13,13 @@ export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "train" | "utilisa
 };
 
 /** Whether a run came to its end. "unfinished": it was killed, or it goes on. */
-export type RunState = "finished" | "stopped early" | "stopped" | "unfinished";
+export type RunState = "finished" | "stopped early" | "stopped" | "diverged" | "failed" | "unfinished";
 
 export interface ReportData {
   readonly title: string;
   readonly state: RunState;
+  /** What went wrong, where something did. */
+  readonly problem?: string;
   /** When it was last heard of, ISO 8601. */
   readonly time?: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly epochs: number };
@@ -51,7 +53,8 @@ export function report(data: ReportData): string {
   const network = drawing !== undefined || summary !== undefined;
   const after = evaluation?.epoch === undefined ? "" : ` after epoch ${evaluation.epoch + 1}`;
   const parts = [
-    notes.map((note) => html`<section class="note"><p>${note}</p></section>`),
+    data.problem !== undefined && noteOf(data.problem),
+    notes.map(noteOf),
     courseOf(data),
     epochs.length > 0 && section("Epochs", epochTable(data)),
     evaluation &&
@@ -91,8 +94,12 @@ const STATES: Readonly<Record<RunState, string>> = {
   finished: "Finished",
   "stopped early": "Stopped early, as it got no better,",
   stopped: "Stopped",
+  diverged: "Diverged",
+  failed: "Failed",
   unfinished: "Unfinished",
 };
+
+const noteOf = (text: string): Html => html`<section class="note"><p>${text}</p></section>`;
 
 const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 

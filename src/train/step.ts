@@ -131,21 +131,28 @@ export class TrainingStep {
     return this.#state.read();
   }
 
-  /** Goes on from a state that `state()` gave after this many steps. Throws where its tensors are not those of this step. */
-  restore(state: ReadonlyMap<string, TensorData>, steps: number): void {
-    const missing = [...this.#graphs.state.keys()].filter((name) => !state.has(name));
+  /**
+   * Goes on from a state that `state()` gave after this many steps. Throws, listing all that is wrong together, where its tensors
+   * are not those of this step; `file` is where it was read, for the message.
+   */
+  restore(state: ReadonlyMap<string, TensorData>, steps: number, file = "the training state"): void {
+    const expected = this.#graphs.state;
+    const missing = [...expected.keys()].filter((name) => !state.has(name));
+    const unexpected = [...state.keys()].filter((name) => !expected.has(name));
+    const misshapen = [...expected].flatMap(([name, { shape }]) => {
+      const given = state.get(name);
+      if (!given || (given.dtype === "float32" && given.shape.join() === shape.join())) return [];
+      return [`${name} (${given.dtype}[${given.shape}] instead of [${shape}])`];
+    });
+    const problems = [
+      ...(missing.length > 0 ? [`missing: ${some(missing)}`] : []),
+      ...(unexpected.length > 0 ? [`unexpected: ${some(unexpected)}`] : []),
+      ...(misshapen.length > 0 ? [`of another shape or type: ${some(misshapen)}`] : []),
+    ];
     check(
-      missing.length === 0,
-      () => `the training state lacks ${missing.slice(0, 5).join(", ")}: it is of another network or optimizer`,
+      problems.length === 0,
+      () => `${file} is of another network or optimizer than is to be trained\n  ${problems.join("\n  ")}`,
     );
-    for (const [name, { shape }] of this.#graphs.state) {
-      const given = state.get(name)!;
-      check(
-        given.dtype === "float32" && given.shape.join() === shape.join(),
-        () =>
-          `the training state has ${name} as ${given.dtype}[${given.shape}], but the network has [${shape}]: it is of another network`,
-      );
-    }
     this.#state.set(state);
     this.#steps = steps;
   }
@@ -184,6 +191,9 @@ export class TrainingStep {
     return executable;
   }
 }
+
+/** Names that a message lists at most. */
+const SHOWN = 8;
 
 type Half = "step" | "accumulate" | "update";
 
@@ -234,6 +244,12 @@ class SwappedBuffers {
       if (onDevice(tensor)) tensor.dispose();
     this.spare = {};
   }
+}
+
+/** The first of a list in words. */
+function some(names: readonly string[]): string {
+  const more = names.length - SHOWN;
+  return more <= 0 ? names.join(", ") : `${names.slice(0, SHOWN).join(", ")} and ${more} more`;
 }
 
 const onDevice = (tensor: TensorData | DeviceTensor): tensor is DeviceTensor => "read" in tensor;

@@ -54,7 +54,7 @@ export async function readCifar(files: readonly string[], layout: CifarLayout): 
   const { name, classes, labelBytes, skipCorrupt = false } = layout;
   const skipped: Corrupt[] = [];
   const complain = (file: string, reason: string) => {
-    if (!skipCorrupt) throw new DataError(reason, { file });
+    if (!skipCorrupt) throw new DataError(reason, { file, skippable: true });
     skipped.push({ file, reason });
   };
   const record = labelBytes + PIXELS;
@@ -67,7 +67,7 @@ export async function readCifar(files: readonly string[], layout: CifarLayout): 
     if (rest > 0 || whole === 0) {
       complain(
         file,
-        `the file is cut off: ${bytes.length} bytes are ${whole} records of ${record} bytes and ${rest} bytes`,
+        `the file is cut off: ${bytes.length} bytes are ${whole} records of ${record} bytes and ${rest} bytes; get it again`,
       );
     }
     const records: number[] = [];

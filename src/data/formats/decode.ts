@@ -35,9 +35,10 @@ export async function decodeImage(
     const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
     const { width, height, space } = await decoder.metadata();
     if (width * height > maxPixels) {
-      throw new Error(
-        `the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
+      throw new DataError(
+        `cannot decode: the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
           "make it smaller, or raise maxPixels if you trust it",
+        { file, skippable: true },
       );
     }
     const isCmyk = space === "cmyk";
@@ -48,8 +49,9 @@ export async function decodeImage(
     const image = interleaved(rgb, info.height, info.width, 3);
     return channels === 3 ? image : rgbToGrayscale(image);
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     const message = (cause as Error).message.replaceAll(/\s+/g, " ").trim();
-    throw new DataError(`cannot decode: ${message}`, { file, cause });
+    throw new DataError(`cannot decode: ${message}; replace it, or remove it`, { file, cause, skippable: true });
   }
 }
 

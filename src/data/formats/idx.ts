@@ -73,7 +73,7 @@ export async function readIdx(
 ): Promise<MemoryDataset> {
   const skipped: Corrupt[] = [];
   const complain = (file: string, reason: string) => {
-    if (!skipCorrupt) throw new DataError(reason, { file });
+    if (!skipCorrupt) throw new DataError(reason, { file, skippable: true });
     skipped.push({ file, reason });
   };
   const images = await readIdxArray(imagesFile, 3, complain);
@@ -123,12 +123,12 @@ async function readIdxArray(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = 4 + 4 * axes;
   if (bytes.length < header)
-    throw new DataError(`the file is cut off: ${bytes.length} bytes hold no idx header`, { file });
+    throw new DataError(`the file is cut off: ${bytes.length} bytes hold no idx header; get it again`, { file });
   const magic = 0x0800 + axes;
   if (view.getUint32(0) !== magic) {
     const what = axes === 1 ? "labels" : "images";
     throw new DataError(
-      `not an idx file of ${what}: it begins with 0x${hex(view.getUint32(0))}, not with 0x${hex(magic)}`,
+      `not an idx file of ${what}: it begins with 0x${hex(view.getUint32(0))}, not with 0x${hex(magic)}; get it again`,
       { file },
     );
   }
@@ -140,7 +140,7 @@ async function readIdxArray(
     const problem = data.length < shape[0]! * item ? "the file is cut off" : "the file is too long";
     complain(
       file,
-      `${problem}: the header says ${shape.join("×")} = ${shape[0]! * item} bytes, but there are ${data.length}`,
+      `${problem}: the header says ${shape.join("×")} = ${shape[0]! * item} bytes, but there are ${data.length}; get it again`,
     );
   }
   return { shape, count: Math.min(shape[0]!, Math.floor(data.length / item)), data };

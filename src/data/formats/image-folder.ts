@@ -49,7 +49,7 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
     const reason =
       `the class folder has no pictures${others > 0 ? `, only ${others} other files` : ""}; ` +
       `remove it, or put ${IMAGE_EXTENSIONS.join(" ")} files into it`;
-    if (!skipCorrupt) throw new DataError(reason, { file: join(folder, name) });
+    if (!skipCorrupt) throw new DataError(reason, { file: join(folder, name), skippable: true });
     skipped.push({ file: join(folder, name), reason });
   }
   const names = await classNames(folder);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { writeError } from "../../checkpoint/disk.ts";
 import { writeAtomically } from "../../checkpoint/node.ts";
 import type { TrainEvent } from "../events.ts";
 
@@ -45,8 +46,10 @@ const epochLine = v.object({
 
 const endLine = v.object({
   type: v.literal("end"),
-  reason: v.picklist(["finished", "early stopping", "stopped"]),
+  reason: v.picklist(["finished", "early stopping", "stopped", "diverged", "failed"]),
   epochs: v.number(),
+  /** What went wrong. */
+  message: v.optional(v.string()),
   time: v.string(),
 });
 
@@ -77,7 +80,7 @@ export async function openMetricsLog(
       ? []
       : (await readMetrics(dir)).filter((line) => line.type !== "end" && line.step <= resumeAtStep);
   await writeAtomically(path, text(kept));
-  return new MetricsLog(await open(path, "a"));
+  return new MetricsLog(path, await open(path, "a"));
 }
 
 /**
@@ -104,10 +107,13 @@ const text = (lines: readonly MetricsLine[]): string => lines.map((line) => `${J
 
 /** Appends a line for each step and epoch, and one for the end. */
 export class MetricsLog {
+  readonly #path: string;
   readonly #file: FileHandle;
   #buffer: MetricsLine[] = [];
+  #epochs = 0;
 
-  constructor(file: FileHandle) {
+  constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
   }
 
@@ -119,6 +125,7 @@ export class MetricsLog {
         if (this.#buffer.length >= BUFFERED) await this.flush();
         break;
       case "epoch":
+        this.#epochs = event.epoch + 1;
         this.#buffer.push({ ...epochOf(event), time: time.toISOString() });
         await this.flush();
         break;
@@ -132,6 +139,8 @@ export class MetricsLog {
         await this.flush();
         break;
       case "start":
+        this.#epochs = event.progress.epoch;
+        break;
       case "evaluating":
         break;
       default:
@@ -139,10 +148,24 @@ export class MetricsLog {
     }
   }
 
+  /** Writes down why the run ended before its time. */
+  async fail(reason: "diverged" | "failed", message: string, time: Date): Promise<void> {
+    this.#buffer.push({ type: "end", reason, epochs: this.#epochs, message, time: time.toISOString() });
+    await this.flush();
+  }
+
   async flush(): Promise<void> {
     const lines = this.#buffer;
     this.#buffer = [];
-    if (lines.length > 0) await this.#file.appendFile(text(lines));
+    if (lines.length === 0) return;
+    const { size } = await this.#file.stat();
+    try {
+      await this.#file.appendFile(text(lines));
+    } catch (error) {
+      // no other line may follow half a line
+      await this.#file.truncate(size).catch(() => {});
+      throw writeError(this.#path, error as NodeJS.ErrnoException);
+    }
   }
 
   async close(): Promise<void> {

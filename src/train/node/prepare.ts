@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readCheckpoint } from "../../checkpoint/node.ts";
+import { CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
 import {
   type Dataset,
+  firstSample,
   type Loader,
   type LocatedDataset,
   type LocateOptions,
@@ -15,6 +16,9 @@ import { freeze, loadForFineTuning } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
 import type { DataFacts } from "../recipes.ts";
 
+/** What the metadata of a checkpoint to resume from says that it is. */
+export const TRAINING_STATE = "training state";
+
 /** The parts of a data set that a training uses. */
 export interface PreparedData {
   readonly train: Dataset;
@@ -23,9 +27,8 @@ export interface PreparedData {
 }
 
 /** What a recipe has to know of a data set, read off its first picture. */
-export async function dataFacts(located: LocatedDataset): Promise<DataFacts> {
-  const first = await located.open("train");
-  const { image } = await first.get(0);
+export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?: boolean } = {}): Promise<DataFacts> {
+  const { image } = await firstSample(await located.open("train"), options);
   const sameSize = located.format !== "image-folder";
   return {
     name: located.name,
@@ -87,7 +90,21 @@ export async function prepareWeights(model: Module, { seed, weights, freeze: fro
   // an imported network brings its weights along
   model.initialize(seed, { keep: true });
   if (weights !== undefined && !existsSync(weights)) throw new Error(`there is no weight file ${weights}`);
-  const drawn = weights === undefined ? [] : loadForFineTuning(model, (await readCheckpoint(weights)).tensors);
+  const drawn = weights === undefined ? [] : await loadWeights(model, weights);
   freeze(model, frozen);
   return drawn;
+}
+
+async function loadWeights(model: Module, file: string): Promise<string[]> {
+  const { tensors, metadata } = await readCheckpoint(file);
+  if (metadata.kind === TRAINING_STATE)
+    throw new CheckpointError(
+      `${file} is the state of a training, to go on with by --resume; its weights are in best.safetensors`,
+    );
+  try {
+    return loadForFineTuning(model, tensors);
+  } catch (error) {
+    const of = metadata.architecture === undefined ? "" : ` (weights of ${metadata.architecture})`;
+    throw new CheckpointError(`${file}${of}: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -11,6 +11,8 @@ export interface Run {
   readonly dir: string;
   readonly config: TrainConfig;
   readonly state: RunState;
+  /** What went wrong, where something did. */
+  readonly problem?: string;
   readonly steps: readonly StepLine[];
   readonly epochs: readonly EpochLine[];
   /** When its last epoch ended, or when it was begun; ISO 8601. */
@@ -21,6 +23,8 @@ const STATES = {
   finished: "finished",
   "early stopping": "stopped early",
   stopped: "stopped",
+  diverged: "diverged",
+  failed: "failed",
 } as const satisfies Record<EndLine["reason"], RunState>;
 
 /** Reads a run's folder. Throws, naming the file, where it is no run or is damaged. */
@@ -37,6 +41,7 @@ export async function readRun(dir: string): Promise<Run> {
     dir,
     config,
     state,
+    ...(end?.message !== undefined && { problem: end.message }),
     steps: metrics.filter((line) => line.type === "step"),
     epochs,
     time: last?.time ?? (await stat(join(dir, RUN_FILES.config))).mtime.toISOString(),

@@ -8,16 +8,23 @@ import {
   writeAtomically,
   writeCheckpoint,
 } from "../../checkpoint/node.ts";
-import type { LocateOptions } from "../../data/node.ts";
+import { type Corrupt, firstSample, type LocateOptions } from "../../data/node.ts";
 import { nodeEngine } from "../../runtime/node.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
 import type { Progress, TrainEvent, TrainingState } from "../events.ts";
-import { fit } from "../fit.ts";
+import { DivergedError, fit } from "../fit.ts";
 import { environment } from "./environment.ts";
 import { openMetricsLog } from "./metrics-log.ts";
-import { type ModelMaker, prepareData, prepareLoaders, prepareWeights, registeredModel } from "./prepare.ts";
+import {
+  type ModelMaker,
+  prepareData,
+  prepareLoaders,
+  prepareWeights,
+  registeredModel,
+  TRAINING_STATE,
+} from "./prepare.ts";
 import { openTensorboard } from "./tensorboard.ts";
 
 /** Files of a run's folder. */
@@ -41,6 +48,8 @@ export interface RunOptions {
   readonly data?: LocateOptions;
   /** How networks are made of their name. Default: the registered ones. */
   readonly makeModel?: ModelMaker;
+  /** Told what was left out because the config skips what is corrupt, each once. */
+  readonly onSkipped?: (skipped: readonly Corrupt[]) => void;
 }
 
 /**
@@ -49,22 +58,30 @@ export interface RunOptions {
  */
 export async function* trainRun(config: TrainConfig, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
   const { dir, resume = false, signal, makeModel = registeredModel } = options;
-  await mkdir(dir, { recursive: true });
   const file = (name: keyof typeof RUN_FILES) => join(dir, RUN_FILES[name]);
   const state = resume ? await readState(file("last"), config) : undefined;
-  if (!state) await writeJson(file("config"), config);
-  await writeJson(file("environment"), environment(config, new Date()));
 
   const data = await prepareData(config, options.data);
-  const first = await data.train.get(0);
+  const first = await firstSample(data.train, config);
   const facts = { numClasses: data.classes.length, channels: first.image.channels };
   const model = await makeModel(config, facts);
   await prepareWeights(model, config);
+  // only now, so that what cannot begin leaves no run behind
+  await mkdir(dir, { recursive: true });
+  await writeJson(file("config"), config);
+  await writeJson(file("environment"), environment(config, new Date()));
   const loaders = prepareLoaders(config, data);
   const at = state ? { resumeAtStep: state.progress.step } : {};
   const metrics = await openMetricsLog(dir, at);
   const board = await openTensorboard(dir, at);
   const engine = nodeEngine(config.threads === undefined ? {} : { threads: config.threads });
+  const told = new Set<string>();
+  const tellSkipped = () => {
+    const all = [...loaders.train.skipped, ...loaders.validation.skipped];
+    const fresh = all.filter(({ file }) => !told.has(file));
+    for (const { file } of fresh) told.add(file);
+    if (fresh.length > 0) options.onSkipped?.(fresh);
+  };
   try {
     const events = fit(
       model,
@@ -88,12 +105,17 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
         await board.flush();
         await writeCheckpoint(file("last"), stateFile(config, await event.state()));
       }
+      if (event.type === "start" || event.type === "epoch" || event.type === "end") tellSkipped();
       yield event;
     }
+  } catch (error) {
+    const reason = error instanceof DivergedError ? "diverged" : "failed";
+    // on a full disk even this may fail, and the first error says why
+    await metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
+    throw error;
   } finally {
-    await metrics.close();
-    await board.close();
-    await loaders.close();
+    // nor may it hide the first error that the rest cannot be written
+    await Promise.allSettled([metrics.close(), board.close(), loaders.close()]);
   }
 }
 
@@ -131,7 +153,7 @@ function describe(
 function stateFile(config: TrainConfig, { progress, tensors }: TrainingState): Checkpoint {
   return {
     tensors: new Map(tensors),
-    metadata: { kind: "training state", architecture: config.model, progress: JSON.stringify(progress) },
+    metadata: { kind: TRAINING_STATE, architecture: config.model, progress: JSON.stringify(progress) },
   };
 }
 
@@ -142,9 +164,11 @@ async function readState(path: string, config: TrainConfig): Promise<TrainingSta
   const { architecture, progress } = metadata;
   if (progress === undefined) throw new CheckpointError(`${path} holds weights, but no training state to go on from`);
   if (architecture !== config.model) {
-    throw new CheckpointError(`${path} is the state of ${architecture}, but the config trains ${config.model}`);
+    throw new CheckpointError(
+      `${path} is the state of ${architecture}, but ${RUN_FILES.config} beside it trains ${config.model}; put the right one of them back, or remove ${RUN_FILES.last} to begin anew`,
+    );
   }
-  return { tensors, progress: JSON.parse(progress) as Progress };
+  return { tensors, progress: JSON.parse(progress) as Progress, file: path };
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { writeError } from "../../checkpoint/disk.ts";
 import type { TrainEvent } from "../events.ts";
 
 /*
@@ -102,7 +103,8 @@ export async function openTensorboard(
   // TensorBoard reads files in the order of their names: that of a quick restart must not be a second earlier one
   const stamp = Math.max(Math.floor(now), ...earlier.map((seconds) => Number(seconds) + 1));
   const name = `events.out.tfevents.${String(stamp).padStart(10, "0")}.${hostname()}.${process.pid}`;
-  const log = new TensorboardLog(await open(join(dir, name), "wx"));
+  const path = join(dir, name);
+  const log = new TensorboardLog(path, await open(path, "wx"));
   log.write({ time: now, fileVersion: "brain.Event:2" });
   // also in the first file: TensorBoard takes a session for a restart only if it has seen one before
   log.write({ time: now, step: resumeAtStep + 1, start: true });
@@ -112,10 +114,12 @@ export async function openTensorboard(
 
 /** Writes the course of a training as scalars. */
 export class TensorboardLog {
+  readonly #path: string;
   readonly #file: FileHandle;
   #records: Uint8Array[] = [];
 
-  constructor(file: FileHandle) {
+  constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
   }
 
@@ -133,7 +137,12 @@ export class TensorboardLog {
   async flush(): Promise<void> {
     const pieces = this.#records;
     this.#records = [];
-    if (pieces.length > 0) await this.#file.appendFile(Buffer.concat(pieces));
+    if (pieces.length === 0) return;
+    try {
+      await this.#file.appendFile(Buffer.concat(pieces));
+    } catch (error) {
+      throw writeError(this.#path, error as NodeJS.ErrnoException);
+    }
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
 import { openCheckpoint, writeAtomically } from "../../checkpoint/node.ts";
-import { type Dataset, type LocateOptions, toInterleaved } from "../../data/node.ts";
+import { type Dataset, firstSample, type LocateOptions, toInterleaved } from "../../data/node.ts";
 import { draw } from "../../draw/index.ts";
 import { renderText, summarize } from "../../summary/index.ts";
 import type { Evaluation, Mistake } from "../evaluate.ts";
@@ -25,7 +25,7 @@ export interface WriteReportOptions {
  */
 export async function writeReport(dir: string, options: WriteReportOptions = {}): Promise<string> {
   const run = await readRun(dir);
-  const { config, state, time, steps, epochs } = run;
+  const { config, state, problem, time, steps, epochs } = run;
   const notes: string[] = [];
   const evaluation = await readJson<Evaluation & { epoch: number; classes: string[] }>(join(dir, RUN_FILES.evaluation));
   const data = await orNote(notes, "The data set was not found, so no mistakes are shown", () =>
@@ -37,6 +37,7 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
   const page = report({
     title: `${basename(config.model)} on ${data?.validation.name ?? basename(config.data)}`,
     state,
+    ...(problem !== undefined && { problem }),
     time,
     config,
     environment: (await readJson<Record<string, unknown>>(join(dir, RUN_FILES.environment))) ?? {},
@@ -68,7 +69,7 @@ async function shownNetwork(
   evaluation: { readonly classes: readonly string[] } | undefined,
   data: PreparedData | undefined,
 ): Promise<Pick<ReportData, "summary" | "drawing">> {
-  const { channels, height } = data ? (await data.validation.get(0)).image : await trainedImages(dir);
+  const { channels, height } = data ? (await firstSample(data.validation, config)).image : await trainedImages(dir);
   const model = await makeModel(config, { numClasses: (evaluation ?? data)!.classes.length, channels });
   const side = config.inputSize ?? height;
   if (side === undefined) throw new Error("the size of its input is not known");
