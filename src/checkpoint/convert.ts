@@ -42,3 +42,46 @@ export function toFloat32(tensor: TensorData): TensorData {
       return tensor;
   }
 }
+
+/** The real types that weights can be converted to. */
+export type RealType = "float32" | "float16" | "bfloat16";
+
+/** The tensor in a real type, rounded to the nearest number, ties to even; integers and bool are returned as they are. */
+export function toReal(tensor: TensorData, dtype: RealType): TensorData {
+  if (tensor.dtype === dtype || !["float64", "float32", "float16", "bfloat16"].includes(tensor.dtype)) return tensor;
+  // by way of float32, as in PyTorch
+  const wide = toFloat32(tensor);
+  if (dtype === "float32") return wide;
+  const { shape, data } = wide as TensorData<"float32">;
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  return { dtype, shape, data: Uint16Array.from(bits, dtype === "float16" ? toHalf : toBrain) };
+}
+
+/** float16 of the number with these float32 bits. */
+function toHalf(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const size = bits & 0x7fffffff;
+  if (size > 0x7f800000) return sign | 0x7e00;
+  // from halfway between the largest number and the next power of two on, infinity
+  if (size >= 0x477ff000) return sign | 0x7c00;
+  if (size < 0x38800000) return sign | subnormal(size);
+  return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
+}
+
+/** Multiples of 2^-24, rounded; 2^-14 comes out as the first normal number. */
+function subnormal(size: number): number {
+  // below half of the smallest there is zero
+  if (size < 0x33000000) return 0;
+  const mantissa = (size & 0x7fffff) | 0x800000;
+  const shift = 126 - (size >>> 23);
+  const half = 1 << (shift - 1);
+  const whole = mantissa >>> shift;
+  const rest = mantissa & ((1 << shift) - 1);
+  return whole + (rest > half || (rest === half && (whole & 1) === 1) ? 1 : 0);
+}
+
+/** bfloat16 of the number with these float32 bits: their upper half. */
+function toBrain(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}

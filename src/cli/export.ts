@@ -42,6 +42,9 @@ interface Flags extends ModelFlags {
   aux?: boolean;
 }
 
+/** What has to be said of an export; the rest has defaults. */
+export type ExportFlags = Pick<Flags, "output" | "layout"> & Partial<Flags>;
+
 interface ToExport {
   readonly name: string;
   readonly model: Module;
@@ -103,7 +106,7 @@ async function layoutOf(path: string): Promise<Layout> {
 }
 
 /** The file that a model without weights of its own points into: that of the weights where it will do, else a new one. */
-async function externalFile(flags: Flags): Promise<{ location: string; layout?: Layout }> {
+async function externalFile(flags: ExportFlags): Promise<{ location: string; layout?: Layout }> {
   const { output, weights, foldBatchNorm = false } = flags;
   const location = `${basename(output, extname(output))}.safetensors`;
   if (weights === undefined || extname(weights) !== ".safetensors") return { location };
@@ -115,7 +118,7 @@ async function externalFile(flags: Flags): Promise<{ location: string; layout?: 
   return { location };
 }
 
-async function exportInference({ name, model, input }: ToExport, flags: Flags, given: Checkpoint): Promise<void> {
+async function exportInference({ name, model, input }: ToExport, flags: ExportFlags, given: Checkpoint): Promise<void> {
   const { output, softmax = false, preprocess = false, foldBatchNorm = false, aux = false } = flags;
   const { preprocessing: text, ...metadata } = given.metadata;
   const steps = text === undefined ? undefined : (JSON.parse(text) as TransformData[]);
@@ -140,6 +143,28 @@ async function exportInference({ name, model, input }: ToExport, flags: Flags, g
   // the weights first: at no time does a model point into a file that is not there
   if (beside && file) await write(join(dirname(output), file.location), [...encodeSafetensors(beside)]);
   await write(output, [bytes], graph);
+}
+
+/** Throws where an export could not be written. */
+export function checkOutput(output: string): void {
+  if (extname(output) !== ".onnx") throw new UsageError(`${output} has to end in .onnx`);
+  if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)} to write into`);
+}
+
+/** Writes a network with these weights, or with weights drawn at random, as an .onnx file. */
+export async function exportNetwork(name: string, flags: ExportFlags, weights?: Checkpoint): Promise<void> {
+  const { output, variant, numClasses, input } = flags;
+  const asked: ModelFlags = {
+    ...(variant && { variant }),
+    ...(numClasses !== undefined && { numClasses }),
+    ...(input && { input }),
+  };
+  const given: Checkpoint = weights ?? { tensors: new Map(), metadata: {} };
+  const loaded = await loadModel(name, described(name, asked, given));
+  if (weights) loaded.model.loadStateDict(given.tensors);
+  const toExport: ToExport = { ...loaded, input: ["N", ...loaded.input.slice(1)] };
+  if (flags.training) await exportTraining(toExport, output);
+  else await exportInference(toExport, flags, given);
 }
 
 async function exportTraining({ model, input }: ToExport, output: string): Promise<void> {
@@ -195,20 +220,7 @@ Examples:
   convnets export inception_small --training -o step.onnx`,
   )
   .action(async (name: string, flags: Flags) => {
-    const { output, weights } = flags;
-    if (extname(output) !== ".onnx") throw new UsageError(`${output} has to end in .onnx`);
-    if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)} to write into`);
-    const { variant, numClasses, input } = flags;
-    const asked: ModelFlags = {
-      ...(variant && { variant }),
-      ...(numClasses !== undefined && { numClasses }),
-      ...(input && { input }),
-    };
-    const given: Checkpoint =
-      weights === undefined ? { tensors: new Map(), metadata: {} } : await readWeights(name, weights, variant);
-    const loaded = await loadModel(name, described(name, asked, given));
-    if (weights !== undefined) loaded.model.loadStateDict(given.tensors);
-    const toExport: ToExport = { ...loaded, input: ["N", ...loaded.input.slice(1)] };
-    if (flags.training) await exportTraining(toExport, output);
-    else await exportInference(toExport, flags, given);
+    const { output, weights, variant } = flags;
+    checkOutput(output);
+    await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, variant));
   });

@@ -13,6 +13,8 @@ const COMMANDS = {
   eval: ["measure trained weights on a data set", () => import("./eval.ts")],
   classify: ["say what pictures show", () => import("./classify.ts")],
   export: ["write a network as an .onnx file", () => import("./export.ts")],
+  inspect: ["show what a weight file or an .onnx file holds", () => import("./inspect.ts")],
+  convert: ["convert weights between PyTorch, safetensors and ONNX", () => import("./convert.ts")],
   runs: ["list trainings, or set two side by side", () => import("./runs.ts")],
 } as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
 

@@ -4,5 +4,6 @@ export * from "./inception.ts";
 export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
+export { type Recognized, recognize } from "./recognize.ts";
 export { createModel, MODELS, type ModelEntry, type ModelName, modelEntry } from "./registry.ts";
 export { VGG_WIDTHS, type VggDepth, type VggOptions, VggSmall, vgg, vggSmall } from "./vgg.ts";

@@ -10,6 +10,7 @@ export {
   inferenceGraph,
   type Preprocess,
 } from "./export.ts";
+export { type OnnxFacts, type OnnxTensorFacts, type OnnxWeightFacts, onnxFacts } from "./facts.ts";
 export { OnnxModule, type OnnxModuleOptions, onnxModule } from "./module.ts";
 export { OnnxPart } from "./replay.ts";
 export type { ExternalData, ExternalResolver } from "./tensor.ts";

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
 import { OnnxError, quote } from "./error.ts";
+import { type OnnxFacts, onnxFacts } from "./facts.ts";
 import { OnnxModule, type OnnxModuleOptions } from "./module.ts";
 import type { ExternalResolver } from "./tensor.ts";
 
@@ -16,6 +17,19 @@ export async function readOnnx(path: string, options: Omit<DecodeOptions, "exter
     return decode(bytes, { ...options, external: filesBeside(path) });
   } catch (error) {
     throw error instanceof OnnxError ? new OnnxError(`${path}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+/** What an .onnx file holds, without reading its weights: quick for files of any size. Throws an OnnxError that names the file. */
+export function readOnnxFacts(path: string): OnnxFacts {
+  if (!statSync(path).isFile()) throw new OnnxError(`${path} is no file`);
+  const file = openSync(path, "r");
+  try {
+    return onnxFacts({ size: fstatSync(file).size, read: (offset, length) => readAll(file, offset, length, path) });
+  } catch (error) {
+    throw error instanceof OnnxError ? new OnnxError(`${path}: ${error.message}`, { cause: error }) : error;
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -69,14 +83,18 @@ function readPart(path: string, offset: number, length: number, location: string
         `${quote(location)} has ${size} bytes, but the weights are said to lie at ${offset} to ${offset + length}; it belongs to another model, or is cut short`,
       );
     }
-    const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const count = readSync(file, bytes, done, length - done, offset + done);
-      if (count === 0) throw new OnnxError(`${quote(location)} has become shorter`);
-      done += count;
-    }
-    return bytes;
+    return readAll(file, offset, length, quote(location));
   } finally {
     closeSync(file);
   }
+}
+
+function readAll(file: number, offset: number, length: number, name: string): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const count = readSync(file, bytes, done, length - done, offset + done);
+    if (count === 0) throw new OnnxError(`${name} has become shorter`);
+    done += count;
+  }
+  return bytes;
 }

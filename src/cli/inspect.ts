@@ -1,0 +1,138 @@
+import { existsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { extname } from "node:path";
+import { Command } from "commander";
+import { openCheckpoint } from "../checkpoint/node.ts";
+import { formatShape, itemSize, numel } from "../graph/index.ts";
+import { MODELS, type Recognized, recognize } from "../models/index.ts";
+import { type OnnxFacts, readOnnxFacts } from "../onnx/node.ts";
+import { grouped, print, printJson, printTable, UsageError } from "./support.ts";
+
+interface TensorFacts {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+interface Facts {
+  readonly file: string;
+  readonly format: keyof typeof FORMATS;
+  /** Of the file, in bytes. */
+  readonly size: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: readonly TensorFacts[];
+  /** Registered networks whose weights have these keys and shapes. */
+  readonly networks: readonly Recognized[];
+  readonly onnx?: Pick<OnnxFacts, "irVersion" | "opsets" | "producer" | "graph"> & {
+    readonly inputs: object;
+    readonly outputs: object;
+    readonly operators: object;
+  };
+}
+
+const FORMATS = {
+  torch: "PyTorch, zip form",
+  "torch-legacy": "PyTorch, stream form (before 1.6)",
+  safetensors: "safetensors",
+  onnx: "ONNX",
+} as const;
+
+async function factsOf(file: string, key: string | undefined): Promise<Facts> {
+  const { size } = statSync(file);
+  if (await isOnnx(file)) {
+    const { metadata, weights, inputs, outputs, operators, ...rest } = readOnnxFacts(file);
+    const tensors = [...weights].map(([name, { dtype, shape, bytes }]) => ({ name, dtype, shape, bytes }));
+    const onnx = {
+      ...rest,
+      inputs: Object.fromEntries(inputs),
+      outputs: Object.fromEntries(outputs),
+      operators: Object.fromEntries(operators),
+    };
+    return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
+  }
+  const opened = await openCheckpoint(file, key === undefined ? {} : { key });
+  await opened.close();
+  const { format, metadata } = opened;
+  const tensors = [...opened.tensors].map(([name, { dtype, shape }]) => {
+    return { name, dtype, shape, bytes: numel(shape) * itemSize(dtype) };
+  });
+  return { file, format, size, metadata, tensors, networks: recognize(opened.tensors) };
+}
+
+/** By its name, or by its first byte, the tag of a model's IR version. */
+async function isOnnx(file: string): Promise<boolean> {
+  if (extname(file).toLowerCase() === ".onnx") return true;
+  const handle = await open(file);
+  const { buffer, bytesRead } = await handle.read(new Uint8Array(9), 0, 9, 0).finally(() => handle.close());
+  // a header of safetensors begins with its length and "{"
+  return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
+
+function show({ file, format, size, metadata, tensors, networks, onnx }: Facts): void {
+  print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
+  if (onnx) {
+    const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
+    print(`opset     ${opsets.join(", ")} (IR version ${onnx.irVersion})`);
+    print(`producer  ${onnx.producer || "not said"}`);
+    const values = (all: object) =>
+      Object.entries(all)
+        .map(([name, { dtype, shape }]) => `${name} ${dtype}${formatShape(shape)}`)
+        .join(", ");
+    print(`inputs    ${values(onnx.inputs)}`);
+    print(`outputs   ${values(onnx.outputs)}`);
+    const operators = Object.entries(onnx.operators);
+    print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
+  }
+  if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}`);
+  for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);
+  print("");
+  printTable([TITLES, ...tensors.map(rowOf)]);
+  const numbers = tensors.reduce((sum, { shape }) => sum + numel(shape), 0);
+  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  print(`\n${grouped(tensors.length)} tensors, ${grouped(numbers)} numbers, ${grouped(bytes)} bytes`);
+}
+
+const TITLES = ["tensor", "type", "shape", "bytes"];
+const rowOf = ({ name, dtype, shape, bytes }: TensorFacts) => [name, dtype, formatShape(shape), grouped(bytes)];
+
+/** A network as other commands take it. */
+function flagsOf({ model, variant, numClasses, inChannels }: Recognized): string {
+  const classes = numClasses === MODELS[model].numClasses ? "" : ` --num-classes ${numClasses}`;
+  const channels = inChannels === 3 ? "" : ` of ${inChannels} channel${inChannels === 1 ? "" : "s"}`;
+  return `${model} --variant ${variant}${classes}${channels}`;
+}
+
+/** Lists of classes can be long. */
+function shortened(value: string): string {
+  const line = value.replaceAll(/\s+/g, " ");
+  return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json has all)`;
+}
+
+export const command = new Command("inspect")
+  .description(
+    "Show what a weight file or an .onnx file holds, without reading the numbers: quick for files of any size.",
+  )
+  .argument("<file>", ".safetensors, .pth, .pt or .onnx; the content tells the format, not the name")
+  .option("--key <part>", "the part of a PyTorch file to look into, such as state_dict_ema")
+  .option("--json", "everything, for programs")
+  .addHelpText(
+    "after",
+    `
+It tells the format, the metadata, every tensor with type, shape and bytes, the registered networks that
+have exactly these weights, and of an .onnx file the opset, inputs, outputs and operators.
+
+Examples:
+  convnets inspect vgg16-397923af.pth
+  convnets inspect run/20260101-120000-nin-cifar10/best.safetensors --json
+  convnets inspect model.onnx`,
+  )
+  .action(async (file: string, { key, json }: { key?: string; json?: boolean }) => {
+    if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
+    if (!statSync(file).isFile()) throw new UsageError(`${file} is no file`);
+    const facts = await factsOf(file, key);
+    if (json) printJson(facts);
+    else show(facts);
+  });
