@@ -260,6 +260,7 @@ Examples:
     };
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
+    let began = false;
     let stopped = false;
     let failure: unknown;
     try {
@@ -274,12 +275,12 @@ Examples:
         },
       });
       for await (const event of events) {
+        began = true;
         view.show(event);
         if (event.type === "end") stopped = event.reason === "stopped";
       }
     } catch (error) {
-      // without metrics there is no run, and nothing to report
-      if (!existsSync(join(dir, RUN_FILES.metrics))) throw error;
+      if (!began) throw error;
       failure = error;
     } finally {
       view.close();

@@ -66,14 +66,15 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   const facts = { numClasses: data.classes.length, channels: first.image.channels };
   const model = await makeModel(config, facts);
   await prepareWeights(model, config);
-  // only now, so that what cannot begin leaves no run behind
-  await mkdir(dir, { recursive: true });
-  await writeJson(file("config"), config);
-  await writeJson(file("environment"), environment(config, new Date()));
   const loaders = prepareLoaders(config, data);
-  const at = state ? { resumeAtStep: state.progress.step } : {};
-  const metrics = await openMetricsLog(dir, at);
-  const board = await openTensorboard(dir, at);
+  const begin = async () => {
+    await mkdir(dir, { recursive: true });
+    await writeJson(file("config"), config);
+    await writeJson(file("environment"), environment(config, new Date()));
+    const at = state ? { resumeAtStep: state.progress.step } : {};
+    return { metrics: await openMetricsLog(dir, at), board: await openTensorboard(dir, at) };
+  };
+  let logs: Awaited<ReturnType<typeof begin>> | undefined;
   const engine = nodeEngine(config.threads === undefined ? {} : { threads: config.threads });
   const told = new Set<string>();
   const tellSkipped = () => {
@@ -88,6 +89,9 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
       fitOptions(config, { engine, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
     );
     for await (const event of events) {
+      // only now, so that what cannot begin leaves no run behind, and what cannot go on leaves it as it is
+      logs ??= await begin();
+      const { metrics, board } = logs;
       const now = new Date();
       await metrics.add(event, now);
       await board.add(event, now);
@@ -111,11 +115,11 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   } catch (error) {
     const reason = error instanceof DivergedError ? "diverged" : "failed";
     // on a full disk even this may fail, and the first error says why
-    await metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
+    await logs?.metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
     throw error;
   } finally {
     // nor may it hide the first error that the rest cannot be written
-    await Promise.allSettled([metrics.close(), board.close(), loaders.close()]);
+    await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), loaders.close()]);
   }
 }
 
