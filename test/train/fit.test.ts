@@ -90,6 +90,24 @@ describe("the loop", () => {
     await expect(run).rejects.toThrow(/step \d+|after step/);
   });
 
+  test("weights that an epoch's last step broke are no epoch, and cannot be saved", async () => {
+    for (const validated of [true, false]) {
+      let calls = 0;
+      const { validation, ...rest } = options({ schedule: () => (++calls === 5 ? 1e39 : 0.01) });
+      const seen: string[] = [];
+      const run = async () => {
+        for await (const event of fit(small(), validated ? { ...rest, validation: validation! } : rest)) {
+          seen.push(event.type);
+          if (event.type === "epoch") await event.weights();
+        }
+      };
+      await expect(run()).rejects.toThrow(DivergedError);
+      expect(seen.filter((type) => type === "step")).toHaveLength(5);
+      expect(seen.filter((type) => type === "epoch")).toHaveLength(validated ? 0 : 1);
+      expect(seen).not.toContain("checkpoint");
+    }
+  });
+
   test("two batches to an update weigh every image alike", async () => {
     const events = await collect(fit(small(), options({ accumulate: 2 })));
     expect(events.flatMap((event) => (event.type === "step" ? [event.images] : []))).toEqual([32, 32, 6, 32, 32, 6]);

@@ -114,6 +114,15 @@ describe("the list of runs", () => {
     });
   });
 
+  test("sets numbers at the right, and what stands for none", async () => {
+    const { out } = await runs(dir);
+    const [head, , ...rows] = out.trimEnd().split("\n");
+    for (const name of ["epochs", "best top-1", "last loss"]) {
+      const end = head!.indexOf(name) + name.length;
+      for (const row of rows) expect(row.slice(end - 3, end + 1)).toMatch(/(\d| %|–) $/);
+    }
+  });
+
   test("names folders that cannot be read, and passes over what is no run", async () => {
     const { out, err } = await runs(dir);
     expect(err.trimEnd().split("\n")).toEqual([
@@ -174,6 +183,9 @@ describe("runs side by side", () => {
     expect(rows).toContainEqual(["2", losses[0]![1], losses[1]![1], "0.8000", "0.8000", "70.00 %", "70.00 %"]);
     expect(rows).toContainEqual(["3", losses[0]![2], "–", "0.6333", "–", "80.00 %", "–"]);
     expect(rows.at(-2)).toEqual(["A: a", "B: b"]);
+    const ends = out.split("\n").flatMap((line) => (/^ *[123] .* (%|–)$/.test(line) ? [line.length] : []));
+    expect(new Set(ends).size).toBe(1);
+    expect(ends).toHaveLength(3);
   });
 
   test("are JSON for programs", async () => {
