@@ -1,31 +1,41 @@
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { Command, Option } from "commander";
-import { readCheckpoint } from "../checkpoint/node.ts";
-import { locateDataset, workerLoader } from "../data/node.ts";
+import { openSource } from "../classify/node/source.ts";
+import { type Corrupt, locateDataset, workerLoader } from "../data/node.ts";
+import { VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
 import { type Evaluation, Evaluator } from "../train/evaluate.ts";
 import { inputShape } from "../train/fit.ts";
-import { modelOfWeights } from "../train/node/described.ts";
-import { RUN_FILES, readConfig } from "../train/node/run.ts";
-import { parseCount, print, printJson, printTable, UsageError } from "./support.ts";
+import { readConfig } from "../train/node/run.ts";
+import { parseCount, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
 interface Flags {
+  model?: string;
+  variant?: Variant;
   data?: string;
   dataDir?: string;
   split: "train" | "val" | "test";
   batchSize: number;
   workers: number;
   threads?: number;
+  skipCorrupt?: boolean;
   json?: boolean;
 }
 
 const percent = (share: number) => (Number.isFinite(share) ? `${(100 * share).toFixed(2)} %` : "–");
 
+/** `10 classes (airplane, automobile, bird, …)` */
+function counted(count: number, classes: readonly string[]): string {
+  const names = classes.length > 5 ? [...classes.slice(0, 3), "…"] : classes;
+  return `${count} classes${names.length > 0 ? ` (${names.join(", ")})` : ""}`;
+}
+
 function show(
   { images, loss, top1, top5, perClass, confusion, seconds }: Evaluation,
   classes: readonly string[],
+  skipped: readonly Corrupt[],
 ): void {
+  for (const line of skippedLines(skipped)) print(line);
   print(`${images} images in ${seconds.toFixed(1)} s (${Math.round(images / seconds)} images/s)`);
   print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}  top-5 ${percent(top5)}\n`);
   const name = (k: number) => classes[k] ?? String(k);
@@ -49,13 +59,16 @@ function show(
 
 export const command = new Command("eval")
   .description("Measure trained weights on a data set: loss, top-1, top-5, every class.")
-  .argument("<run|weights>", "folder of a run (its best weights are taken), or a .safetensors file written by train")
+  .argument("<run|weights>", "folder of a run (its best weights are taken), weights written by train, or an .onnx file")
+  .option("--model <name>", "the network that the weights are of, where they do not say")
+  .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
   .option("--data <name|dir>", "another data set than the one it was trained on")
   .option("--data-dir <dir>", "where known data sets are kept")
   .addOption(new Option("--split <part>", "part of the data set").choices(["train", "val", "test"]).default("test"))
   .option("--batch-size <n>", "images per batch", parseCount, 64)
   .option("--workers <n>", "threads that prepare images", parseCount, 1)
   .option("--threads <n>", "threads that compute", parseCount)
+  .option("--skip-corrupt", "leave out images that cannot be read")
   .option("--json", "everything, the confusion matrix and the worst mistakes included, for programs")
   .addHelpText(
     "after",
@@ -63,25 +76,39 @@ export const command = new Command("eval")
   )
   .action(async (target: string, flags: Flags) => {
     if (!existsSync(target)) throw new UsageError(`there is no run or weight file ${target}`);
+    const { variant, model: name = target } = flags;
+    const opened = await openSource(name, { variant, ...(name !== target && { weights: target }) });
+    const { model, weights, preprocessing } = opened;
+    for (const sentence of opened.assumed) if (/prepared/.test(sentence)) process.stderr.write(`${sentence}\n`);
     const isRun = statSync(target).isDirectory();
-    const file = isRun ? join(target, RUN_FILES.best) : target;
-    if (!existsSync(file)) throw new UsageError(`${target} has no ${RUN_FILES.best} yet: no epoch of it is finished`);
-    const { model, weights, preprocessing, classes } = modelOfWeights(file, await readCheckpoint(file));
     const source = flags.data ?? (isRun ? (await readConfig(target)).data : undefined);
     if (source === undefined) throw new UsageError("--data has to say on which data set");
-    const located = await locateDataset(source, { ...(flags.dataDir !== undefined && { dataDir: flags.dataDir }) });
+    const { dataDir, skipCorrupt = false } = flags;
+    const located = await locateDataset(source, { skipCorrupt, ...(dataDir !== undefined && { dataDir }) });
     const dataset = await located.open(flags.split);
     const loader = workerLoader(dataset, {
       batchSize: flags.batchSize,
       workers: flags.workers,
+      skipCorrupt,
       transforms: preprocessing,
     });
     const engine = nodeEngine(flags.threads === undefined ? {} : { threads: flags.threads });
     const evaluator = await Evaluator.create(model, { engine, input: await inputShape(loader), weights });
     try {
+      if (dataset.classes.length !== evaluator.numClasses)
+        throw new UsageError(
+          `${target} tells ${counted(evaluator.numClasses, opened.classes)} apart, but ${source} has ${counted(dataset.classes.length, dataset.classes)}; --data has to name a set with the same classes`,
+        );
       const evaluation = await evaluator.evaluate(loader);
-      if (flags.json) printJson({ weights: file, data: dataset.name, classes, ...evaluation });
-      else show(evaluation, dataset.classes);
+      if (flags.json)
+        printJson({
+          weights: target,
+          data: dataset.name,
+          classes: dataset.classes,
+          ...evaluation,
+          skipped: loader.skipped,
+        });
+      else show(evaluation, dataset.classes, loader.skipped);
     } finally {
       await evaluator.dispose();
       await loader.close();

@@ -9,7 +9,7 @@ export {
   download,
 } from "./formats/download.ts";
 export { type IdxOptions, idx, readIdx } from "./formats/idx.ts";
-export { fileDataset, type ImageFolderOptions, imageFolder } from "./formats/image-folder.ts";
+export { fileDataset, type ImageFolderOptions, imageFolder, picturesBelow } from "./formats/image-folder.ts";
 export { defaultDataDir, type FetchOptions, fetchSet, KNOWN_SETS, type KnownSet } from "./formats/known.ts";
 export {
   DATASET_NAMES,

@@ -104,7 +104,8 @@ export async function isImageFolder(folder: string): Promise<boolean> {
   return false;
 }
 
-async function picturesBelow(folder: string): Promise<{ pictures: string[]; others: number }> {
+/** All pictures in a folder and those below it, in the order of their names, and how many other files there are. */
+export async function picturesBelow(folder: string): Promise<{ pictures: string[]; others: number }> {
   const { folders, files } = await listFolder(folder);
   const named = files.filter((file) => IMAGE_EXTENSIONS.includes(extname(file).toLowerCase()));
   const pictures = named.map((file) => join(folder, file));
