@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "random",
     "version",
   ],
-  classify: ["graph", "nn", "models", "onnx", "runtime", "data", "checkpoint", "train"],
+  classify: ["graph", "nn", "models", "onnx", "runtime", "data", "checkpoint", "train", "pretrained"],
 };
 /** Entries and commands may import everything. */
 const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);

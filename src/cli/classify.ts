@@ -12,7 +12,7 @@ import { parseCount, parsePositive, print, red, UsageError } from "./support.ts"
 
 interface Flags {
   model?: string;
-  weights?: string;
+  weights: string;
   variant?: Variant;
   classes?: string;
   topk: number;
@@ -165,8 +165,12 @@ async function* fromInput(classify: (picture: Picture) => Promise<Prediction[]>)
 export const command = new Command("classify")
   .description("Say what pictures show. A picture that cannot be read is reported, and the others go on.")
   .argument("<pictures...>", 'files, folders with all pictures below, or "-" for a picture from standard input')
-  .option("--weights <file>", "weights written by train, a run's folder, an .onnx file, or .pth with --model")
-  .option("--model <name>", "the network that the weights are of, where they do not say")
+  .option(
+    "--weights <file>",
+    "weights written by train, a run's folder, an .onnx file, .pth with --model, or torchvision",
+    "torchvision",
+  )
+  .option("--model <name>", "the network that the weights are of, where they do not say (torchvision's: googlenet)")
   .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
   .option("--classes <file>", "names of the classes, where the weights do not say: one a line, or JSON")
   .option("--topk <k>", "how many classes to show", parsePositive, 5)
@@ -181,15 +185,15 @@ export const command = new Command("classify")
     "after",
     `
 Examples:
+  convnets classify cat.jpg
   convnets classify photo.jpg --weights run/20260101-120000-vgg_small-cifar10
   convnets classify photos/ --weights resnet18.onnx --classes imagenet_class_index.json
   convnets classify *.jpg --model vgg16 --weights vgg16-397923af.pth --topk 1 --csv > found.csv
   curl -L https://example.org/cat.jpg | convnets classify - --weights best.safetensors`,
   )
   .action(async (names: string[], flags: Flags) => {
-    const { model, weights, variant, topk, batchSize, workers, threads, quiet } = flags;
-    const source = model ?? weights;
-    if (source === undefined) throw new UsageError("--weights has to say with which weights");
+    const { weights, variant, topk, batchSize, workers, threads, quiet } = flags;
+    const model = flags.model ?? (weights === "torchvision" ? "googlenet" : undefined);
     const piped = names.includes("-");
     if (piped && names.length > 1) throw new UsageError('"-" stands for one picture, and goes with no others');
     const files = piped ? [] : await picturesOf(names);
@@ -197,9 +201,9 @@ Examples:
       if (!quiet) process.stderr.write(`${text}\n`);
     };
 
-    const opened = await openSource(source, {
+    const opened = await openSource(model ?? weights, {
       variant,
-      ...(model !== undefined && { weights }),
+      ...(model !== undefined && !model.endsWith(".onnx") && { weights }),
       ...(flags.classes !== undefined && { classes: await classNames(flags.classes) }),
     });
     for (const sentence of opened.assumed) note(sentence);

@@ -14,7 +14,7 @@ import {
   NaiveInception,
   type Variant,
 } from "../models/index.ts";
-import { Module, trace } from "../nn/index.ts";
+import { Module } from "../nn/index.ts";
 import type { PublishedWeights } from "../pretrained/index.ts";
 
 /** A mistake of the person at the keyboard: exit code 2. */
@@ -116,12 +116,13 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
 async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // loaded for these files alone: other commands start faster without
-  const { readOnnxModule } = await import("../onnx/node.ts");
-  const model = await readOnnxModule(file);
+  const [{ readOnnxModule }, { withClasses }] = await Promise.all([
+    import("../onnx/node.ts"),
+    import("../classify/node/source.ts"),
+  ]);
+  const model = withClasses(await readOnnxModule(file), numClasses);
   const [shape = [1, 3, 224, 224]] = model.inputs.values();
-  const seen = input ?? shape.map((dim) => (typeof dim === "number" ? dim : 1));
-  const [scores] = Object.values(trace(model, seen).outputs);
-  if (numClasses !== undefined && scores?.shape[1] !== numClasses) model.replaceHead(numClasses);
+  const seen = input ?? shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
   return { name: file, model, input: seen };
 }
 

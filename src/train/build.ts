@@ -34,22 +34,27 @@ export function fitOptions(
   };
 }
 
-/** Freezes the parameters whose keys start with one of these prefixes. Throws where a prefix meets none. */
+/** What `freeze` takes for everything below the last layer. */
+const BACKBONE = "backbone";
+
+/**
+ * Freezes the parameters whose keys start with one of these prefixes; `"backbone"` is everything but the last layer. Batch
+ * normalization of a frozen part keeps its statistics. Throws where a prefix meets none.
+ */
 export function freeze(model: Module, prefixes: readonly string[]): void {
+  const keys = [...model.parameters()].map(([key]) => key);
+  const below = (path: string, prefix: string) =>
+    path === prefix || path.startsWith(prefix.endsWith(".") ? prefix : `${prefix}.`);
   for (const prefix of prefixes) {
-    let met = 0;
-    for (const [key, parameter] of model.parameters()) {
-      if (key !== prefix && !key.startsWith(prefix.endsWith(".") ? prefix : `${prefix}.`)) continue;
-      parameter.requiresGrad = false;
-      met++;
+    let isFrozen = (path: string) => below(path, prefix);
+    if (prefix === BACKBONE && !keys.some(isFrozen)) {
+      const head = keys.at(-1)?.replace(/\.?[^.]*$/, "") ?? "";
+      isFrozen = (path) => !below(path, head);
     }
-    if (met > 0) {
-      // batch normalization of a frozen part keeps its statistics
-      for (const [path, module] of model.modules()) if (path === prefix || path.startsWith(`${prefix}.`)) module.eval();
-      continue;
-    }
-    const [first] = model.parameters();
-    throw new Error(`freeze: no parameter is called "${prefix}…"; keys look like "${first?.[0]}"`);
+    if (!keys.some(isFrozen))
+      throw new Error(`freeze: no parameter is called "${prefix}…"; keys look like "${keys[0]}"`);
+    for (const [key, parameter] of model.parameters()) if (isFrozen(key)) parameter.requiresGrad = false;
+    for (const [path, module] of model.modules()) if (isFrozen(path)) module.eval();
   }
 }
 

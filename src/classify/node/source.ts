@@ -1,19 +1,25 @@
 /** Networks with their weights, out of whatever files people have; what no file says is filled in, and told. */
 import { existsSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
 import { parseTransforms, type Transform } from "../../data/node.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
 import { type Module, trace } from "../../nn/index.ts";
 import { OnnxModule, readOnnx } from "../../onnx/node.ts";
+import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node.ts";
+import { TRAINING_STATE } from "../../train/node/prepare.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
+
+/** Stands for the weights that torchvision publishes. */
+const TORCHVISION = "torchvision";
 
 /** The weights of a run that its folder holds, those of its best epoch. */
 const BEST = "best.safetensors";
 
-export interface SourceOptions {
-  /** A weight file. */
+export interface SourceOptions
+  extends Pick<PretrainedOptions, "cacheDir" | "baseUrl" | "download" | "onProgress" | "signal"> {
+  /** A weight file, or `"torchvision"` for the weights that torchvision publishes, downloaded where they are not in the cache. */
   readonly weights?: string | undefined;
   readonly variant?: Variant | undefined;
   /** Names in the order of the labels. Default: what the files say. */
@@ -60,9 +66,14 @@ export async function openSource(source: string, options: SourceOptions = {}): P
 }
 
 /** The network that weights are of, by name where they do not say it. */
-async function ofWeights(file: string, options: SourceOptions, name?: string): Promise<Source> {
-  const { tensors, metadata } = await readCheckpoint(file);
-  if (metadata.kind === "training state") {
+async function ofWeights(weights: string, options: SourceOptions, name?: string): Promise<Source> {
+  const file = weights === TORCHVISION && name !== undefined ? await pretrained(name, options) : weights;
+  if (!existsSync(file)) throw new CheckpointError(`there is no weight file ${file}`);
+  // a published file is known by its name, which has a part of its checksum
+  const known = Object.values(PRETRAINED).find(({ url }) => url.endsWith(`/${basename(file)}`));
+  const { tensors, ...read } = await readCheckpoint(file);
+  const metadata: Checkpoint["metadata"] = { ...(known && publishedMetadata(known)), ...read.metadata };
+  if (metadata.kind === TRAINING_STATE) {
     throw new CheckpointError(
       `${file} is the state of a training, to go on with; its weights are in ${BEST} beside it`,
     );
