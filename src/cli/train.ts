@@ -27,7 +27,7 @@ import {
 } from "./support.ts";
 
 interface Flags {
-  data: string;
+  data?: string;
   dataDir?: string;
   out?: string;
   resume?: string | true;
@@ -85,16 +85,27 @@ const SAME = [
   "skipCorrupt",
 ] as const satisfies readonly (keyof Flags & keyof TrainConfigInput)[];
 
+const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
+
 /** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
-async function configOf(model: string, flags: Flags): Promise<TrainConfig> {
+async function configOf(named: string | undefined, flags: Flags): Promise<TrainConfig> {
   const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
+  const settings: Record<string, unknown> = {
+    ...DEFAULTS,
+    ...fromFile,
+    ...(named !== undefined && { model: named }),
+    ...(flags.data !== undefined && { data: flags.data }),
+    ...(flags.variant && { variant: flags.variant }),
+  };
+  for (const name of ["model", "data"])
+    if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
+  const { model, data, variant, weights } = settings as unknown as TrainConfigInput;
   const skipCorrupt = flags.skipCorrupt ?? fromFile.skipCorrupt === true;
-  const located = await locateDataset(flags.data, { ...locating(flags), skipCorrupt });
-  const variant = flags.variant ?? (fromFile.variant as Flags["variant"]);
-  const published = await publishedFor(model, flags.weights ?? (fromFile.weights as Flags["weights"]), { variant });
+  const located = await locateDataset(data, { ...locating(flags), skipCorrupt });
+  const published = await publishedFor(model, flags.weights ?? weights, { variant });
   const recommended = recipe(model, await dataFacts(located, { skipCorrupt }), published?.variant ?? variant);
   const base = published ? normalizedAs(published.transforms, recommended) : recommended;
-  const merged: Record<string, unknown> = { ...base, data: flags.data, ...fromFile };
+  const merged: Record<string, unknown> = { ...base, ...settings };
   for (const name of SAME) if (flags[name] !== undefined) merged[name] = flags[name];
   if (flags.optimizer) merged.optimizer = { name: flags.optimizer };
   if (flags.schedule) merged.schedule = { name: flags.schedule };
@@ -151,10 +162,22 @@ function newFolder(model: string, data: string): string {
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
   (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
 
-/** The config of a run that goes on. What could stop it again may be left out now. */
-async function resumedConfig(dir: string, { skipCorrupt }: Flags): Promise<TrainConfig> {
-  const config = await readConfig(dir);
-  return skipCorrupt ? { ...config, skipCorrupt } : config;
+/** Settings that a run may go on with differently: they change no number, or only what would stop it. */
+const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
+
+/** The config of a run that goes on. */
+async function resumedConfig(dir: string, flags: Flags): Promise<TrainConfig> {
+  const fixed = [...SAME, "data", "config", "variant", "optimizer", "schedule", "weightDecay"] as const;
+  const refused = fixed.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
+  if (refused.length > 0) {
+    const names = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+    throw new UsageError(
+      `a run goes on with the settings that it began with; ${names.join(", ")} cannot be changed, only begun anew with`,
+    );
+  }
+  const config: Record<string, unknown> = { ...(await readConfig(dir)) };
+  for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
+  return parseConfig(config);
 }
 
 /** Writes the report, and says whether it did. After a failure it may fail too, as on a full disk: the first one counts. */
@@ -170,8 +193,14 @@ async function report(dir: string, options: WriteReportOptions, failure: unknown
 
 export const command = new Command("train")
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
-  .argument("[model]", 'a registered network (see "convnets models"), or file.js[#Export] with a Module', "vgg_small")
-  .option("--data <name|dir>", "shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette, or a folder", "shapes")
+  .argument(
+    "[model]",
+    'a registered network (see "convnets models"), or file.js[#Export] with a Module (default: vgg_small)',
+  )
+  .option(
+    "--data <name|dir>",
+    "shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette, or a folder (default: shapes)",
+  )
   .option("--data-dir <dir>", `where known data sets are kept (default: ${defaultDataDir()})`)
   .option("--offline", "never download")
   .option("--out <dir>", "folder of the run (default: run/TIME-MODEL-DATA)")
@@ -205,7 +234,10 @@ export const command = new Command("train")
     "--weights <file>",
     `start from these weights, ${WEIGHTS_HELP}; the last layer is drawn anew where the classes differ`,
   )
-  .option("--freeze <prefixes...>", "parameters that stay as they are, such as features")
+  .option(
+    "--freeze <prefixes...>",
+    'parameters that stay as they are, such as features; "backbone" is all but the last layer',
+  )
   .option("--patience <n>", "stop after so many epochs without a better one", parseCount)
   .option(
     "--validation-fraction <share>",
@@ -231,7 +263,7 @@ Examples:
   convnets train googlenet --data ./photos --weights torchvision --epochs 5
   convnets train --resume                           go on after Ctrl-C or a crash`,
   )
-  .action(async (model: string, flags: Flags) => {
+  .action(async (model: string | undefined, flags: Flags) => {
     const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
     const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, flags);
     if (flags.printConfig) return printJson(asked);

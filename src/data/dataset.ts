@@ -133,10 +133,11 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>, name = data
   if (beyond !== undefined)
     throw new RangeError(`subset: ${dataset.name} has ${dataset.length} samples, not ${beyond}`);
   const describe = (index: number) => dataset.describe?.(chosen[index]!) ?? `${dataset.name}, sample ${chosen[index]}`;
+  const { skipped } = dataset;
   if (isMemory(dataset)) {
     const { memory } = dataset;
     const composed = memory.indices ? chosen.map((index) => memory.indices![index]!) : chosen;
-    return { ...memoryDataset({ ...memory, name, indices: composed }), describe };
+    return { ...memoryDataset({ ...memory, name, indices: composed }, { skipped }), describe };
   }
   checkDataset(name, dataset.classes, chosen.length);
   const { labels, source } = dataset;
@@ -147,6 +148,7 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>, name = data
     get: (index) => dataset.get(chosen[index]!),
     describe,
     ...(labels && { labels: Int32Array.from(chosen, (index) => labels[index]!) }),
+    ...(skipped && { skipped }),
     ...(source && { source: { kind: "subset", of: source, indices: chosen } }),
   };
 }

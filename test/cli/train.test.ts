@@ -132,6 +132,40 @@ describe("a run that diverges", () => {
   });
 });
 
+describe("settings", () => {
+  const printed = (...flags: string[]) => {
+    const { status, stdout, stderr } = convnets(["train", ...flags, "--print-config"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return JSON.parse(stdout);
+  };
+
+  test("are those of the recipe, then of the file, then of the flags; network and data too", () => {
+    const file = put(at("settings.json"), JSON.stringify({ model: "nin", data: tinyPictures(), epochs: 3 }));
+    expect(printed()).toMatchObject({ model: "vgg_small", data: "shapes", epochs: 8 });
+    const fromFile = printed("--config", file);
+    expect(fromFile).toMatchObject({ model: "nin", data: tinyPictures(), epochs: 3 });
+    expect(JSON.stringify(fromFile.transforms.train)).toContain("randomHorizontalFlip");
+    const named = printed("vgg_small", "--data", "shapes", "--config", file, "--epochs", "5");
+    expect(named).toMatchObject({ model: "vgg_small", data: "shapes", epochs: 5 });
+    // what is printed, given back, is the same
+    const again = put(at("again.json"), JSON.stringify(fromFile));
+    expect(printed("--config", again)).toEqual(fromFile);
+  });
+
+  test("of a run that goes on are its own", () => {
+    const run = at("own");
+    put(join(run, "config.json"), JSON.stringify(printed()));
+    expect(printed("--resume", run, "--threads", "3", "--skip-corrupt")).toEqual({
+      ...printed(),
+      threads: 3,
+      skipCorrupt: true,
+    });
+    const { status, stderr } = convnets(["train", "--resume", run, "--epochs", "9", "--weight-decay", "0"]);
+    expect(status).toBe(2);
+    expect(stderr).toContain("--epochs, --weight-decay cannot be changed, only begun anew with");
+  });
+});
+
 /** Two classes of two pictures, one pixel each. */
 function tinyPictures(): string {
   const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";

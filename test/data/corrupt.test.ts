@@ -15,6 +15,7 @@ import {
   type Loader,
   openDataset,
   readCifar,
+  split,
 } from "../../src/data/node.ts";
 import { cifarBytes, idxBytes, planes, put, temporaryFolder } from "./support.ts";
 
@@ -55,6 +56,7 @@ describe("CIFAR", () => {
     expect(Array.from(kept.labels!.slice(5, 10))).toEqual([3, 4, 5, 1, 2]);
     expect(kept.describe!(7)).toBe("data_batch_3.bin, record 1");
     expect(kept.skipped).toEqual([{ file: join(folder, five[2]!), reason: expect.stringContaining(reason) }]);
+    expect(split(kept, 0.5, 0).validation.skipped).toEqual(kept.skipped);
   });
 
   test("a missing file, an empty one, a label out of range", async () => {

@@ -1,9 +1,10 @@
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { openMetricsLog, readMetrics } from "../../src/train/node/metrics-log.ts";
+import { MetricsLog, openMetricsLog, readMetrics } from "../../src/train/node/metrics-log.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-metrics-"));
@@ -42,6 +43,37 @@ describe("metrics.jsonl", () => {
       time: TIME.toISOString(),
     });
     expect(await readMetrics(dir)).toEqual(lines.map((line) => JSON.parse(line)));
+  });
+
+  test("keeps no half line where the disk is full, and can still tell why the run failed", async () => {
+    const dir = newDir();
+    const handle = await open(file(dir), "a");
+    let room = 5;
+    const small = new Proxy(handle, {
+      get(target, name) {
+        if (name === "appendFile") {
+          return async (text: string) => {
+            if (room-- > 0) return target.appendFile(text);
+            await target.appendFile(text.slice(0, text.length / 2));
+            throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+          };
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const metrics = new MetricsLog(file(dir), small);
+    const events = [...course({ epochs: 9, stepsPerEpoch: 3 })];
+    const all = (async () => {
+      for (const event of events) await metrics.add(event, TIME);
+    })();
+    await expect(all).rejects.toThrow(`${file(dir)}: the disk is full; what was saved before is untouched`);
+    room = 1;
+    await metrics.fail("failed", "the disk is full", TIME);
+    await metrics.close();
+    const lines = await readMetrics(dir);
+    expect(lines.filter(({ type }) => type === "epoch")).toHaveLength(5);
+    expect(lines.at(-1)).toMatchObject({ type: "end", reason: "failed", epochs: 6, message: "the disk is full" });
   });
 
   test("is complete up to each epoch and checkpoint", async () => {
