@@ -7,6 +7,7 @@ import { classifier, openSource, type Picture } from "../classify/node/classifie
 import { type Corrupt, DataError, fileDataset, type Loader, picturesBelow, workerLoader } from "../data/node.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
+import { downloadBar } from "./download.ts";
 import { percent } from "./format.ts";
 import { parseCount, parsePositive, print, red, UsageError } from "./support.ts";
 
@@ -201,11 +202,14 @@ Examples:
       if (!quiet) process.stderr.write(`${text}\n`);
     };
 
+    const bar = downloadBar(process.stderr);
     const opened = await openSource(model ?? weights, {
       variant,
-      ...(model !== undefined && !model.endsWith(".onnx") && { weights }),
+      // an .onnx file brings its own along
+      ...(model !== undefined && !(model.endsWith(".onnx") && weights === "torchvision") && { weights }),
       ...(flags.classes !== undefined && { classes: await classNames(flags.classes) }),
-    });
+      onProgress: bar.show,
+    }).finally(bar.close);
     for (const sentence of opened.assumed) note(sentence);
     const engine = nodeEngine(threads === undefined ? {} : { threads });
     const classify = await classifier(opened.model, { ...opened, engine, topk });

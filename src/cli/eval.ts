@@ -1,16 +1,26 @@
 import { existsSync, statSync } from "node:fs";
 import { Command, Option } from "commander";
-import { openSource } from "../classify/node/source.ts";
-import { type Corrupt, locateDataset, workerLoader } from "../data/node.ts";
-import { VARIANTS, type Variant } from "../models/index.ts";
+import { openSource, type Source } from "../classify/node/source.ts";
+import { type Corrupt, locateDataset, relabel, workerLoader } from "../data/node.ts";
+import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
 import { type Evaluation, Evaluator } from "../train/evaluate.ts";
 import { inputShape } from "../train/fit.ts";
 import { readConfig } from "../train/node/run.ts";
-import { parseCount, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
+import {
+  parseCount,
+  print,
+  printJson,
+  printTable,
+  resolveWeights,
+  skippedLines,
+  UsageError,
+  WEIGHTS_HELP,
+} from "./support.ts";
 
 interface Flags {
   model?: string;
+  weights?: string;
   variant?: Variant;
   data?: string;
   dataDir?: string;
@@ -41,26 +51,42 @@ function show(
   const name = (k: number) => classes[k] ?? String(k);
   printTable([
     ["class", "images", "found", "most often taken for"],
-    ...perClass.map((recall, label) => {
+    // networks that know more classes than the data have would fill the table with nothing
+    ...perClass.flatMap((recall, label) => {
+      if (perClass.length > 100 && Number.isNaN(recall)) return [];
       const row = confusion[label]!;
       const other = row.reduce(
         (best, count, k) => (k !== label && count > (row[best] ?? 0) && count > 0 ? k : best),
         -1,
       );
-      return [
-        name(label),
-        String(row.reduce((sum, count) => sum + count, 0)),
-        percent(recall),
-        other < 0 ? "" : `${name(other)} (${row[other]})`,
-      ];
+      const images = row.reduce((sum, count) => sum + count, 0);
+      return [[name(label), String(images), percent(recall), other < 0 ? "" : `${name(other)} (${row[other]})`]];
     }),
   ]);
 }
 
+/** The network that is measured, with its weights. */
+async function openNetwork(target: string, { variant, model, weights }: Flags): Promise<Source> {
+  if (weights !== undefined) {
+    if (!Object.hasOwn(MODELS, target))
+      throw new UsageError(`--weights goes with a network, of which there are ${Object.keys(MODELS).join(", ")}`);
+    const { file, published } = await resolveWeights(target, weights, { variant });
+    return openSource(target, { weights: file, variant: published?.variant ?? variant });
+  }
+  if (!existsSync(target)) throw new UsageError(`there is no run or weight file ${target}`);
+  return model === undefined ? openSource(target, { variant }) : openSource(model, { variant, weights: target });
+}
+
 export const command = new Command("eval")
   .description("Measure trained weights on a data set: loss, top-1, top-5, every class.")
-  .argument("<run|weights>", "folder of a run (its best weights are taken), weights written by train, or an .onnx file")
-  .option("--model <name>", "the network that the weights are of, where they do not say")
+  .argument(
+    "<run|weights|network>",
+    "folder of a run (its best weights are taken), weights written by train, an .onnx file, or with --weights a network",
+  )
+  .option("--weights <file>", `with a network: its weights, ${WEIGHTS_HELP}`)
+  .addOption(
+    new Option("--model <name>", "the network that the weights are of, where they do not say").conflicts("weights"),
+  )
   .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
   .option("--data <name|dir>", "another data set than the one it was trained on")
   .option("--data-dir <dir>", "where known data sets are kept")
@@ -72,23 +98,22 @@ export const command = new Command("eval")
   .option("--json", "everything, the confusion matrix and the worst mistakes included, for programs")
   .addHelpText(
     "after",
-    "\nExamples:\n  convnets eval run/20260101-120000-nin-cifar10\n  convnets eval best.safetensors --data ./photos --split val",
+    "\nExamples:\n  convnets eval run/20260101-120000-nin-cifar10\n  convnets eval best.safetensors --data ./photos --split val\n  convnets eval vgg16 --weights torchvision --data ./imagenet --split val",
   )
   .action(async (target: string, flags: Flags) => {
-    if (!existsSync(target)) throw new UsageError(`there is no run or weight file ${target}`);
-    const { variant, model: name = target } = flags;
-    const opened = await openSource(name, { variant, ...(name !== target && { weights: target }) });
+    const opened = await openNetwork(target, flags);
     const { model, weights, preprocessing } = opened;
     for (const sentence of opened.assumed) if (/prepared/.test(sentence)) process.stderr.write(`${sentence}\n`);
-    const isRun = statSync(target).isDirectory();
+    const isRun = flags.weights === undefined && statSync(target).isDirectory();
     const source = flags.data ?? (isRun ? (await readConfig(target)).data : undefined);
     if (source === undefined) throw new UsageError("--data has to say on which data set");
     const { dataDir, skipCorrupt = false } = flags;
     const located = await locateDataset(source, { skipCorrupt, ...(dataDir !== undefined && { dataDir }) });
-    const dataset = await located.open(flags.split);
+    const found = await located.open(flags.split);
+    const dataset = (found.classes.length < opened.classes.length && relabel(found, opened.classes)) || found;
     const loader = workerLoader(dataset, {
       batchSize: flags.batchSize,
-      workers: flags.workers,
+      workers: dataset.source ? flags.workers : 0,
       skipCorrupt,
       transforms: preprocessing,
     });

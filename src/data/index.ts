@@ -48,6 +48,7 @@ export {
 } from "./loader.ts";
 export { cutmix, type MixOptions, mixup } from "./mix.ts";
 export { NORMALIZATION } from "./normalization.ts";
+export { relabel } from "./relabel.ts";
 export type { Interpolation } from "./resample.ts";
 export { SHAPE_CLASSES, type ShapesOptions, shapes } from "./shapes.ts";
 export {

@@ -23,16 +23,19 @@ export interface Outcome {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What it reads from standard input. */
+  readonly input?: Uint8Array;
   /** Arguments for Node itself. */
   readonly node?: readonly string[];
 }
 
-export function convnets(args: readonly string[], { cwd, env = {}, node = [] }: RunOptions = {}): Outcome {
+export function convnets(args: readonly string[], { cwd, env = {}, input, node = [] }: RunOptions = {}): Outcome {
   const { error, stdout, stderr, status } = spawnSync(process.execPath, [...node, CLI, ...args], {
     encoding: "utf8",
     maxBuffer: 2 ** 26,
     env: { ...process.env, ...env },
     ...(cwd !== undefined && { cwd }),
+    ...(input !== undefined && { input }),
   });
   if (error) throw error;
   return { stdout, stderr, status };

@@ -1,0 +1,35 @@
+import type { Dataset, DatasetSource } from "./dataset.ts";
+
+/**
+ * The set with its labels as positions in another list of classes, such as that of a network that knows more of them. Undefined
+ * where the list lacks one of the set's classes. Names are the same in other cases and with "_" for spaces.
+ */
+export function relabel(dataset: Dataset, classes: readonly string[]): Dataset | undefined {
+  const known = classes.map(plain);
+  const places = dataset.classes.map((name) => known.indexOf(plain(name)));
+  if (places.includes(-1)) return undefined;
+  const moved = (labels: ArrayLike<number>) => Int32Array.from(labels, (label) => places[label]!);
+  const { name, length, labels, describe, skipped, source } = dataset;
+  return {
+    name,
+    classes,
+    length,
+    async get(index) {
+      const { image, label } = await dataset.get(index);
+      return { image, label: places[label]! };
+    },
+    ...(labels && { labels: moved(labels) }),
+    ...(describe && { describe }),
+    ...(skipped && { skipped }),
+    ...(source && relabelled(source, classes, moved)),
+  };
+}
+
+const plain = (name: string) => name.toLowerCase().replaceAll("_", " ");
+
+function relabelled(source: DatasetSource, classes: readonly string[], moved: (labels: Int32Array) => Int32Array) {
+  if (source.kind === "files") return { source: { ...source, labels: moved(source.labels) } };
+  if (source.kind !== "memory") return {};
+  const { memory } = source;
+  return { source: { ...source, memory: { ...memory, classes, labels: moved(memory.labels) } } };
+}
