@@ -1,10 +1,11 @@
 /** `--weights torchvision`. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeCheckpoint } from "../../src/checkpoint/node.ts";
 import { downloadBar } from "../../src/cli/download.ts";
@@ -130,6 +131,46 @@ describe("the command", () => {
     const own = config();
     expect(own.transforms.train.at(-1)).not.toEqual(half);
     expect(transforms.train.slice(0, -1)).toEqual(own.transforms.train.slice(0, -1));
+  });
+});
+
+describe("eval", () => {
+  it("measures a network that knows more classes than the data have", async () => {
+    for (const [part, name] of [
+      ["train", "dog"],
+      ["val", "dog"],
+      ["val", "Cat"],
+      ["train", "Cat"],
+    ] as const) {
+      const folder = join(root, "pictures", part, name);
+      mkdirSync(folder, { recursive: true });
+      const background = name === "dog" ? "#804020" : "#2040f0";
+      await sharp({ create: { width: 32, height: 32, channels: 3, background } }).toFile(join(folder, "a.png"));
+    }
+    const small = createModel("inception_small", { numClasses: 4 }).initialize(1);
+    const file = join(root, "small.safetensors");
+    const classes = ["bird", "cat", "dog", "fish"];
+    const metadata = { classes: JSON.stringify(classes), preprocessing: "[]" };
+    await writeCheckpoint(file, { tensors: small.stateDict(), metadata });
+    const data = join(root, "pictures");
+    const flags = ["--data", data, "--split", "val", "--json"];
+    const { stdout, stderr } = convnets(["eval", "inception_small", "--weights", file, ...flags]);
+    expect(stderr).toBe("");
+    const { images, confusion, classes: named } = JSON.parse(stdout);
+    expect(images).toBe(2);
+    expect(named).toEqual(classes);
+    const sums = confusion.map((row: number[]) => row.reduce((sum, count) => sum + count));
+    expect(sums).toEqual([0, 1, 1, 0]);
+  });
+
+  it.each([
+    [["eval", "nun", "--weights", "torchvision"], "--weights goes with a network, of which there are vgg11"],
+    [["eval", "nin", "--weights", "torchvision"], "torchvision has no weights for nin"],
+    [["eval", "vgg11", "--weights", "torchvision", "--variant", "paper"], "not for paper"],
+  ])("%j: exit code 2", (args, message) => {
+    const { stderr, status } = convnets(args, { cwd: root });
+    expect(stderr).toContain(message);
+    expect(status).toBe(2);
   });
 });
 
