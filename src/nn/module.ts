@@ -1,3 +1,4 @@
+import { listed } from "../graph/check.ts";
 import { check, formatShape, type TensorData } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { ModuleBuffer, Parameter } from "./parameter.ts";
@@ -123,9 +124,9 @@ export abstract class Module<Out extends Output = Output> {
       return [`${key} (${given.dtype}${formatShape(given.shape)} instead of ${dtype}${formatShape(shape)})`];
     });
     const problems = [
-      ...(strict && missing.length > 0 ? [`missing: ${missing.join(", ")}`] : []),
-      ...(strict && unexpected.length > 0 ? [`unexpected: ${unexpected.join(", ")}`] : []),
-      ...(misshapen.length > 0 ? [`of another shape or type: ${misshapen.join(", ")}`] : []),
+      ...(strict && missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
+      ...(strict && unexpected.length > 0 ? [`unexpected: ${listed(unexpected)}`] : []),
+      ...(misshapen.length > 0 ? [`of another shape or type: ${listed(misshapen)}`] : []),
     ];
     check(problems.length === 0, () => `${this.type}: the state dict does not fit\n  ${problems.join("\n  ")}`);
     for (const [key, value] of stored) {

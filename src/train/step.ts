@@ -1,3 +1,4 @@
+import { listed } from "../graph/check.ts";
 import { check, isStatic, numel, type TensorData, zeros } from "../graph/index.ts";
 import type { Mask, Module } from "../nn/index.ts";
 import { Random } from "../random.ts";
@@ -145,9 +146,9 @@ export class TrainingStep {
       return [`${name} (${given.dtype}[${given.shape}] instead of [${shape}])`];
     });
     const problems = [
-      ...(missing.length > 0 ? [`missing: ${some(missing)}`] : []),
-      ...(unexpected.length > 0 ? [`unexpected: ${some(unexpected)}`] : []),
-      ...(misshapen.length > 0 ? [`of another shape or type: ${some(misshapen)}`] : []),
+      ...(missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
+      ...(unexpected.length > 0 ? [`unexpected: ${listed(unexpected)}`] : []),
+      ...(misshapen.length > 0 ? [`of another shape or type: ${listed(misshapen)}`] : []),
     ];
     check(
       problems.length === 0,
@@ -191,9 +192,6 @@ export class TrainingStep {
     return executable;
   }
 }
-
-/** Names that a message lists at most. */
-const SHOWN = 8;
 
 type Half = "step" | "accumulate" | "update";
 
@@ -244,12 +242,6 @@ class SwappedBuffers {
       if (onDevice(tensor)) tensor.dispose();
     this.spare = {};
   }
-}
-
-/** The first of a list in words. */
-function some(names: readonly string[]): string {
-  const more = names.length - SHOWN;
-  return more <= 0 ? names.join(", ") : `${names.slice(0, SHOWN).join(", ")} and ${more} more`;
 }
 
 const onDevice = (tensor: TensorData | DeviceTensor): tensor is DeviceTensor => "read" in tensor;
