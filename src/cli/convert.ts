@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { Command, Option } from "commander";
 import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node.ts";
-import { recognize, VARIANTS } from "../models/index.ts";
+import { MODELS, type ModelName, recognize, VARIANTS } from "../models/index.ts";
 import { readOnnx } from "../onnx/node.ts";
 import { type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, MODEL_HELP, type ModelFlags, parsePositive, parseShape, print, UsageError } from "./support.ts";
@@ -51,21 +51,28 @@ async function read(from: string, { key, dtype }: Flags): Promise<Checkpoint> {
 /** The network that weights are of: as asked for, as their metadata say, or the one that they fit. */
 function networkOf(from: string, { tensors, metadata }: Checkpoint, flags: Flags): { name: string } & ModelFlags {
   const { model, variant, numClasses, input } = flags;
-  const asked = {
+  const name = model ?? metadata.architecture;
+  const known = variant ?? (name === metadata.architecture ? metadata.variant : undefined);
+  const fits = recognize(tensors).filter(
+    (fit) => (name ?? fit.model) === fit.model && (known ?? fit.variant) === fit.variant,
+  );
+  const fit = fits.find(({ variant }) => variant === "torchvision") ?? fits[0];
+  if (name === undefined && !fit)
+    throw new UsageError(`${from} does not say which network it is of, and fits none; name it with --model`);
+  if (name === undefined) print(`These are weights of ${fit!.model}, variant ${fit!.variant}.`);
+  return {
+    name: name ?? fit!.model,
+    ...(fit && { variant: fit.variant, numClasses: fit.numClasses }),
+    ...(fit && fit.inChannels !== 3 && { input: [1, fit.inChannels, ...sides(fit.model)] }),
     ...(variant && { variant }),
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
   };
-  const name = model ?? metadata.architecture;
-  if (name !== undefined && name === metadata.architecture) return { name, ...asked };
-  const fits = recognize(tensors).filter(
-    (fit) => (name ?? fit.model) === fit.model && (variant ?? fit.variant) === fit.variant,
-  );
-  const fit = fits.find(({ variant }) => variant === "torchvision") ?? fits[0];
-  if (name !== undefined) return { name, ...(fit && { variant: fit.variant, numClasses: fit.numClasses }), ...asked };
-  if (!fit) throw new UsageError(`${from} does not say which network it is of, and fits none; name it with --model`);
-  print(`These are weights of ${fit.model}, variant ${fit.variant}.`);
-  return { name: fit.model, variant: fit.variant, numClasses: fit.numClasses, ...asked };
+}
+
+function sides(model: ModelName): [number, number] {
+  const { inputSize } = MODELS[model];
+  return [inputSize, inputSize];
 }
 
 export const command = new Command("convert")

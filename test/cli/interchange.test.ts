@@ -102,6 +102,16 @@ describe("convert", () => {
     expect(all(loaded)).toEqual(all(state));
   });
 
+  it("finds out classes and channels that nobody tells", async () => {
+    const grey = createModel("nin", { numClasses: 3, inChannels: 1 }).initialize(1).stateDict();
+    await writeCheckpoint(at("grey.pth"), { tensors: grey, metadata: { architecture: "nin" } });
+    expect(run("convert", "grey.pth", "grey.onnx")).toMatchObject({ stderr: "", status: 0 });
+    const { graph, metadata: written } = await readOnnx(at("grey.onnx"));
+    expect(graph.inputs[0]!.shape).toEqual(["N", 1, 32, 32]);
+    expect([...graph.outputs.values()][0]!.shape.slice(0, 2)).toEqual(["N", 3]);
+    expect(written).toEqual({ architecture: "nin", variant: "note" });
+  });
+
   it("leaves what is there as it is without --force", async () => {
     writeFileSync(at("there.pth"), "precious");
     expect(run("convert", "a.safetensors", "there.pth")).toMatchObject({
