@@ -136,6 +136,14 @@ describe("download", () => {
     await expect(get({ size: 7 })).rejects.toThrow(`${content.length} bytes, expected 7`);
   });
 
+  test("of a SHA-256 the first eight digits are enough, and fewer are not", async () => {
+    await get({ sha256: sha256.slice(0, 8) });
+    rmSync(file);
+    for (const few of [sha256.slice(0, 7), "", `${sha256}0`])
+      await expect(get({ sha256: few })).rejects.toThrow(`sha256 ${sha256}, expected ${few}`);
+    await expect(get({ md5: md5.slice(0, 8) })).rejects.toThrow(`md5 ${md5}, expected ${md5.slice(0, 8)}`);
+  });
+
   test("404 is final, 503 is tried again", async () => {
     const lost = download(`${base}/lost`, file);
     await expect(lost).rejects.toThrow(`${file}: ${base}/lost answered 404 Not Found`);
