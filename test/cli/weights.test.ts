@@ -15,6 +15,8 @@ import type { TensorData } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { readOnnx } from "../../src/onnx/node.ts";
 import { PRETRAINED } from "../../src/pretrained/index.ts";
+import type { TrainConfig } from "../../src/train/config.ts";
+import { prepareWeights } from "../../src/train/node/prepare.ts";
 import { convnets } from "./run.ts";
 
 const root = mkdtempSync(join(tmpdir(), "convnets-weights-"));
@@ -132,6 +134,19 @@ describe("the command", () => {
     expect(own.transforms.train.at(-1)).not.toEqual(half);
     expect(transforms.train.slice(0, -1)).toEqual(own.transforms.train.slice(0, -1));
   });
+});
+
+it("training starts from files that do not count batches, with a last layer for its classes", async () => {
+  const state = createModel("vgg_small", { numClasses: 10 }).initialize(5).stateDict();
+  const old = new Map([...state].filter(([key]) => !key.endsWith("num_batches_tracked")));
+  const weights = join(root, "old.pth");
+  await writeCheckpoint(weights, { tensors: old, metadata: {} });
+  const tuned = createModel("vgg_small", { numClasses: 3 });
+  const config = { seed: 0, weights, freeze: [] as string[] } as TrainConfig;
+  expect(await prepareWeights(tuned, config)).toEqual(["classifier.weight", "classifier.bias"]);
+  const started = tuned.stateDict();
+  for (const [key, value] of old) if (!key.startsWith("classifier")) expect(started.get(key)!.data).toEqual(value.data);
+  expect(started.get("features.1.num_batches_tracked")!.data).toEqual(BigInt64Array.of(0n));
 });
 
 describe("eval", () => {
