@@ -116,11 +116,9 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
 async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // loaded for these files alone: other commands start faster without
-  const [{ readOnnxModule }, { withClasses }] = await Promise.all([
-    import("../onnx/node.ts"),
-    import("../classify/node/source.ts"),
-  ]);
-  const model = withClasses(await readOnnxModule(file), numClasses);
+  const { readOnnxModule } = await import("../onnx/node.ts");
+  const model = await readOnnxModule(file);
+  if (numClasses !== undefined) model.withClasses(numClasses);
   const [shape = [1, 3, 224, 224]] = model.inputs.values();
   const seen = input ?? shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
   return { name: file, model, input: seen };

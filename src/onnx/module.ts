@@ -17,6 +17,7 @@ import {
   type Output,
   Parameter,
   type Tensor,
+  trace,
 } from "../nn/index.ts";
 import { prune } from "../passes/index.ts";
 import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
@@ -106,6 +107,14 @@ export class OnnxModule extends Module<Output> {
       for (const node of after) changed.set(node, { from: classes, to: numClasses });
     }
     return this;
+  }
+
+  /** `replaceHead`, unless the network tells as many classes apart already. */
+  withClasses(numClasses: number): this {
+    const [shape = ["N", 3, 224, 224]] = this.inputs.values();
+    const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
+    const [scores] = Object.values(trace(this, seen).outputs);
+    return scores?.shape[1] === numClasses ? this : this.replaceHead(numClasses);
   }
 
   #store(value: Value, { path, property }: Home, kind: WeightKind | undefined, data: TensorData): void {

@@ -5,8 +5,8 @@ import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoi
 import { parseTransforms, type Transform } from "../../data/node.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
-import { type Module, trace } from "../../nn/index.ts";
-import { OnnxModule, readOnnx } from "../../onnx/node.ts";
+import type { Module } from "../../nn/index.ts";
+import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node.ts";
 import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node.ts";
 import { TRAINING_STATE } from "../../train/node/prepare.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
@@ -174,16 +174,8 @@ async function imported(architecture: string, numClasses: number | undefined): P
   if (!existsSync(architecture)) {
     throw new CheckpointError(`these are weights of the network in ${architecture}, which is not there`);
   }
-  return withClasses(new OnnxModule(await readOnnx(architecture, { fold: false })), numClasses);
-}
-
-/** Gives an imported network a new last layer where it has not the number of classes that is wanted. */
-export function withClasses(model: OnnxModule, numClasses: number | undefined): OnnxModule {
-  if (numClasses === undefined) return model;
-  const [shape = ["N", 3, 224, 224]] = model.inputs.values();
-  const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-  const [scores] = Object.values(trace(model, seen).outputs);
-  return scores?.shape[1] === numClasses ? model : model.replaceHead(numClasses);
+  const model = await readOnnxModule(architecture);
+  return numClasses === undefined ? model : model.withClasses(numClasses);
 }
 
 function namesOf({ classes }: Checkpoint["metadata"]): string[] | undefined {
