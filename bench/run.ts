@@ -39,7 +39,10 @@ async function start([command = "", ...args]: readonly string[], given: Case): P
   child.stdin.on("error", () => {});
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   child.stdin.write(`${JSON.stringify(given)}\n`);
-  if ((await lines.next()).value !== "ready") return undefined;
+  if ((await lines.next()).value !== "ready") {
+    child.kill();
+    return undefined;
+  }
   return {
     async go() {
       child.stdin.write("go\n");

@@ -9,7 +9,7 @@ import type { Window } from "./window.ts";
  *
  * Taps are cut in two steps, columns of the image first, so that the many cuts that follow copy whole rows.
  */
-function taps(g: Ops, x: Value, window: Window, [outH, outW]: readonly [number, number]): Value[] {
+export function taps(g: Ops, x: Value, window: Window, [outH, outW]: readonly [number, number]): Value[] {
   const { kernel, stride, dilation, before, after } = window;
   const padded = g.pad(x, [0, 0, ...before, 0, 0, ...after]);
   const cut = (from: Value, axis: 0 | 1, tap: number, count: number) => {

@@ -1,5 +1,5 @@
 import { type Dim, numel, type Value } from "../graph/index.ts";
-import { channelRows, columnsOfBatch, columnsPerImage, imagesOfRows } from "./columns.ts";
+import { channelRows, columnsOfBatch, columnsPerImage, imagesOfRows, taps } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, type Window } from "./window.ts";
 
@@ -11,6 +11,9 @@ export interface ConvGeometry {
 
 type Sizes = readonly [Dim, number, number, number];
 type Kernels = readonly [number, number, number, number];
+
+/** Input channels from which on a product over pixels runs at full speed without the columns of other taps beside it. */
+const WIDE = 16;
 
 const onCpu = (g: Ops) => g.target !== "webgpu";
 
@@ -101,7 +104,8 @@ function turnedKernels(g: Ops, w: Value, group: number): Value {
  *     dy [N, O, outH, outW], x [N, C, H, W] → dw [O, C/g, kH, kW]
  *
  * Either over the batch at once, which has to bring the channels of x and dy to the front, or image by image, which has to sum
- * the products over the batch: whatever moves less.
+ * the products over the batch: whatever moves less. Image by image, each tap has a product of its own where there are channels
+ * enough to keep the processor busy: no columns are built then, which are as large as the input times the taps.
  */
 export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, group }: ConvGeometry): Value {
   const [N, O, outH, outW] = dy.shape as Sizes;
@@ -112,6 +116,14 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
   if (onCpu(g) && group === 1 && moved < O * columnCount) {
     const columns = columnsOfBatch(g, x, window, [outH, outW]);
     return g.reshape(g.matmulT(channelRows(g, dy), columns, { transB: true }), shape);
+  }
+  if (onCpu(g) && group === 1 && shape[1] >= WIDE) {
+    const rows = g.reshape(dy, [N, O, pixels]);
+    const products = taps(g, x, window, [outH, outW]).map((tap) => {
+      const perImage = g.matmulT(rows, g.reshape(tap, [N, shape[1], pixels]), { transB: true });
+      return g.reshape(g.reduceSum(perImage, [0], false), [O, shape[1], 1]);
+    });
+    return g.reshape(g.concat(products, 2), shape);
   }
   const columns = columnsPerImage(g, x, window, [outH, outW], group);
   const rows = g.reshape(dy, group === 1 ? [N, O, pixels] : [N, group, O / group, pixels]);

@@ -3,6 +3,9 @@ import {
   type DType,
   formatShape,
   type Graph,
+  isStatic,
+  itemSize,
+  numel,
   type TensorData,
   type TensorType,
   type TypedArray,
@@ -82,6 +85,18 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 }
 
+/**
+ * Bytes of weights from which ONNX Runtime does not plan all of a run's memory ahead, as one block beside what it has already:
+ * VGG16's training step takes a third less then, and is as fast. Of smaller networks it is the planning that makes them faster.
+ */
+const LARGE = 2 ** 28;
+
+const weightBytes = ({ parameters, inputs }: Graph): number =>
+  [...parameters, ...inputs].reduce(
+    (sum, { dtype, shape }) => (isStatic(shape) ? sum + numel(shape) * itemSize(dtype) : sum),
+    0,
+  );
+
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   const { name, target, session, gpuOutputs = false, writesInto = false } = options;
@@ -93,6 +108,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const onGpu = keepOnDevice && gpuOutputs;
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
+        enableMemPattern: weightBytes(graph) < LARGE,
         logSeverityLevel: 3,
         ...session,
         ...(onGpu && { preferredOutputLocation: "gpu-buffer" }),
