@@ -5,6 +5,7 @@ import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint
 import { MODELS, type ModelName, recognize, VARIANTS } from "../models/index.ts";
 import { readOnnx } from "../onnx/node.ts";
 import { type ExportFlags, exportNetwork } from "./export.ts";
+import { megabytes } from "./format.ts";
 import { grouped, MODEL_HELP, type ModelFlags, parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
@@ -112,5 +113,5 @@ Examples:
     }
     await writeCheckpoint(to, checkpoint);
     const { size } = statSync(to);
-    print(`${to}  ${(size / 1e6).toFixed(size < 1e6 ? 3 : 1)} MB, ${grouped(checkpoint.tensors.size)} tensors`);
+    print(`${to}  ${megabytes(size)}, ${grouped(checkpoint.tensors.size)} tensors`);
   });

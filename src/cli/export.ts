@@ -11,7 +11,7 @@ import {
   writeAtomically,
 } from "../checkpoint/node.ts";
 import { NORMALIZATION } from "../data/index.ts";
-import { formatShape, type Graph, type Shape, type TensorData, type TensorType } from "../graph/index.ts";
+import type { Graph, Shape, TensorData } from "../graph/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import type { Module } from "../nn/index.ts";
 import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
@@ -19,6 +19,7 @@ import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
 import { trainingGraphs } from "../train/training-graph.ts";
+import { megabytes, valueList } from "./format.ts";
 import {
   loadModel,
   type ModelFlags,
@@ -176,14 +177,10 @@ async function exportTraining({ model, input }: ToExport, output: string): Promi
 async function write(path: string, pieces: readonly Uint8Array[], graph?: Graph): Promise<void> {
   await writeAtomically(path, pieces);
   const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-  print(`${path}  ${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`);
+  print(`${path}  ${megabytes(bytes)}`);
   if (!graph) return;
-  const shown = (values: Iterable<readonly [string, TensorType]>) => {
-    const all = [...values].map(([name, { dtype, shape }]) => `${name} ${dtype}${formatShape(shape)}`);
-    return all.length > 4 ? `${all.slice(0, 3).join(", ")} and ${all.length - 3} more` : all.join(", ");
-  };
-  print(`  from ${shown(graph.inputs.map((value) => [value.name, value] as const))}`);
-  print(`  to   ${shown(graph.outputs)}`);
+  print(`  from ${valueList(graph.inputs.map((value) => [value.name, value]))}`);
+  print(`  to   ${valueList(graph.outputs)}`);
 }
 
 export const command = new Command("export")

@@ -1,4 +1,5 @@
-/** How numbers are written for people. */
+/** How numbers and shapes are written for people. */
+import { formatShape, type Shape } from "../graph/index.ts";
 
 /** 0.1234 → "12.3 %"; "–" where there is no number. */
 export function percent(share: number | null | undefined, digits = 1): string {
@@ -12,3 +13,17 @@ export function clock(seconds: number): string {
   const two = (value: number) => String(value).padStart(2, "0");
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
+
+interface Typed {
+  readonly dtype: string;
+  readonly shape: Shape;
+}
+
+/** Inputs or outputs of a graph, up to four of them. */
+export function valueList(values: Iterable<readonly [string, Typed]>): string {
+  const all = [...values].map(([name, { dtype, shape }]) => `${name} ${dtype}${formatShape(shape)}`);
+  return all.length > 4 ? `${all.slice(0, 3).join(", ")} and ${all.length - 3} more` : all.join(", ");
+}
+
+/** 1234567 → "1.2 MB" */
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;

@@ -6,6 +6,7 @@ import { openCheckpoint } from "../checkpoint/node.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node.ts";
+import { megabytes, valueList } from "./format.ts";
 import { grouped, print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
@@ -69,25 +70,20 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
-
 function show({ file, format, size, metadata, tensors, networks, onnx }: Facts): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
     print(`opset     ${opsets.join(", ")} (IR version ${onnx.irVersion})`);
     print(`producer  ${onnx.producer || "not said"}`);
-    const values = (all: object) =>
-      Object.entries(all)
-        .map(([name, { dtype, shape }]) => `${name} ${dtype}${formatShape(shape)}`)
-        .join(", ");
-    print(`inputs    ${values(onnx.inputs)}`);
-    print(`outputs   ${values(onnx.outputs)}`);
+    print(`inputs    ${valueList(Object.entries(onnx.inputs))}`);
+    print(`outputs   ${valueList(Object.entries(onnx.outputs))}`);
     const operators = Object.entries(onnx.operators);
     print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
   }
   if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}`);
   for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);
+  if (tensors.length === 0) return;
   print("");
   printTable([TITLES, ...tensors.map(rowOf)]);
   const numbers = tensors.reduce((sum, { shape }) => sum + numel(shape), 0);
