@@ -1,16 +1,9 @@
 import { Command, Option } from "commander";
 import { VARIANTS } from "../models/index.ts";
 import { summarize } from "../summary/index.ts";
-import {
-  grouped,
-  loadModel,
-  MODEL_HELP,
-  type ModelFlags,
-  parsePositive,
-  parseShape,
-  printJson,
-  printTable,
-} from "./support.ts";
+import { grouped } from "./format.ts";
+import { loadModel, MODEL_HELP, type ModelFlags } from "./model.ts";
+import { parsePositive, parseShape, printJson, printTable } from "./support.ts";
 
 /** What the note compares networks by, with the words for it. */
 const FACTS = {

@@ -5,8 +5,9 @@ import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint
 import { MODELS, type ModelName, recognize, VARIANTS } from "../models/index.ts";
 import { readOnnx } from "../onnx/node.ts";
 import { type ExportFlags, exportNetwork } from "./export.ts";
-import { megabytes } from "./format.ts";
-import { grouped, MODEL_HELP, type ModelFlags, parsePositive, parseShape, print, UsageError } from "./support.ts";
+import { grouped, megabytes } from "./format.ts";
+import { MODEL_HELP, type ModelFlags } from "./model.ts";
+import { parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
   model?: string;

@@ -4,7 +4,8 @@ import { Command, Option } from "commander";
 import { writeAtomically } from "../checkpoint/node.ts";
 import { draw, type Level, type Theme } from "../draw/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { loadModel, type ModelFlags, parseCount, parseShape, print, UsageError } from "./support.ts";
+import { loadModel, type ModelFlags } from "./model.ts";
+import { parseCount, parseShape, print, UsageError } from "./support.ts";
 
 const LEVELS = ["block", "layer"] as const satisfies readonly Level[];
 const THEMES = ["light", "dark", "auto"] as const satisfies readonly Theme[];

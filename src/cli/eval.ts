@@ -7,16 +7,8 @@ import { nodeEngine } from "../runtime/node.ts";
 import { type Evaluation, Evaluator } from "../train/evaluate.ts";
 import { inputShape } from "../train/fit.ts";
 import { readConfig } from "../train/node/run.ts";
-import {
-  parseCount,
-  print,
-  printJson,
-  printTable,
-  resolveWeights,
-  skippedLines,
-  UsageError,
-  WEIGHTS_HELP,
-} from "./support.ts";
+import { resolveWeights, WEIGHTS_HELP } from "./model.ts";
+import { parseCount, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
 interface Flags {
   model?: string;

@@ -20,16 +20,8 @@ import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
 import { trainingGraphs } from "../train/training-graph.ts";
 import { megabytes, valueList } from "./format.ts";
-import {
-  loadModel,
-  type ModelFlags,
-  parseCount,
-  parseShape,
-  print,
-  resolveWeights,
-  UsageError,
-  WEIGHTS_HELP,
-} from "./support.ts";
+import { loadModel, type ModelFlags, resolveWeights, WEIGHTS_HELP } from "./model.ts";
+import { parseCount, parseShape, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
   output: string;

@@ -27,3 +27,12 @@ export function valueList(values: Iterable<readonly [string, Typed]>): string {
 
 /** 1234567 → "1.2 MB" */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
+
+export const grouped = (value: number): string => value.toLocaleString("en-US");
+
+/** A number scaled by thousands: 15.47 G. */
+export function scaled(value: number): string {
+  const units = ["", " k", " M", " G", " T"];
+  const step = Math.min(Math.floor(Math.log10(Math.max(value, 1)) / 3), units.length - 1);
+  return step === 0 ? String(value) : `${(value / 1000 ** step).toFixed(2)}${units[step]}`;
+}

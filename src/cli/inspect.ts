@@ -6,8 +6,8 @@ import { openCheckpoint } from "../checkpoint/node.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node.ts";
-import { megabytes, valueList } from "./format.ts";
-import { grouped, print, printJson, printTable, UsageError } from "./support.ts";
+import { grouped, megabytes, valueList } from "./format.ts";
+import { print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
   readonly name: string;

@@ -1,7 +1,8 @@
 import { Command, Option } from "commander";
 import { createModel, MODELS } from "../models/index.ts";
 import { summarize } from "../summary/index.ts";
-import { grouped, printJson, printTable, scaled } from "./support.ts";
+import { grouped, scaled } from "./format.ts";
+import { printJson, printTable } from "./support.ts";
 
 /** Parameters and costs of every network and variant, at the size it was published for. */
 function facts() {

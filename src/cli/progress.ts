@@ -1,6 +1,5 @@
 import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.ts";
-import { clock, percent } from "./format.ts";
-import { grouped } from "./support.ts";
+import { clock, grouped, percent } from "./format.ts";
 
 /** Shows a training to whoever started it. */
 export interface View {

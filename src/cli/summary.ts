@@ -12,16 +12,8 @@ import {
   renderText,
   summarize,
 } from "../summary/index.ts";
-import {
-  loadModel,
-  MODEL_HELP,
-  type ModelFlags,
-  parseCount,
-  parseNames,
-  parsePositive,
-  parseShape,
-  print,
-} from "./support.ts";
+import { loadModel, MODEL_HELP, type ModelFlags } from "./model.ts";
+import { parseCount, parseNames, parsePositive, parseShape, print } from "./support.ts";
 
 interface Flags extends ModelFlags {
   depth?: number;

@@ -1,21 +1,6 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { CommanderError, InvalidArgumentError } from "commander";
 import { type Corrupt, DataError } from "../data/errors.ts";
-import {
-  createModel,
-  INCEPTION_WIDTHS,
-  Inception,
-  MODELS,
-  type ModelOptions,
-  modelEntry,
-  NaiveInception,
-  type Variant,
-} from "../models/index.ts";
-import { Module } from "../nn/index.ts";
-import type { PublishedWeights } from "../pretrained/index.ts";
 
 /** A mistake of the person at the keyboard: exit code 2. */
 export class UsageError extends Error {
@@ -59,119 +44,6 @@ export function onOutputLost(act: (error: NodeJS.ErrnoException) => void): void 
   outputLost = act;
 }
 
-// Networks
-
-/** Blocks that can be looked at like networks: the note's argument is about them. */
-const BLOCKS: Readonly<Record<string, { build: () => Module; input: readonly number[] }>> = {
-  inception: { build: () => new Inception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
-  naive_inception: { build: () => new NaiveInception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
-};
-
-/** What a command that takes a network says of it in its help. */
-export const MODEL_HELP =
-  'a network ("convnets models" lists them), inception, naive_inception, or file.js[#Export]: a Module, a class of one, or a function that returns one';
-
-export interface ModelFlags {
-  variant?: Variant;
-  numClasses?: number;
-  input?: number[];
-}
-
-export interface LoadedModel {
-  readonly name: string;
-  readonly model: Module;
-  /** Shape to look at it with: that asked for, else the one it was published for. */
-  readonly input: readonly number[];
-}
-
-/**
- * A registered network, a block, or what a file exports: `file.js` (its default export) or `file.js#Name`. Classes and functions
- * are given `{ variant, numClasses }` where these are asked for.
- */
-export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
-  const { variant, numClasses, input } = flags;
-  const options: ModelOptions = { ...(variant && { variant }), ...(numClasses !== undefined && { numClasses }) };
-  if (Object.hasOwn(MODELS, name)) {
-    const { inputSize, variants } = modelEntry(name);
-    if (variant && !variants.includes(variant))
-      throw new UsageError(`${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
-    const sizes = input && { inChannels: input[1]!, inputSize: input[2]! };
-    return { name, model: createModel(name, { ...options, ...sizes }), input: input ?? [1, 3, inputSize, inputSize] };
-  }
-  const block = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
-  if (block) {
-    if (Object.keys(options).length > 0) throw new UsageError(`${name} is a block, without variants or classes`);
-    return { name, model: block.build(), input: input ?? block.input };
-  }
-  const [file = name, exported = "default"] = name.split("#");
-  if (!existsSync(file)) {
-    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
-    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
-  }
-  if (file.endsWith(".onnx")) return importedModel(file, flags);
-  return { name: file, model: await moduleOfFile(file, exported, options), input: input ?? [1, 3, 224, 224] };
-}
-
-/** The classifier in an .onnx file, with a new last layer where another number of classes is asked for. */
-async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
-  if (variant) throw new UsageError(`${file} has no variants`);
-  // loaded for these files alone: other commands start faster without
-  const { readOnnxModule } = await import("../onnx/node.ts");
-  const model = await readOnnxModule(file);
-  if (numClasses !== undefined) model.withClasses(numClasses);
-  const [shape = [1, 3, 224, 224]] = model.inputs.values();
-  const seen = input ?? shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-  return { name: file, model, input: seen };
-}
-
-async function moduleOfFile(file: string, name: string, options: ModelOptions): Promise<Module> {
-  const exports = await importFile(file);
-  const found = exports[name];
-  const asked = Object.keys(options).length > 0;
-  const made = await (typeof found === "function" ? moduleBy(found, asked ? [options] : []) : found);
-  if (isModuleOfAnother(made))
-    throw new UsageError(
-      `${file} imports another copy of convnets than this command; run the one of its own project: npx convnets`,
-    );
-  if (!(made instanceof Module))
-    throw new UsageError(
-      `${file} exports ${Object.keys(exports).join(", ") || "nothing"}; "${name}" has to be a Module, a class of one, or a function that returns one`,
-    );
-  if (asked && made === found)
-    throw new UsageError(`${file} exports a finished network; for --variant and --num-classes, export a function`);
-  return made;
-}
-
-function moduleBy(found: object, args: readonly ModelOptions[]): unknown {
-  const { prototype } = found as { prototype?: unknown };
-  if (prototype instanceof Module) return new (found as new (...args: readonly ModelOptions[]) => Module)(...args);
-  // cannot be built here, but tells by what it is why not
-  if (isModuleOfAnother(prototype)) return prototype;
-  return (found as (...args: readonly ModelOptions[]) => unknown)(...args);
-}
-
-async function importFile(file: string): Promise<Record<string, unknown>> {
-  try {
-    return await import(pathToFileURL(resolve(file)).href);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?$/.test(file))
-      throw new UsageError(
-        `this Node (${process.version}) does not read TypeScript: compile ${file} first, or use Node 22.18 or later`,
-      );
-    throw new Error(`${file}: ${message}`, { cause: error });
-  }
-}
-
-/** Whether something is a Module, but of another copy of this library. */
-function isModuleOfAnother(value: unknown): boolean {
-  if (value instanceof Module) return false;
-  for (let at = value; at; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
-  }
-  return false;
-}
-
 // Data
 
 /** Files that a message names at most. */
@@ -181,55 +53,6 @@ const NAMED = 10;
 export function skippedLines(skipped: readonly Corrupt[]): string[] {
   const lines = skipped.slice(0, NAMED).map(({ file, reason }) => `Left out ${file}: ${reason}`);
   return skipped.length > NAMED ? [...lines, `Left out ${skipped.length - NAMED} more.`] : lines;
-}
-
-// Weights
-
-/** What a command that takes `--weights` says of published ones in its help. */
-export const WEIGHTS_HELP = `or "torchvision" for those that it publishes, downloaded once`;
-
-export interface WeightsOptions {
-  /** The variant that was asked for. */
-  readonly variant?: Variant | undefined;
-  /** `false` never goes to the network. */
-  readonly download?: boolean | undefined;
-}
-
-/** What is known of the weights that `--weights torchvision` means for a network; undefined where a file is meant. */
-export async function publishedFor(
-  model: string,
-  weights: string | undefined,
-  { variant }: WeightsOptions = {},
-): Promise<PublishedWeights | undefined> {
-  if (weights !== "torchvision") return undefined;
-  const { PRETRAINED } = await import("../pretrained/index.ts");
-  const published = Object.entries(PRETRAINED).find(([name]) => name === model)?.[1];
-  if (!published)
-    throw new UsageError(
-      `torchvision has no weights for ${model}; it has some for ${Object.keys(PRETRAINED).join(", ")}`,
-    );
-  if (variant !== undefined && variant !== published.variant)
-    throw new UsageError(`--weights torchvision are for --variant ${published.variant}, not for ${variant}`);
-  return published;
-}
-
-/**
- * The file that `--weights` means: a path, or "torchvision" for what is published for the network. That is downloaded where it
- * is missing, with its progress on a terminal, and fits variant "torchvision" alone.
- */
-export async function resolveWeights(
-  model: string,
-  weights: string,
-  options: WeightsOptions = {},
-): Promise<{ readonly file: string; readonly published?: PublishedWeights }> {
-  const published = await publishedFor(model, weights, options);
-  if (!published) return { file: weights };
-  const { pretrained } = await import("../pretrained/node.ts");
-  const { downloadBar } = await import("./download.ts");
-  const bar = downloadBar(process.stderr);
-  const { download } = options;
-  const file = await pretrained(published, { download, onProgress: bar.show }).finally(bar.close);
-  return { file, published };
 }
 
 // Values of flags
@@ -280,15 +103,6 @@ export function print(text: string): void {
 }
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
-
-export const grouped = (value: number): string => value.toLocaleString("en-US");
-
-/** A number scaled by thousands: 15.47 G. */
-export function scaled(value: number): string {
-  const units = ["", " k", " M", " G", " T"];
-  const step = Math.min(Math.floor(Math.log10(Math.max(value, 1)) / 3), units.length - 1);
-  return step === 0 ? String(value) : `${(value / 1000 ** step).toFixed(2)}${units[step]}`;
-}
 
 /** Numbers, parts such as 3/20, and "–" where there is none. */
 const NUMERIC = /^(–|[\d,.×/]+ ?[a-zA-Z×%]*)$/;

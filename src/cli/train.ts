@@ -10,21 +10,9 @@ import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../tr
 import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
 import { type WriteReportOptions, writeReport } from "../train/node/write-report.ts";
 import { recipe } from "../train/recipes.ts";
+import { loadModel, publishedFor, resolveWeights, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
-import {
-  fail,
-  loadModel,
-  onOutputLost,
-  parseCount,
-  parseNumber,
-  print,
-  printJson,
-  publishedFor,
-  resolveWeights,
-  skippedLines,
-  UsageError,
-  WEIGHTS_HELP,
-} from "./support.ts";
+import { fail, onOutputLost, parseCount, parseNumber, print, printJson, skippedLines, UsageError } from "./support.ts";
 
 interface Flags {
   data?: string;

@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { writeCheckpoint } from "../../src/checkpoint/node.ts";
 import { downloadBar } from "../../src/cli/download.ts";
 import { command as exportCommand } from "../../src/cli/export.ts";
-import { resolveWeights, UsageError } from "../../src/cli/support.ts";
+import { resolveWeights } from "../../src/cli/model.ts";
+import { UsageError } from "../../src/cli/support.ts";
 import type { TensorData } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { readOnnx } from "../../src/onnx/node.ts";

@@ -99,20 +99,22 @@ describe.skipIf(reason !== undefined)("the note's NiN on CIFAR-10", () => {
       "skipped: NiN's first epoch against PyTorch takes a quarter of an hour; CONVNETS_LONG_TESTS=1 runs it",
     );
   test.skipIf(!long)("accuracy after an epoch is PyTorch's", { timeout: 3_600_000 }, async () => {
-    // weights with which signals keep their size: with PyTorch's own, an epoch brings the note's NiN nowhere
+    // weights with which signals keep their size, and scores that the last ReLU lets pass: with PyTorch's own first weights, an
+    // epoch brings the note's NiN nowhere
     const model = createModel("nin").initialize(7);
     const heNormal = init.kaimingNormal({ nonlinearity: "relu" });
     for (const [key, parameter] of model.parameters()) {
-      if (parameter.shape.length === 4)
-        parameter.data = tensor("float32", parameter.shape, heNormal(parameter.shape, new Random(7, key)));
+      const { shape } = parameter;
+      if (shape.length === 4) parameter.data = tensor("float32", shape, heNormal(shape, new Random(7, key)));
+      if (key === "block3.4.bias") parameter.data = tensor("float32", shape, new Float32Array(10).fill(1));
     }
-    const lr = (step: number) => 0.02 * Math.min(1, step / 50) * (1 - step / STEPS_PER_EPOCH);
+    const lr = (step: number) => 0.002 * Math.min(1, step / 50) * (1 - step / STEPS_PER_EPOCH);
     const [ours, theirs] = await both({ model, steps: STEPS_PER_EPOCH, lr, evaluate: true });
     const parted = [1e-3, 1e-2, 1e-1].map(
       (tolerance) => `${tolerance}: ${parting(ours.losses, theirs.losses, tolerance) + 1}`,
     );
     console.log(`losses part at step ${parted.join(", ")}; accuracy ${ours.accuracy}, PyTorch's ${theirs.accuracy}`);
-    expect(ours.accuracy).toBeGreaterThan(0.4);
+    expect(ours.accuracy).toBeGreaterThan(0.2);
     expect(Math.abs(ours.accuracy! - theirs.accuracy!)).toBeLessThan(0.02);
   });
 });
