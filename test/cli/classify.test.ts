@@ -30,6 +30,8 @@ beforeAll(async () => {
   await writeCheckpoint(at("plain.pth"), { tensors: model.stateDict(), metadata: {} });
   const { bytes } = exportOnnx(model, { input: ["N", 3, 32, 32], metadata });
   writeFileSync(at("model.onnx"), bytes);
+  const pixels = { input: ["N", 3, 32, 32], preprocess: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] } } as const;
+  writeFileSync(at("pixels.onnx"), exportOnnx(model, pixels).bytes);
   mkdirSync(at("pictures", "below"), { recursive: true });
   for (const [i, name] of ["a.png", "b.jpg", "below/c.webp"].entries()) {
     const background = { r: 80 * i, g: 200 - 60 * i, b: 100 };
@@ -69,7 +71,7 @@ describe("convnets classify", () => {
     expect(text).toMatch(/a\.png\n {2}\S.* {2}[█▏▎▍▌▋▊▉]+ +\d+\.\d %\n$/);
   });
 
-  it("takes a run, a .pth file with its network, and an .onnx file for the same", () => {
+  it("takes a run, a .pth file with its network, and an .onnx file for the same", async () => {
     const file = at("pictures", "b.jpg");
     const [wanted] = json(file, "--weights", weights);
     mkdirSync(at("run"), { recursive: true });
@@ -85,6 +87,15 @@ describe("convnets classify", () => {
       for (const [i, { probability }] of found!.predictions!.entries())
         expect(probability).toBeCloseTo(wanted!.predictions![i]!.probability, 4);
     }
+    const small = at("small.png");
+    // of one colour, so that resizing and cropping change nothing
+    await sharp({ create: { width: 37, height: 37, channels: 3, background: "#a04020" } }).toFile(small);
+    const [normalized, pixels] = [at("best.safetensors"), at("pixels.onnx")].map(
+      (weights) => json(small, "--weights", weights)[0]!.predictions!,
+    );
+    for (const { label, probability } of pixels!)
+      expect(probability).toBeCloseTo(normalized!.find((other) => other.label === label)!.probability, 4);
+
     const { stderr, stdout } = convnets([
       ...["classify", file, "--model", "vgg_small", "--weights", at("plain.pth"), "--classes", at("names.txt")],
       "--json",

@@ -114,9 +114,10 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
     throw new CheckpointError(`${file} takes pictures as [N, H, W, C]; export it with --layout NCHW`);
   }
   const { preprocessing, ...rest } = complete(file, model, { ...options, classes }, metadata, Number(input.shape[2]));
-  // pixels come as numbers from 0 to 255: the rest is done inside
-  const pixels = input.dtype === "uint8" ? [{ normalize: { mean: [0], std: [1 / 255] } }] : [];
-  return { ...rest, preprocessing: [...preprocessing, ...pixels] };
+  if (input.dtype !== "uint8") return { ...rest, preprocessing };
+  // it takes numbers from 0 to 255, and normalizes inside
+  const before = preprocessing.filter((step) => typeof step !== "object" || !("normalize" in step));
+  return { ...rest, preprocessing: [...before, { normalize: { mean: [0], std: [1 / 255] } }] };
 }
 
 function complete(
