@@ -14,11 +14,9 @@ import {
   nodeEngine,
   oneHot,
   openDataset,
-  Random,
   sgd,
   subset,
   TrainingStep,
-  tensor,
 } from "../src/node.ts";
 
 const [folder, steps = "300"] = process.argv.slice(2);
@@ -38,14 +36,13 @@ const test = dataLoader(
 );
 
 const engine = nodeEngine();
-const model = createModel("nin").initialize(1);
+const model = createModel("nin");
 // With PyTorch's first weights signals fade on their way through nine layers, and the last ReLU shuts: it hardly learns.
-const heNormal = init.kaimingNormal({ nonlinearity: "relu" });
 for (const [key, parameter] of model.parameters()) {
-  const { shape } = parameter;
-  if (key.endsWith("weight")) parameter.data = tensor("float32", shape, heNormal(shape, new Random(1, key)));
-  if (key === "block3.4.bias") parameter.data = tensor("float32", shape, new Float32Array(10).fill(1));
+  if (key.endsWith("weight")) parameter.initializer = init.kaimingNormal({ nonlinearity: "relu" });
+  if (key === "block3.4.bias") parameter.initializer = init.ones;
 }
+model.initialize(1);
 const input = ["N", 3, 32, 32];
 const optimizer = sgd({ momentum: 0.9, weightDecay: 5e-4 });
 // in so few steps dropout would only hold it up

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { defaultDataDir, locateDataset, type Transform } from "../data/node.ts";
 import { VARIANTS } from "../models/index.ts";
-import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
+import { INITS, parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
 import { DivergedError } from "../train/fit.ts";
 import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
 import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
@@ -25,6 +25,7 @@ interface Flags {
   offline?: boolean;
   report: boolean;
   variant?: TrainConfigInput["variant"];
+  inputSize?: number;
   epochs?: number;
   batchSize?: number;
   accumulate?: number;
@@ -38,6 +39,7 @@ interface Flags {
   ema?: number;
   mixup?: number;
   cutmix?: number;
+  init?: TrainConfigInput["init"];
   weights?: string;
   freeze?: string[];
   patience?: number;
@@ -62,6 +64,7 @@ const SAME = [
   "ema",
   "mixup",
   "cutmix",
+  "init",
   "weights",
   "freeze",
   "patience",
@@ -84,14 +87,16 @@ async function configOf(named: string | undefined, flags: Flags): Promise<TrainC
     ...(named !== undefined && { model: named }),
     ...(flags.data !== undefined && { data: flags.data }),
     ...(flags.variant && { variant: flags.variant }),
+    ...(flags.inputSize !== undefined && { inputSize: flags.inputSize }),
   };
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
-  const { model, data, variant, weights } = settings as unknown as TrainConfigInput;
+  const { model, data, variant, weights, inputSize } = settings as unknown as TrainConfigInput;
   const skipCorrupt = flags.skipCorrupt ?? fromFile.skipCorrupt === true;
   const located = await locateDataset(data, { ...locating(flags), skipCorrupt });
   const published = await publishedFor(model, flags.weights ?? weights, { variant });
-  const recommended = recipe(model, await dataFacts(located, { skipCorrupt }), published?.variant ?? variant);
+  const facts = await dataFacts(located, { skipCorrupt });
+  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize });
   const base = published ? normalizedAs(published.transforms, recommended) : recommended;
   const merged: Record<string, unknown> = { ...base, ...settings };
   for (const name of SAME) if (flags[name] !== undefined) merged[name] = flags[name];
@@ -150,12 +155,15 @@ function newFolder(model: string, data: string): string {
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
   (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
 
+/** Signals that are so close are one key press. */
+const SAME_SIGNAL_MS = 500;
+
 /** Settings that a run may go on with differently: they change no number, or only what would stop it. */
 const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
 
 /** The config of a run that goes on. */
 async function resumedConfig(dir: string, flags: Flags): Promise<TrainConfig> {
-  const fixed = [...SAME, "data", "config", "variant", "optimizer", "schedule", "weightDecay"] as const;
+  const fixed = [...SAME, "data", "config", "variant", "inputSize", "optimizer", "schedule", "weightDecay"] as const;
   const refused = fixed.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
   if (refused.length > 0) {
     const names = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
@@ -199,6 +207,7 @@ export const command = new Command("train")
   .option("--config <file.json>", "settings from a file; flags go before it")
   .option("--print-config", "print the settings and stop; a good start for a file")
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
+  .option("--input-size <pixels>", "side of the images that the network gets", parseCount)
   .option("--epochs <n>", "times that the data set is seen", parseCount)
   .option("--batch-size <n>", "images per batch", parseCount)
   .option("--accumulate <n>", "batches per update", parseCount)
@@ -218,6 +227,9 @@ export const command = new Command("train")
   .option("--ema <decay>", "evaluate a moving average of the weights, such as 0.999", parseNumber)
   .option("--mixup <alpha>", "blend pairs of images", parseNumber)
   .option("--cutmix <alpha>", "paste patches of other images", parseNumber)
+  .addOption(
+    new Option("--init <how>", "how first weights are drawn: as the network says, or by He et al.").choices(INITS),
+  )
   .option(
     "--weights <file>",
     `start from these weights, ${WEIGHTS_HELP}; the last layer is drawn anew where the classes differ`,
@@ -270,11 +282,13 @@ Examples:
       lost = error;
       abort.abort();
     });
-    let interrupted = false;
+    let interrupted: number | undefined;
     const interrupt = () => {
+      // npm and npx pass on what the terminal has already sent: a signal right after the first is the same one
+      if (interrupted !== undefined && performance.now() - interrupted < SAME_SIGNAL_MS) return;
       // the second time, at once
-      if (interrupted) process.exit(130);
-      interrupted = true;
+      if (interrupted !== undefined) process.exit(130);
+      interrupted = performance.now();
       abort.abort();
       view.note("Stopping after this step; once more to stop at once.");
     };

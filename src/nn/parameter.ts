@@ -39,7 +39,8 @@ abstract class Stored {
 export class Parameter extends Stored {
   /** False freezes the parameter: training leaves it alone. */
   requiresGrad = true;
-  readonly initializer: Initializer;
+  /** Draws the first numbers; another takes effect with the next `initialize`. */
+  initializer: Initializer;
 
   constructor(shape: readonly number[], initializer: Initializer) {
     super(shape);

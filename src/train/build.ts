@@ -1,6 +1,6 @@
 import type { Loader } from "../data/index.ts";
 import type { TensorData } from "../graph/index.ts";
-import type { Module } from "../nn/index.ts";
+import { init, type Module } from "../nn/index.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
 import type { TrainingState } from "./events.ts";
@@ -32,6 +32,23 @@ export function fitOptions(
     ...(signal && { signal }),
     ...(resume && { resume }),
   };
+}
+
+/**
+ * Chooses how the weights that are drawn are drawn: `"network"`, as each layer says; `"kaiming_normal"`, with He et al.'s deviation
+ * √(2 / fan-in) and biases 0, so that signals keep their size through many layers without normalization. There, the scores start
+ * small, and at 1: a softmax does not see the 1, but a ReLU after the scores, as in Network in Network, is open.
+ */
+export function chooseInit(model: Module, how: TrainConfig["init"]): void {
+  if (how === "network") return;
+  const parameters = new Map(model.parameters());
+  const weights = [...parameters].filter(([, { shape }]) => shape.length >= 2);
+  for (const [i, [key, weight]] of weights.entries()) {
+    const last = i === weights.length - 1;
+    weight.initializer = last ? init.normal(0, 0.01) : init.kaimingNormal({ nonlinearity: "relu" });
+    const bias = parameters.get(key.replace(/weight$/, "bias"));
+    if (bias?.shape.length === 1) bias.initializer = init.constant(last ? 1 : 0);
+  }
 }
 
 /** What `freeze` takes for everything below the last layer. */

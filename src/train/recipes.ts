@@ -60,15 +60,18 @@ const normalized = (model: string) => model.endsWith("_bn") || model === "google
  * The default way to train a network on a data set: what the papers say where it makes sense at this size, and what works
  * where it does not.
  */
-export function recipe(model: string, data: DataFacts, variant?: TrainConfigInput["variant"]): TrainConfigInput {
-  const side = sideFor(model, data);
-  const large = side >= 96;
+export function recipe(
+  model: string,
+  data: DataFacts,
+  { variant, inputSize = sideFor(model, data) }: Pick<TrainConfigInput, "variant" | "inputSize"> = {},
+): TrainConfigInput {
+  const large = inputSize >= 96;
   const base = {
     model,
     ...(variant && { variant }),
-    inputSize: side,
+    inputSize,
     data: data.name,
-    transforms: transformsFor(data, side),
+    transforms: transformsFor(data, inputSize),
     schedule: COSINE,
     warmupEpochs: 1,
     epochs: large ? 30 : 20,
@@ -87,8 +90,13 @@ export function recipe(model: string, data: DataFacts, variant?: TrainConfigInpu
       ...(shapes && { epochs: 8, warmupEpochs: 0.5 }),
     };
   }
-  if (model.startsWith("nin")) return { ...base, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };
-  if (model.startsWith("vgg"))
-    return { ...base, optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
+  // without normalization, first weights decide whether a network learns at all; PyTorch's, which the note has, do not do
+  const init = "kaiming_normal";
+  if (model.startsWith("nin"))
+    return { ...base, init, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };
+  if (model.startsWith("vgg")) {
+    const own = variant === "torchvision" || variant === "paper";
+    return { ...base, ...(!own && { init }), optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
+  }
   return { ...base, optimizer: { name: "adamw", weightDecay: 0.05 }, lr: 1e-3 };
 }

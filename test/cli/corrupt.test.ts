@@ -99,7 +99,7 @@ describe("whole files", () => {
     expectSkipped(convnets(["eval", at("cifar-run"), "--skip-corrupt"]), test, "1 records of 3073 bytes and 1 bytes");
   });
 
-  test("an idx file with a wrong magic number, which nothing can be read from", () => {
+  test("an idx file with a wrong magic number", () => {
     const data = at("idx");
     for (const split of ["train", "t10k"]) {
       put(join(data, `${split}-images-idx3-ubyte`), idxBytes([4, 28, 28], new Uint8Array(4 * 28 * 28)));
@@ -109,12 +109,22 @@ describe("whole files", () => {
     const bytes = readFileSync(file);
     bytes[2] = 0x0d;
     writeFileSync(file, bytes);
-    for (const flags of [[], ["--skip-corrupt"]]) {
-      const outcome = train(data, at("idx-run"), ...flags);
-      expectError(outcome, file, "it begins with 0x00000d03, not with 0x00000803; get it again");
-      expect(outcome.stderr).not.toContain("--skip-corrupt");
-    }
+    const reason = "it begins with 0x00000d03, not with 0x00000803; get it again";
+    const head = `${file}, bytes 0 to 3`;
+    const outcome = train(data, at("idx-run"));
+    expectError(outcome, head, reason);
+    expect(outcome.stderr).toContain(OFFER);
     expect(existsSync(at("idx-run"))).toBe(false);
+    expectSkipped(train(data, at("idx-run"), "--skip-corrupt"), head, reason);
+
+    // where the sizes do not fit either, it is no idx file at all
+    truncateSync(file, bytes.length - 1);
+    for (const flags of [[], ["--skip-corrupt"]]) {
+      const refused = train(data, at("no-idx-run"), ...flags);
+      expectError(refused, file, reason);
+      expect(refused.stderr).not.toContain(OFFER);
+    }
+    expect(existsSync(at("no-idx-run"))).toBe(false);
   });
 
   test("an empty class folder", () => {

@@ -72,7 +72,9 @@ posix("Ctrl-C", () => {
       try {
         readFileSync(join(run, "last.safetensors"));
         clearInterval(timer);
+        // twice, as a terminal and npx between them do
         child.kill("SIGINT");
+        setTimeout(() => child.kill("SIGINT"), 20);
       } catch {}
     }, 20);
     const code = await new Promise((resolve) => child.on("close", resolve));
@@ -150,6 +152,18 @@ describe("settings", () => {
     // what is printed, given back, is the same
     const again = put(at("again.json"), JSON.stringify(fromFile));
     expect(printed("--config", again)).toEqual(fromFile);
+  });
+
+  test("know the size of the images and how first weights are drawn", () => {
+    const at224 = printed("vgg16", "--data", tinyPictures());
+    expect(at224).toMatchObject({ inputSize: 224, batchSize: 8, init: "kaiming_normal" });
+    const at64 = printed("vgg16", "--data", tinyPictures(), "--input-size", "64", "--init", "network");
+    expect(at64).toMatchObject({ inputSize: 64, batchSize: 64, init: "network" });
+    expect(at64.transforms.train[0]).toMatchObject({ randomResizedCrop: { size: 64 } });
+    expect(at64.transforms.validation[1]).toMatchObject({ centerCrop: { size: 64 } });
+    // networks that normalize, and those that say it themselves, draw as they say
+    expect(printed("vgg_small").init).toBe("network");
+    expect(printed("vgg16", "--variant", "torchvision", "--data", tinyPictures()).init).toBe("network");
   });
 
   test("of a run that goes on are its own", () => {

@@ -119,8 +119,8 @@ describe("idx", () => {
     wrong[2] = 0x0d;
     put(join(folder, images), wrong);
     const reason = "not an idx file of images: it begins with 0x00000d03, not with 0x00000803";
-    await expectDataError(() => idx(folder), join(folder, images), reason);
-    await expectDataError(() => idx(folder, { skipCorrupt: true }), join(folder, images), reason);
+    await expectDataError(() => idx(folder), `${join(folder, images)}, bytes 0 to 3`, reason);
+    expect((await idx(folder, { skipCorrupt: true })).length).toBe(3); // the sizes fit the file
   });
 
   test("cut in the header, in the data, in the gzip stream; too long; a size that no file has", async () => {

@@ -124,26 +124,30 @@ async function readIdxArray(
   const header = 4 + 4 * axes;
   if (bytes.length < header)
     throw new DataError(`the file is cut off: ${bytes.length} bytes hold no idx header; get it again`, { file });
+  const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
   const magic = 0x0800 + axes;
   if (view.getUint32(0) !== magic) {
     const what = axes === 1 ? "labels" : "images";
-    throw new DataError(
-      `not an idx file of ${what}: it begins with 0x${hex(view.getUint32(0))}, not with 0x${hex(magic)}; get it again`,
-      { file },
-    );
+    const reason = `not an idx file of ${what}: it begins with 0x${hex(view.getUint32(0))}, not with 0x${hex(magic)}; get it again`;
+    // sizes that say exactly how long the file is cannot be there by chance: only its first bytes are damaged
+    if (bytes.length - header !== product(shape)) throw new DataError(reason, { file });
+    complain(`${file}, bytes 0 to 3`, reason);
   }
-  const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const item = shape.slice(1).reduce((product, size) => product * size, 1);
+  const item = product(shape.slice(1));
   if (item === 0) throw new DataError(`the header says that images are ${shape.slice(1).join("×")} pixels`, { file });
   const data = bytes.subarray(header);
-  if (data.length !== shape[0]! * item) {
-    const problem = data.length < shape[0]! * item ? "the file is cut off" : "the file is too long";
+  if (data.length !== product(shape)) {
+    const problem = data.length < product(shape) ? "the file is cut off" : "the file is too long";
     complain(
       file,
-      `${problem}: the header says ${shape.join("×")} = ${shape[0]! * item} bytes, but there are ${data.length}; get it again`,
+      `${problem}: the header says ${shape.join("×")} = ${product(shape)} bytes, but there are ${data.length}; get it again`,
     );
   }
   return { shape, count: Math.min(shape[0]!, Math.floor(data.length / item)), data };
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((product, size) => product * size, 1);
 }
 
 function hex(magic: number): string {

@@ -12,7 +12,7 @@ import {
 } from "../../data/node.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
-import { freeze, loadForFineTuning } from "../build.ts";
+import { chooseInit, freeze, loadForFineTuning } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
 import type { DataFacts } from "../recipes.ts";
 
@@ -86,7 +86,9 @@ export const registeredModel: ModelMaker = async (config, { numClasses, channels
 export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, name);
 
 /** Draws or loads the first weights, and freezes what the config freezes. Gives the keys that were drawn for a new head. */
-export async function prepareWeights(model: Module, { seed, weights, freeze: frozen }: TrainConfig): Promise<string[]> {
+export async function prepareWeights(model: Module, config: TrainConfig): Promise<string[]> {
+  const { seed, init, weights, freeze: frozen } = config;
+  chooseInit(model, init);
   // an imported network brings its weights along
   model.initialize(seed, { keep: true });
   if (weights !== undefined && !existsSync(weights)) throw new Error(`there is no weight file ${weights}`);
