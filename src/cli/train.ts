@@ -228,7 +228,10 @@ export const command = new Command("train")
   .option("--mixup <alpha>", "blend pairs of images", parseNumber)
   .option("--cutmix <alpha>", "paste patches of other images", parseNumber)
   .addOption(
-    new Option("--init <how>", "how first weights are drawn: as the network says, or by He et al.").choices(INITS),
+    new Option(
+      "--init <how>",
+      "how first weights are drawn: as the network says, or by He et al., for networks without normalization",
+    ).choices(INITS),
   )
   .option(
     "--weights <file>",

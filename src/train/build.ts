@@ -35,17 +35,19 @@ export function fitOptions(
 }
 
 /**
- * Chooses how the weights that are drawn are drawn: `"network"`, as each layer says; `"kaiming_normal"`, with He et al.'s deviation
- * √(2 / fan-in) and biases 0, so that signals keep their size through many layers without normalization. There, the scores start
- * small, and at 1: a softmax does not see the 1, but a ReLU after the scores, as in Network in Network, is open.
+ * Chooses how the weights that are drawn are drawn: `"network"`, as each layer says; `"kaiming_fan_in"` and `"kaiming_fan_out"`, normal
+ * with the deviation √(2 / fan) of He et al. 2015 and biases 0, so that signals, or gradients, keep their size through many layers
+ * without normalization. With those two, the scores start small, and at 1: a softmax does not see the 1, but a ReLU after the
+ * scores, as in Network in Network, is open.
  */
 export function chooseInit(model: Module, how: TrainConfig["init"]): void {
   if (how === "network") return;
+  const mode = how === "kaiming_fan_in" ? "fan_in" : "fan_out";
   const parameters = new Map(model.parameters());
   const weights = [...parameters].filter(([, { shape }]) => shape.length >= 2);
   for (const [i, [key, weight]] of weights.entries()) {
     const last = i === weights.length - 1;
-    weight.initializer = last ? init.normal(0, 0.01) : init.kaimingNormal({ nonlinearity: "relu" });
+    weight.initializer = last ? init.normal(0, 0.01) : init.kaimingNormal({ mode, nonlinearity: "relu" });
     const bias = parameters.get(key.replace(/weight$/, "bias"));
     if (bias?.shape.length === 1) bias.initializer = init.constant(last ? 1 : 0);
   }

@@ -55,7 +55,7 @@ const schedule = v.variant("name", [
   v.strictObject({ name: v.literal("polynomial"), power: v.optional(positive, 0.5) }),
 ]);
 
-export const INITS = ["network", "kaiming_normal"] as const;
+export const INITS = ["network", "kaiming_fan_in", "kaiming_fan_out"] as const;
 
 /** Everything that decides how a training goes: with the same config, data and engine, a run gives the same numbers. */
 export const trainConfigSchema = v.strictObject({
@@ -88,7 +88,7 @@ export const trainConfigSchema = v.strictObject({
   auxWeight: v.optional(atLeastZero, 0.3),
   /** Whether weight decay also pulls on biases and batch normalization. */
   decayNormAndBias: v.optional(v.boolean(), true),
-  /** How first weights are drawn: as the network says, or by He et al. 2015 with biases 0. */
+  /** How first weights are drawn: as the network says, or by He et al. 2015 (see `chooseInit`). */
   init: v.optional(v.picklist(INITS), "network"),
   /** Weights to start from; the last layer is drawn anew where its number of classes differs. */
   weights: v.optional(v.string()),

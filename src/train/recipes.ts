@@ -90,13 +90,16 @@ export function recipe(
       ...(shapes && { epochs: 8, warmupEpochs: 0.5 }),
     };
   }
-  // without normalization, first weights decide whether a network learns at all; PyTorch's, which the note has, do not do
-  const init = "kaiming_normal";
-  if (model.startsWith("nin"))
-    return { ...base, init, optimizer: { ...momentum, weightDecay: 1e-4 }, lr: 0.05, clipNorm: 1 };
+  // without normalization, first weights decide whether a network learns at all; those of the note, PyTorch's, do not do
+  if (model.startsWith("nin")) {
+    const optimizer = { ...momentum, weightDecay: 1e-4 };
+    return { ...base, init: "kaiming_fan_in", optimizer, lr: 0.05, clipNorm: 1 };
+  }
   if (model.startsWith("vgg")) {
     const own = variant === "torchvision" || variant === "paper";
-    return { ...base, ...(!own && { init }), optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
+    // signals grow in its five max pools: by fan-in, the features would be ten times too large
+    const init = own ? "network" : "kaiming_fan_out";
+    return { ...base, init, optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
   }
   return { ...base, optimizer: { name: "adamw", weightDecay: 0.05 }, lr: 1e-3 };
 }

@@ -156,7 +156,7 @@ describe("settings", () => {
 
   test("know the size of the images and how first weights are drawn", () => {
     const at224 = printed("vgg16", "--data", tinyPictures());
-    expect(at224).toMatchObject({ inputSize: 224, batchSize: 8, init: "kaiming_normal" });
+    expect(at224).toMatchObject({ inputSize: 224, batchSize: 8, init: "kaiming_fan_out" });
     const at64 = printed("vgg16", "--data", tinyPictures(), "--input-size", "64", "--init", "network");
     expect(at64).toMatchObject({ inputSize: 64, batchSize: 64, init: "network" });
     expect(at64.transforms.train[0]).toMatchObject({ randomResizedCrop: { size: 64 } });

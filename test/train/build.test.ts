@@ -19,12 +19,12 @@ describe("chooseInit", () => {
   });
 
   test.each([
-    ["nin", "block3.4"],
-    ["vgg11", "clf_part.6"],
-    ["inception_small", "fc"],
-  ])("kaiming_normal: %s keeps the size of its signals, and its scores start small and open", (name, head) => {
+    ["nin", "block3.4", "kaiming_fan_in"],
+    ["vgg11", "clf_part.6", "kaiming_fan_out"],
+    ["inception_small", "fc", "kaiming_fan_in"],
+  ] as const)("%s, whose scores are %s: %s", (name, head, how) => {
     const model = createModel(name, { inputSize: 32, numClasses: 10 });
-    chooseInit(model, "kaiming_normal");
+    chooseInit(model, how);
     model.initialize(3);
     const parameters = [...model.parameters()];
     expect(parameters.map(([key]) => key)).toContain(`${head}.weight`);
@@ -32,7 +32,7 @@ describe("chooseInit", () => {
       const { mean, std } = moments(model, key);
       const last = key.startsWith(`${head}.`);
       if (shape.length >= 2) {
-        const expected = last ? 0.01 : Math.sqrt(2 / fans(shape).fanIn);
+        const expected = last ? 0.01 : Math.sqrt(2 / fans(shape)[how === "kaiming_fan_in" ? "fanIn" : "fanOut"]);
         // the deviation of a deviation of n draws is 1 / √(2n)
         expect(Math.abs(std / expected - 1)).toBeLessThan(5 / Math.sqrt(2 * numel));
         expect(Math.abs(mean)).toBeLessThan((5 * expected) / Math.sqrt(numel));
