@@ -155,7 +155,7 @@ function newFolder(model: string, data: string): string {
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
   (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
 
-/** Signals that are so close are one key press. */
+/** Signals that are so close are one. */
 const SAME_SIGNAL_MS = 500;
 
 /** Settings that a run may go on with differently: they change no number, or only what would stop it. */
@@ -287,7 +287,7 @@ Examples:
     });
     let interrupted: number | undefined;
     const interrupt = () => {
-      // npm and npx pass on what the terminal has already sent: a signal right after the first is the same one
+      // who signals a process and its group, as timeout does, sends twice: a signal right after the first is the same one
       if (interrupted !== undefined && performance.now() - interrupted < SAME_SIGNAL_MS) return;
       // the second time, at once
       if (interrupted !== undefined) process.exit(130);

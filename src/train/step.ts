@@ -27,7 +27,8 @@ export interface StepResult {
 }
 
 /**
- * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that a step allocates none.
+ * A network in training: its compiled step, and its state in two sets of buffers that swap roles.
+ * ONNX Runtime's binding for Node writes into the spare set, and copies it into new memory all the same.
  */
 export class TrainingStep {
   readonly #model: Module;

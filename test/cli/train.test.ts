@@ -72,7 +72,7 @@ posix("Ctrl-C", () => {
       try {
         readFileSync(join(run, "last.safetensors"));
         clearInterval(timer);
-        // twice, as a terminal and npx between them do
+        // twice, as timeout does, which signals the process and its group
         child.kill("SIGINT");
         setTimeout(() => child.kill("SIGINT"), 20);
       } catch {}
