@@ -35,6 +35,8 @@ export interface EncodeOptions {
   external?: ReadonlyMap<string, ExternalData>;
   metadata?: Readonly<Record<string, string>>;
   producerVersion?: string;
+  /** Name of an output besides those of the graph, before them: a sequence of tensors, empty. */
+  sequence?: string;
 }
 
 /** The graph as the bytes of an .onnx file. Nothing of it is changed but the names of inner values, where two are equal. */
@@ -64,7 +66,7 @@ function checkSize({ parameters }: Graph, { weights, external }: EncodeOptions):
   );
 }
 
-function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphProto {
+function encodeGraph(graph: Graph, { weights, external, sequence }: EncodeOptions): GraphProto {
   const names = uniqueNames(graph);
   const nameOf = (value: Value) => {
     const name = names.get(value);
@@ -100,6 +102,14 @@ function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphP
       });
     }
   }
+  const output = [...graph.outputs].map(([name, value]) => valueInfo(name, value));
+  if (sequence !== undefined) {
+    nodes.push({ input: [], output: [sequence], name: sequence, opType: "SequenceEmpty", attribute: [] });
+    output.unshift({
+      name: sequence,
+      type: { sequenceType: { elemType: { tensorType: { elemType: ONNX_TYPE.float32 } } } },
+    });
+  }
   const initializer: TensorProto[] = [];
   const inputs = [...graph.inputs];
   for (const value of graph.parameters) {
@@ -114,7 +124,7 @@ function encodeGraph(graph: Graph, { weights, external }: EncodeOptions): GraphP
     name: graph.name,
     initializer,
     input: inputs.map((value) => valueInfo(value.name, value)),
-    output: [...graph.outputs].map(([name, value]) => valueInfo(name, value)),
+    output,
   };
 }
 

@@ -72,7 +72,8 @@ const MESSAGES = {
     dataLocation: one(14, "int32"),
   },
   ValueInfo: { name: one(1, "string"), type: one(2, "Type") },
-  Type: { tensorType: one(1, "TensorType") },
+  Type: { tensorType: one(1, "TensorType"), sequenceType: one(4, "SequenceType") },
+  SequenceType: { elemType: one(1, "Type") },
   TensorType: { elemType: one(1, "int32"), shape: one(2, "Shape") },
   Shape: { dim: many(1, "Dimension") },
   Dimension: { dimValue: one(1, "int64"), dimParam: one(2, "string") },
@@ -125,9 +126,13 @@ export interface NodeProto {
   attribute?: AttributeProto[];
   domain?: string;
 }
+export interface TypeProto {
+  tensorType?: { elemType?: number; shape?: { dim?: { dimValue?: bigint | number; dimParam?: string }[] } };
+  sequenceType?: { elemType?: TypeProto };
+}
 export interface ValueInfoProto {
   name?: string;
-  type?: { tensorType?: { elemType?: number; shape?: { dim?: { dimValue?: bigint | number; dimParam?: string }[] } } };
+  type?: TypeProto;
 }
 export interface GraphProto {
   node?: NodeProto[];

@@ -10,6 +10,7 @@ import {
   type TensorType,
   type TypedArray,
   type Value,
+  zeros,
 } from "../graph/index.ts";
 import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
@@ -41,7 +42,7 @@ export interface OrtEngineOptions {
   readonly session: InferenceSession.SessionOptions;
   /** Whether outputs can stay in the memory of a GPU. */
   readonly gpuOutputs?: boolean;
-  /** Whether a run writes into tensors in JavaScript's memory. */
+  /** Whether a run writes into tensors in JavaScript's memory, where those of all its outputs are given. */
   readonly writesInto?: boolean;
   /** Default: tasks run at once. */
   readonly schedule?: Schedule;
@@ -105,28 +106,23 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
     name,
     target,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
-      const onGpu = keepOnDevice && gpuOutputs;
+      const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
         enableMemPattern: weightBytes(graph) < LARGE,
         logSeverityLevel: 3,
         ...session,
-        ...(onGpu && { preferredOutputLocation: "gpu-buffer" }),
+        ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
         ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
       };
       try {
         const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
-        const bytes = encode(lowered, weights ? { weights } : {});
-        const created = await schedule(() => ort.InferenceSession.create(bytes, sessionOptions));
-        return new OrtExecutable({
-          ort,
-          engine: name,
-          graph: lowered,
-          session: created,
-          schedule,
-          bound: onGpu,
-          reuses: onGpu || writesInto,
+        const bytes = encode(lowered, {
+          ...(weights && { weights }),
+          ...(kept === "javascript" && { sequence: UNRETURNED }),
         });
+        const created = await schedule(() => ort.InferenceSession.create(bytes, sessionOptions));
+        return new OrtExecutable({ ort, engine: name, graph: lowered, session: created, schedule, kept });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -145,11 +141,22 @@ interface Compiled {
   readonly graph: Graph;
   readonly session: InferenceSession;
   readonly schedule: Schedule;
-  /** Whether ONNX Runtime binds inputs and outputs to the session for a run, as it does for outputs on a GPU. */
-  readonly bound: boolean;
-  /** Whether it can write into tensors of former runs. */
-  readonly reuses: boolean;
+  /**
+   * Where outputs stay, to be written into by later runs: on the GPU, where ONNX Runtime binds inputs and outputs to the session
+   * for a run, or in the memory of JavaScript.
+   */
+  readonly kept: "gpu" | "javascript" | "no";
 }
+
+/**
+ * An output that is never returned. ONNX Runtime's binding for Node writes into the tensors that it is given for outputs, and then
+ * copies them all into new memory, which it returns: a gigabyte in a step of VGG16, which takes half as long again. But it refuses
+ * to return a sequence, so that a run whose first output is one ends, all outputs written, with an error in place of the copies.
+ * There is no need for it once the binding returns what it was given (github.com/microsoft/onnxruntime/pull/32346): a run that
+ * ends without the error is right as well.
+ */
+const UNRETURNED = "convnets:unreturned";
+const REFUSAL = "Non tensor type";
 
 class OrtExecutable implements Executable {
   readonly inputs: readonly string[];
@@ -169,34 +176,45 @@ class OrtExecutable implements Executable {
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, bound, reuses } = this.#compiled;
+    const { session, schedule, kept } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, feeds[name]!]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
-    this.#checkTypes(inputs, written);
-    const tensors = (named: Feeds) =>
-      Object.fromEntries(Object.entries(named).map(([name, value]) => [name, this.#tensor(name, value)]));
-    const given = tensors(inputs);
-    const place = bound ? "gpu-buffer" : "cpu";
-    const reused = Object.entries(tensors(reuses ? written : {})).filter(([, tensor]) => tensor.location === place);
-    const fetches = { ...Object.fromEntries(outputs.map((name) => [name, null])), ...Object.fromEntries(reused) };
+    const sizes = this.#checkTypes(inputs, written);
+    const given = this.#tensors(inputs);
+    const own = kept === "javascript";
+    const reused = kept === "no" ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
+    const fetches = Object.fromEntries(
+      outputs.map((name) => [name, reused[name] ?? (own ? this.#allocate(name, sizes) : null)]),
+    );
+    const all = Object.values(fetches).every((tensor) => tensor !== null);
     const results = await schedule(async () => {
       this.#checkLive();
       try {
-        return await session.run(given, fetches as InferenceSession.FetchesType);
+        const asked = own && all ? { ...fetches, [UNRETURNED]: null } : fetches;
+        return await session.run(given, asked as InferenceSession.FetchesType);
       } catch (error) {
+        if (own && all && message(error).includes(REFUSAL)) return {};
         // what was bound for this run would stay so for the next
-        if (bound) this.#ended = "failed in an earlier run; compile it anew";
+        if (kept === "gpu") this.#ended = "failed in an earlier run; compile it anew";
         throw this.#error(`failed to run: ${message(error)}`, error);
       }
     });
-    return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, new OrtDeviceTensor(tensor)]));
+    return Object.fromEntries(
+      outputs.map((name) => [name, new OrtDeviceTensor((own && fetches[name]) || results[name]!)]),
+    );
   }
 
   async dispose(): Promise<void> {
     if (this.#ended === DISPOSED) return;
     this.#ended = DISPOSED;
     await this.#compiled.schedule(() => this.#compiled.session.release());
+  }
+
+  /** ONNX Runtime's tensors; those alone that are at a place, if one is named. */
+  #tensors(named: Feeds, place?: OrtTensor.DataLocation): Record<string, OrtTensor> {
+    const tensors = Object.entries(named).map(([name, given]) => [name, this.#tensor(name, given)] as const);
+    return Object.fromEntries(tensors.filter(([, { location }]) => place === undefined || location === place));
   }
 
   #tensor(name: string, given: TensorData | DeviceTensor): OrtTensor {
@@ -207,6 +225,13 @@ class OrtExecutable implements Executable {
     } catch (error) {
       throw this.#error(`"${name}" is no tensor: ${message(error)}`, error);
     }
+  }
+
+  /** Memory for an output; none where its sizes are not told by those of the inputs. */
+  #allocate(name: string, sizes: Sizes): OrtTensor | null {
+    const { dtype, shape } = this.#compiled.graph.outputs.get(name)!;
+    const known = shape.map((dim) => (typeof dim === "number" ? dim : (sizes.get(dim)?.size ?? dim)));
+    return isStatic(known) ? this.#tensor(name, zeros(dtype, known)) : null;
   }
 
   #checkLive(): void {
@@ -221,9 +246,12 @@ class OrtExecutable implements Executable {
     if (unknown.length > 0) throw this.#error(`there is no output ${list(unknown)}, only ${list(this.outputs)}`);
   }
 
-  /** Types and shapes of what goes in, and of what is written into. A named size is the same wherever it stands. */
-  #checkTypes(inputs: Feeds, written: Feeds): void {
-    const sizes = new Map<string, { size: number; input: string }>();
+  /**
+   * Types and shapes of what goes in, and of what is written into. A named size is the same wherever it stands; returns those
+   * found.
+   */
+  #checkTypes(inputs: Feeds, written: Feeds): Sizes {
+    const sizes: Sizes = new Map();
     const check = (kind: string, name: string, given: TensorType, wanted: TensorType | undefined) => {
       if (!wanted) return;
       const fits =
@@ -243,6 +271,7 @@ class OrtExecutable implements Executable {
     for (const [name, given] of Object.entries(inputs)) check("input", name, given, this.#leaves.get(name));
     const { outputs } = this.#compiled.graph;
     for (const [name, given] of Object.entries(written)) check("tensor for the output", name, given, outputs.get(name));
+    return sizes;
   }
 
   #error(text: string, cause?: unknown): EngineError {
@@ -250,6 +279,9 @@ class OrtExecutable implements Executable {
     return new EngineError(`${engine}, graph ${graph.name}: ${text}`, { cause });
   }
 }
+
+/** Sizes that a graph names, and an input that has them. */
+type Sizes = Map<string, { readonly size: number; readonly input: string }>;
 
 const DISPOSED = "was disposed already";
 

@@ -27,8 +27,8 @@ export interface StepResult {
 }
 
 /**
- * A network in training: its compiled step, and its state in two sets of buffers that swap roles.
- * ONNX Runtime's binding for Node writes into the spare set, and copies it into new memory all the same.
+ * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that no step but the first
+ * two allocates any.
  */
 export class TrainingStep {
   readonly #model: Module;
@@ -37,6 +37,8 @@ export class TrainingStep {
   /** Frozen parameters, and buffers that no step changes. */
   readonly #fixed: Readonly<Record<string, TensorData>>;
   readonly #state: SwappedBuffers;
+  /** Gradients summed up over the batches of an update. */
+  readonly #sums: SwappedBuffers;
   readonly #executables = new Map<Half, Promise<Executable>>();
   #steps = 0;
 
@@ -51,6 +53,7 @@ export class TrainingStep {
       start.set(name, from === "zeros" ? zeros("float32", shape) : weights.get(key)!);
     }
     this.#state = new SwappedBuffers(start);
+    this.#sums = new SwappedBuffers(new Map());
   }
 
   /** Compiles the step of a network. Its weights are drawn with seed 0 where they were never set. */
@@ -94,9 +97,8 @@ export class TrainingStep {
 
   async #halves(batches: readonly TrainingBatch[], step: number, rates: Feeds): Promise<StepResult> {
     const total = batches.reduce((sum, { input }) => sum + input.shape[0]!, 0);
-    const sums = new SwappedBuffers(
-      new Map([...this.#graphs.sums].map(([name, shape]) => [name, zeros("float32", shape)])),
-    );
+    const sums = this.#sums;
+    sums.restart(new Map([...this.#graphs.sums].map(([name, shape]) => [name, zeros("float32", shape)])));
     const accumulate = await this.#executable("accumulate");
     let loss = 0;
     let correct = 0;
@@ -116,7 +118,6 @@ export class TrainingStep {
       ...rates,
     });
     disposeOthers(results);
-    sums.dispose();
     return { loss, correct };
   }
 
@@ -155,7 +156,7 @@ export class TrainingStep {
       problems.length === 0,
       () => `${file} is of another network or optimizer than is to be trained\n  ${problems.join("\n  ")}`,
     );
-    this.#state.set(state);
+    this.#state.restart(new Map([...expected.keys()].map((name) => [name, state.get(name)!])));
     this.#steps = steps;
   }
 
@@ -180,6 +181,7 @@ export class TrainingStep {
 
   async dispose(): Promise<void> {
     this.#state.dispose();
+    this.#sums.dispose();
     for (const executable of this.#executables.values()) await (await executable).dispose();
     this.#executables.clear();
   }
@@ -199,10 +201,15 @@ type Half = "step" | "accumulate" | "update";
 /** Named tensors that runs replace: what a run reads is `current`, what it may write into is `spare`. */
 class SwappedBuffers {
   current: Record<string, TensorData | DeviceTensor>;
-  spare: Record<string, DeviceTensor> = {};
+  /** Tensors out of use, by the name of the output that fits. */
+  readonly #unused = new Map<string, DeviceTensor[]>();
 
   constructor(start: ReadonlyMap<string, TensorData>) {
     this.current = Object.fromEntries(start);
+  }
+
+  get spare(): Record<string, DeviceTensor> {
+    return Object.fromEntries([...this.#unused].flatMap(([name, [tensor]]) => (tensor ? [[name, tensor]] : [])));
   }
 
   async advance(executable: Executable, feeds: Feeds): Promise<Record<string, DeviceTensor>> {
@@ -216,18 +223,25 @@ class SwappedBuffers {
     for (const name of Object.keys(this.current)) {
       const result = results[next(name)];
       if (!result) continue;
-      const old = this.current[name]!;
+      this.#unused.get(next(name))?.shift();
+      this.#putAside(name);
       this.current[name] = result;
-      delete this.spare[next(name)];
-      // the first state is the caller's own memory
-      if (onDevice(old)) this.spare[next(name)] = old;
     }
   }
 
-  set(state: ReadonlyMap<string, TensorData>): void {
-    const names = Object.keys(this.current);
-    this.dispose();
-    this.current = Object.fromEntries(names.map((name) => [name, state.get(name)!]));
+  /** Begins anew from these numbers, in the same buffers. */
+  restart(start: ReadonlyMap<string, TensorData>): void {
+    for (const name of Object.keys(this.current)) this.#putAside(name);
+    this.current = Object.fromEntries(start);
+  }
+
+  #putAside(name: string): void {
+    const old = this.current[name]!;
+    // a first state is the caller's own memory
+    if (!onDevice(old)) return;
+    const unused = this.#unused.get(next(name));
+    if (unused) unused.push(old);
+    else this.#unused.set(next(name), [old]);
   }
 
   async read(): Promise<Map<string, TensorData>> {
@@ -239,9 +253,9 @@ class SwappedBuffers {
   }
 
   dispose(): void {
-    for (const tensor of [...Object.values(this.current), ...Object.values(this.spare)])
+    for (const tensor of [...Object.values(this.current), ...[...this.#unused.values()].flat()])
       if (onDevice(tensor)) tensor.dispose();
-    this.spare = {};
+    this.#unused.clear();
   }
 }
 

@@ -12,7 +12,7 @@ export interface Setting {
   countThreads(): (() => number) | string;
   /** Bytes held by engines and their tensors, after garbage was collected; or why that cannot be told. */
   memory(): Promise<number> | string;
-  /** Bytes read back from a GPU so far; or why there are none. */
+  /** Bytes copied out of the engine's memory so far; or why there are none. */
   readBack(): number | string;
 }
 
