@@ -9,6 +9,7 @@ import { VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
 import { downloadBar } from "./download.ts";
 import { percent } from "./format.ts";
+import { makerFor } from "./own-model.ts";
 import { parseCount, parsePositive, print, red, UsageError } from "./support.ts";
 
 interface Flags {
@@ -203,8 +204,10 @@ Examples:
     };
 
     const bar = downloadBar(process.stderr);
-    const opened = await openSource(model ?? weights, {
+    const makeModel = await makerFor(model, weights);
+    const opened = await openSource(makeModel ? weights : (model ?? weights), {
       variant,
+      makeModel,
       // an .onnx file brings its own along
       ...(model !== undefined && !(model.endsWith(".onnx") && weights === "torchvision") && { weights }),
       ...(flags.classes !== undefined && { classes: await classNames(flags.classes) }),

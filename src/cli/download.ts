@@ -1,5 +1,23 @@
 import type { DownloadProgress } from "../data/formats/download.ts";
+import type { LocateOptions } from "../data/node.ts";
 import type { Output } from "./progress.ts";
+
+export interface DataFlags {
+  dataDir?: string;
+  offline?: boolean;
+}
+
+/** How data sets are found. */
+export const locating = ({ dataDir, offline }: DataFlags): LocateOptions => ({
+  ...(dataDir !== undefined && { dataDir }),
+  ...(offline && { download: false }),
+});
+
+/** Finds data, telling on a terminal how far downloads are. */
+export async function withDownloads<T>(flags: DataFlags, find: (options: LocateOptions) => Promise<T>): Promise<T> {
+  const bar = downloadBar(process.stderr);
+  return find({ ...locating(flags), onProgress: bar.show }).finally(bar.close);
+}
 
 /** One line on a terminal that tells how far a download is, and is gone when it is over; nothing elsewhere. */
 export function downloadBar(out: Output) {

@@ -1,14 +1,25 @@
 import { existsSync, statSync } from "node:fs";
 import { Command, Option } from "commander";
 import { openSource, type Source } from "../classify/node/source.ts";
-import { type Corrupt, locateDataset, relabel, workerLoader } from "../data/node.ts";
+import {
+  type Corrupt,
+  type Dataset,
+  type LocatedDataset,
+  locateDataset,
+  relabel,
+  split,
+  workerLoader,
+} from "../data/node.ts";
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
+import type { TrainConfig } from "../train/config.ts";
 import { type Evaluation, Evaluator } from "../train/evaluate.ts";
 import { inputShape } from "../train/fit.ts";
 import { readConfig } from "../train/node/run.ts";
+import { withDownloads } from "./download.ts";
 import { resolveWeights, WEIGHTS_HELP } from "./model.ts";
-import { parseCount, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
+import { makerFor } from "./own-model.ts";
+import { parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
 interface Flags {
   model?: string;
@@ -16,6 +27,7 @@ interface Flags {
   variant?: Variant;
   data?: string;
   dataDir?: string;
+  offline?: boolean;
   split: "train" | "val" | "test";
   batchSize: number;
   workers: number;
@@ -66,7 +78,31 @@ async function openNetwork(target: string, { variant, model, weights }: Flags): 
     return openSource(target, { weights: file, variant: published?.variant ?? variant });
   }
   if (!existsSync(target)) throw new UsageError(`there is no run or weight file ${target}`);
-  return model === undefined ? openSource(target, { variant }) : openSource(model, { variant, weights: target });
+  const makeModel = await makerFor(model, target);
+  if (makeModel || model === undefined) return openSource(target, { variant, makeModel });
+  return openSource(model, { variant, weights: target });
+}
+
+/** A part of a data set. What a run held back of its training images is its part "val", and "test" where there is no other. */
+async function openPart(located: LocatedDataset, part: Flags["split"], run?: TrainConfig): Promise<Dataset> {
+  const held = run !== undefined && run.validationFraction > 0;
+  if (!held || (part === "test" && located.splits.length > 1)) return located.open(part);
+  const { train, validation } = split(await located.open("train"), run.validationFraction, run.seed);
+  return part === "train" ? train : validation;
+}
+
+/** The set with its labels in the order of the network's classes, where both are known by name. */
+function labelledAs(dataset: Dataset, classes: readonly string[], target: string): Dataset {
+  const same = classes.length === dataset.classes.length && classes.every((name, i) => name === dataset.classes[i]);
+  if (classes.length === 0 || same) return dataset;
+  const relabelled = relabel(dataset, classes);
+  if (relabelled) return relabelled;
+  const numbered = [classes, dataset.classes].some((names) => names.every((name) => /^\d+$/.test(name)));
+  // another number of classes is told with that of the network itself
+  if (numbered || classes.length !== dataset.classes.length) return dataset;
+  throw new UsageError(
+    `${target} tells ${counted(classes.length, classes)} apart, but ${dataset.name} has ${counted(dataset.classes.length, dataset.classes)}; --data has to name a set with the same classes`,
+  );
 }
 
 export const command = new Command("eval")
@@ -77,15 +113,19 @@ export const command = new Command("eval")
   )
   .option("--weights <file>", `with a network: its weights, ${WEIGHTS_HELP}`)
   .addOption(
-    new Option("--model <name>", "the network that the weights are of, where they do not say").conflicts("weights"),
+    new Option(
+      "--model <name>",
+      "the network that the weights are of, where they do not say: a name, or file.js[#Export]",
+    ).conflicts("weights"),
   )
   .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
   .option("--data <name|dir>", "another data set than the one it was trained on")
   .option("--data-dir <dir>", "where known data sets are kept")
   .addOption(new Option("--split <part>", "part of the data set").choices(["train", "val", "test"]).default("test"))
-  .option("--batch-size <n>", "images per batch", parseCount, 64)
+  .option("--offline", "never download")
+  .option("--batch-size <n>", "images per batch", parsePositive, 64)
   .option("--workers <n>", "threads that prepare images", parseCount, 1)
-  .option("--threads <n>", "threads that compute", parseCount)
+  .option("--threads <n>", "threads that compute", parsePositive)
   .option("--skip-corrupt", "leave out images that cannot be read")
   .option("--json", "everything, the confusion matrix and the worst mistakes included, for programs")
   .addHelpText(
@@ -97,12 +137,13 @@ export const command = new Command("eval")
     const { model, weights, preprocessing } = opened;
     for (const sentence of opened.assumed) if (/prepared/.test(sentence)) process.stderr.write(`${sentence}\n`);
     const isRun = flags.weights === undefined && statSync(target).isDirectory();
-    const source = flags.data ?? (isRun ? (await readConfig(target)).data : undefined);
+    const run = isRun && flags.data === undefined ? await readConfig(target) : undefined;
+    const source = flags.data ?? run?.data;
     if (source === undefined) throw new UsageError("--data has to say on which data set");
-    const { dataDir, skipCorrupt = false } = flags;
-    const located = await locateDataset(source, { skipCorrupt, ...(dataDir !== undefined && { dataDir }) });
-    const found = await located.open(flags.split);
-    const dataset = (found.classes.length < opened.classes.length && relabel(found, opened.classes)) || found;
+    const { skipCorrupt = false } = flags;
+    const located = await withDownloads(flags, (options) => locateDataset(source, { ...options, skipCorrupt }));
+    const found = await openPart(located, flags.split, run);
+    const dataset = labelledAs(found, opened.classes, target);
     const loader = workerLoader(dataset, {
       batchSize: flags.batchSize,
       workers: dataset.source ? flags.workers : 0,

@@ -30,6 +30,8 @@ export interface ModelFlags {
   variant?: Variant;
   numClasses?: number;
   input?: number[];
+  /** Whether a finished network in a file is taken as it is, where `variant` or `numClasses` is asked for. */
+  finished?: boolean;
 }
 
 export interface LoadedModel {
@@ -44,7 +46,7 @@ export interface LoadedModel {
  * are given `{ variant, numClasses }` where these are asked for.
  */
 export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
-  const { variant, numClasses, input } = flags;
+  const { variant, numClasses, input, finished = false } = flags;
   const options: ModelOptions = { ...(variant && { variant }), ...(numClasses !== undefined && { numClasses }) };
   if (Object.hasOwn(MODELS, name)) {
     const { inputSize, variants } = modelEntry(name);
@@ -64,7 +66,7 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
   }
   if (file.endsWith(".onnx")) return importedModel(file, flags);
-  return { name: file, model: await moduleOfFile(file, exported, options), input: input ?? [1, 3, 224, 224] };
+  return { name: file, model: await moduleOfFile(file, exported, options, finished), input: input ?? [1, 3, 224, 224] };
 }
 
 /** The classifier in an .onnx file, with a new last layer where another number of classes is asked for. */
@@ -79,7 +81,7 @@ async function importedModel(file: string, { variant, numClasses, input }: Model
   return { name: file, model, input: seen };
 }
 
-async function moduleOfFile(file: string, name: string, options: ModelOptions): Promise<Module> {
+async function moduleOfFile(file: string, name: string, options: ModelOptions, finished: boolean): Promise<Module> {
   const exports = await importFile(file);
   const found = exports[name];
   const asked = Object.keys(options).length > 0;
@@ -92,7 +94,7 @@ async function moduleOfFile(file: string, name: string, options: ModelOptions): 
     throw new UsageError(
       `${file} exports ${Object.keys(exports).join(", ") || "nothing"}; "${name}" has to be a Module, a class of one, or a function that returns one`,
     );
-  if (asked && made === found)
+  if (asked && made === found && !finished)
     throw new UsageError(`${file} exports a finished network; for --variant and --num-classes, export a function`);
   return made;
 }

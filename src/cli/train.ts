@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { defaultDataDir, locateDataset, type Transform } from "../data/node.ts";
@@ -10,9 +10,21 @@ import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../tr
 import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
 import { type WriteReportOptions, writeReport } from "../train/node/write-report.ts";
 import { recipe } from "../train/recipes.ts";
+import { locating, withDownloads } from "./download.ts";
+import { percent } from "./format.ts";
 import { loadModel, publishedFor, resolveWeights, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
-import { fail, onOutputLost, parseCount, parseNumber, print, printJson, skippedLines, UsageError } from "./support.ts";
+import {
+  fail,
+  onOutputLost,
+  parseCount,
+  parseNumber,
+  parsePositive,
+  print,
+  printJson,
+  skippedLines,
+  UsageError,
+} from "./support.ts";
 
 interface Flags {
   data?: string;
@@ -91,20 +103,32 @@ async function configOf(named: string | undefined, flags: Flags): Promise<TrainC
   };
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
-  const { model, data, variant, weights, inputSize } = settings as unknown as TrainConfigInput;
-  const skipCorrupt = flags.skipCorrupt ?? fromFile.skipCorrupt === true;
-  const located = await locateDataset(data, { ...locating(flags), skipCorrupt });
-  const published = await publishedFor(model, flags.weights ?? weights, { variant });
+  for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  const { model, data, variant, weights, inputSize, epochs } = settings as unknown as TrainConfigInput;
+  const skipCorrupt = settings.skipCorrupt === true;
+  const located = await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt }));
+  const published = await publishedFor(model, weights, { variant });
   const facts = await dataFacts(located, { skipCorrupt });
-  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize });
+  const { optimizer } = flags;
+  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize, epochs, optimizer });
   const base = published ? normalizedAs(published.transforms, recommended) : recommended;
   const merged: Record<string, unknown> = { ...base, ...settings };
-  for (const name of SAME) if (flags[name] !== undefined) merged[name] = flags[name];
-  if (flags.optimizer) merged.optimizer = { name: flags.optimizer };
+  if (optimizer && nameOf(settings.optimizer) !== optimizer) merged.optimizer = base.optimizer;
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
-  return parseConfig(merged);
+  return checked(merged);
+}
+
+const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;
+
+/** A config, where the person at the keyboard is to be told what is wrong with it. */
+function checked(config: unknown): TrainConfig {
+  try {
+    return parseConfig(config);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 /** A recipe with the normalization that published weights were trained with. */
@@ -116,26 +140,30 @@ function normalizedAs(published: readonly Transform[], recipe: TrainConfigInput)
   return { ...recipe, transforms: { train: changed(train), validation: changed(validation) } };
 }
 
-const locating = ({ dataDir, offline }: Flags) => ({
-  ...(dataDir !== undefined && { dataDir }),
-  ...(offline && { download: false }),
-});
-
 async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch (error) {
     throw new UsageError(`${path} is no config file: ${(error as Error).message}`);
   }
+  throw new UsageError(`${path} is no config file: it holds no object; --print-config shows one`);
 }
 
 /** The run to resume: the folder named, else the one under run/ whose state was saved last. */
 async function runToResume(named: string | true): Promise<string> {
   if (named !== true) return named;
-  const names = existsSync("run") ? (await readdir("run")).sort() : [];
-  const last = names.filter((name) => existsSync(join("run", name, RUN_FILES.config))).at(-1);
-  if (last === undefined) throw new UsageError("there is no run under run/ to resume; name its folder: --resume DIR");
-  return join("run", last);
+  const names = existsSync("run") ? await readdir("run") : [];
+  const dirs = names.map((name) => join("run", name)).filter((dir) => existsSync(join(dir, RUN_FILES.config)));
+  const saved = await Promise.all(
+    dirs.map(async (dir) => {
+      const [config, last] = [join(dir, RUN_FILES.config), join(dir, RUN_FILES.last)];
+      return { dir, time: (await stat(existsSync(last) ? last : config)).mtimeMs };
+    }),
+  );
+  const [newest] = saved.sort((a, b) => b.time - a.time);
+  if (!newest) throw new UsageError("there is no run under run/ to resume; name its folder: --resume DIR");
+  return newest.dir;
 }
 
 /** The config with the file of published weights in the place of "torchvision". */
@@ -145,15 +173,26 @@ async function withWeights(config: TrainConfig, { offline = false }: Flags): Pro
   return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
 }
 
-function newFolder(model: string, data: string): string {
+/** Makes a folder that no other run has, even one that is begun in the same second. */
+async function newFolder(model: string, data: string): Promise<string> {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   const short = (name: string) => name.split(/[/\\]/).filter(Boolean).at(-1)?.replace(/\W+/g, "_") ?? "run";
-  return join("run", `${time}-${short(model)}-${short(data)}`);
+  const name = join("run", `${time}-${short(model)}-${short(data)}`);
+  await mkdir("run", { recursive: true });
+  for (let count = 1; ; count++) {
+    const dir = count === 1 ? name : `${name}-${count}`;
+    try {
+      await mkdir(dir);
+      return dir;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
 }
 
-/** The network of a file; one that was imported gets a last layer for the classes of the data. */
+/** The network of a file, with a last layer for the classes of the data if it was imported or is made by a function. */
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
-  (await loadModel(model, model.endsWith(".onnx") ? { numClasses } : {})).model;
+  (await loadModel(model, { numClasses, finished: true })).model;
 
 /** Signals that are so close are one. */
 const SAME_SIGNAL_MS = 500;
@@ -161,19 +200,31 @@ const SAME_SIGNAL_MS = 500;
 /** Settings that a run may go on with differently: they change no number, or only what would stop it. */
 const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
 
+const FIXED = [
+  ...SAME,
+  "data",
+  "config",
+  "variant",
+  "inputSize",
+  "optimizer",
+  "schedule",
+  "weightDecay",
+  "out",
+] as const satisfies readonly (keyof Flags)[];
+
 /** The config of a run that goes on. */
-async function resumedConfig(dir: string, flags: Flags): Promise<TrainConfig> {
-  const fixed = [...SAME, "data", "config", "variant", "inputSize", "optimizer", "schedule", "weightDecay"] as const;
-  const refused = fixed.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
-  if (refused.length > 0) {
-    const names = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+async function resumedConfig(dir: string, model: string | undefined, flags: Flags): Promise<TrainConfig> {
+  const refused = FIXED.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
+  if (refused.length > 0 || model !== undefined) {
+    const options = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+    const names = [...(model === undefined ? [] : [`the network (${model})`]), ...options];
     throw new UsageError(
       `a run goes on with the settings that it began with; ${names.join(", ")} cannot be changed, only begun anew with`,
     );
   }
   const config: Record<string, unknown> = { ...(await readConfig(dir)) };
   for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
-  return parseConfig(config);
+  return checked(config);
 }
 
 /** Writes the report, and says whether it did. After a failure it may fail too, as on a full disk: the first one counts. */
@@ -207,10 +258,10 @@ export const command = new Command("train")
   .option("--config <file.json>", "settings from a file; flags go before it")
   .option("--print-config", "print the settings and stop; a good start for a file")
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
-  .option("--input-size <pixels>", "side of the images that the network gets", parseCount)
-  .option("--epochs <n>", "times that the data set is seen", parseCount)
-  .option("--batch-size <n>", "images per batch", parseCount)
-  .option("--accumulate <n>", "batches per update", parseCount)
+  .option("--input-size <pixels>", "side of the images that the network gets", parsePositive)
+  .option("--epochs <n>", "times that the data set is seen", parsePositive)
+  .option("--batch-size <n>", "images per batch", parsePositive)
+  .option("--accumulate <n>", "batches per update", parsePositive)
   .option("--lr <rate>", "learning rate at its highest", parseNumber)
   .addOption(new Option("--optimizer <name>", "update rule").choices(["sgd", "adamw"]))
   .addOption(
@@ -241,16 +292,16 @@ export const command = new Command("train")
     "--freeze <prefixes...>",
     'parameters that stay as they are, such as features; "backbone" is all but the last layer',
   )
-  .option("--patience <n>", "stop after so many epochs without a better one", parseCount)
+  .option("--patience <n>", "stop after so many epochs without a better one", parsePositive)
   .option(
     "--validation-fraction <share>",
     "validate on a part of the training images instead of the test images",
     parseNumber,
   )
-  .option("--checkpoint-every <n>", "updates between checkpoints", parseCount)
+  .option("--checkpoint-every <n>", "updates between checkpoints", parsePositive)
   .option("--seed <n>", "seed of everything random", parseCount)
   .option("--workers <n>", "threads that prepare images", parseCount)
-  .option("--threads <n>", "threads that compute", parseCount)
+  .option("--threads <n>", "threads that compute", parsePositive)
   .option("--skip-corrupt", "leave out images that cannot be read")
   .option("--no-report", "write no report.html")
   .addOption(new Option("--quiet", "print the last line alone, and errors").conflicts("json"))
@@ -268,17 +319,22 @@ Examples:
   )
   .action(async (model: string | undefined, flags: Flags) => {
     const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
-    const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, flags);
+    const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, model, flags);
     if (flags.printConfig) return printJson(asked);
-    const config = await withWeights(asked, flags);
-    const dir = resume ?? flags.out ?? newFolder(config.model, config.data);
-    if (resume === undefined && existsSync(join(dir, RUN_FILES.config))) {
+    if (resume === undefined && flags.out !== undefined && existsSync(join(flags.out, RUN_FILES.config))) {
+      const { out } = flags;
       throw new UsageError(
-        `${dir} holds a run already; resume it with --resume ${dir}, or choose another folder with --out`,
+        `${out} holds a run already; resume it with --resume ${out}, or choose another folder with --out`,
       );
     }
+    // what is missing comes before the run begins
+    if (resume !== undefined) await withDownloads(flags, (options) => locateDataset(asked.data, options));
+    const config = await withWeights(asked, flags);
+    const dir = resume ?? flags.out ?? (await newFolder(config.model, config.data));
     const { json = false, quiet = false } = flags;
     const view = terminalView(process.stdout, { json, quiet });
+    if (resume === undefined && config.validationFraction > 0)
+      view.note(`${percent(config.validationFraction)} of the training images are held back to validate on.`);
     const abort = new AbortController();
     let lost: NodeJS.ErrnoException | undefined;
     onOutputLost((error) => {
@@ -317,14 +373,19 @@ Examples:
         if (event.type === "end") stopped = event.reason === "stopped";
       }
     } catch (error) {
-      if (!began) throw error;
+      if (!began) {
+        // the folder was made for nothing, unless it was there
+        if (resume === undefined && flags.out === undefined) await rmdir(dir).catch(() => {});
+        throw error;
+      }
       failure = error;
     } finally {
       view.close();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     }
     const written = flags.report && (await report(dir, { data: locating(flags), makeModel }, failure));
-    const goOn = `convnets train --resume ${dir}`;
+    const kept = flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`;
+    const goOn = `convnets train --resume ${dir}${kept}`;
     if (failure !== undefined) {
       fail(failure);
       if (!(failure instanceof DivergedError)) process.stderr.write(`Go on with: ${goOn}\n`);

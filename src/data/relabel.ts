@@ -2,11 +2,17 @@ import type { Dataset, DatasetSource } from "./dataset.ts";
 
 /**
  * The set with its labels as positions in another list of classes, such as that of a network that knows more of them. Undefined
- * where the list lacks one of the set's classes. Names are the same in other cases and with "_" for spaces.
+ * where the list lacks one of the set's classes. Names are the same in other cases and with "_" for spaces; of those that a list
+ * has twice, as ImageNet has cranes, the first is the other's first.
  */
 export function relabel(dataset: Dataset, classes: readonly string[]): Dataset | undefined {
   const known = classes.map(plain);
-  const places = dataset.classes.map((name) => known.indexOf(plain(name)));
+  const met = new Map<string, number>();
+  const places = dataset.classes.map((name) => {
+    const place = known.indexOf(plain(name), (met.get(plain(name)) ?? -1) + 1);
+    met.set(plain(name), place);
+    return place;
+  });
   if (places.includes(-1)) return undefined;
   const moved = (labels: ArrayLike<number>) => Int32Array.from(labels, (label) => places[label]!);
   const { name, length, labels, describe, skipped, source } = dataset;

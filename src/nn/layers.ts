@@ -136,7 +136,12 @@ export interface BatchNorm2dOptions {
   trackRunningStats?: boolean;
 }
 
-/** Normalises each channel, then scales and shifts it by learnt amounts: x [N, C, H, W] → y [N, C, H, W] */
+/**
+ * Normalises each channel, then scales and shifts it by learnt amounts: x [N, C, H, W] → y [N, C, H, W]
+ *
+ * A training batch that turns out to have one value a channel, as the last one of an epoch may, has the variance 0; where it is
+ * known while tracing that all have, that is an error, as always in PyTorch.
+ */
 export class BatchNorm2d extends Layer {
   readonly weight?: Parameter;
   readonly bias?: Parameter;
@@ -199,7 +204,9 @@ export class BatchNorm2d extends Layer {
     if (this.running_mean && this.running_var && this.num_batches_tracked) {
       const count = x.wrap(ops.count(x.value, [0, 2, 3]));
       // PyTorch keeps the unbiased variance
-      const unbiased = batchVariance!.mul(count).div(count.sub(1));
+      const one = ops.scalar(1);
+      const freedom = x.wrap(ops.one("Max", [ops.sub(count.value, one), one]));
+      const unbiased = batchVariance!.mul(count).div(freedom);
       const follow = (buffer: ModuleBuffer, batch: Tensor) => {
         const key = tracer.key(buffer);
         const running = tracer.updates.get(key) ?? tracer.weight(buffer);

@@ -1,10 +1,11 @@
 import type { Loader } from "../data/index.ts";
-import type { TensorData } from "../graph/index.ts";
-import { init, type Module } from "../nn/index.ts";
+import type { Shape, TensorData } from "../graph/index.ts";
+import { init, type Module, ModuleBuffer } from "../nn/index.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
 import type { TrainingState } from "./events.ts";
 import type { FitOptions } from "./fit.ts";
+import { lastLayers } from "./last-layers.ts";
 
 /** What `fit` is to do, as a config says. */
 export function fitOptions(
@@ -38,42 +39,49 @@ export function fitOptions(
  * Chooses how the weights that are drawn are drawn: `"network"`, as each layer says; `"kaiming_fan_in"` and `"kaiming_fan_out"`, normal
  * with the deviation √(2 / fan) of He et al. 2015 and biases 0, so that signals, or gradients, keep their size through many layers
  * without normalization. With those two, the scores start small, and at 1: a softmax does not see the 1, but a ReLU after the
- * scores, as in Network in Network, is open.
+ * scores, as in Network in Network, is open. `input` is the shape of a batch of images.
  */
-export function chooseInit(model: Module, how: TrainConfig["init"]): void {
+export function chooseInit(model: Module, how: TrainConfig["init"], input: Shape): void {
   if (how === "network") return;
+  const scores = new Set(lastLayers(model, input).map((path) => weightOf(path)));
   const mode = how === "kaiming_fan_in" ? "fan_in" : "fan_out";
   const parameters = new Map(model.parameters());
   const weights = [...parameters].filter(([, { shape }]) => shape.length >= 2);
-  for (const [i, [key, weight]] of weights.entries()) {
-    const last = i === weights.length - 1;
+  for (const [key, weight] of weights) {
+    const last = scores.has(key);
     weight.initializer = last ? init.normal(0, 0.01) : init.kaimingNormal({ mode, nonlinearity: "relu" });
     const bias = parameters.get(key.replace(/weight$/, "bias"));
     if (bias?.shape.length === 1) bias.initializer = init.constant(last ? 1 : 0);
   }
 }
 
+/** Whether it keeps numbers that follow the batches, as batch normalization does; the parts of imported networks do, too. */
+const hasStatistics = (module: Module): boolean => Object.values(module).some((own) => own instanceof ModuleBuffer);
+
+const weightOf = (path: string): string => (path === "" ? "weight" : `${path}.weight`);
+
 /** What `freeze` takes for everything below the last layer. */
 const BACKBONE = "backbone";
 
 /**
- * Freezes the parameters whose keys start with one of these prefixes; `"backbone"` is everything but the last layer. Batch
- * normalization of a frozen part keeps its statistics. Throws where a prefix meets none.
+ * Freezes the parameters whose keys start with one of these prefixes; `"backbone"` is everything but the last layer, and those of
+ * auxiliary classifiers. Batch normalization of a frozen part keeps its statistics. `input` is the shape of a batch of images.
+ * Throws where a prefix meets no parameter.
  */
-export function freeze(model: Module, prefixes: readonly string[]): void {
+export function freeze(model: Module, prefixes: readonly string[], input: Shape): void {
   const keys = [...model.parameters()].map(([key]) => key);
   const below = (path: string, prefix: string) =>
     path === prefix || path.startsWith(prefix.endsWith(".") ? prefix : `${prefix}.`);
   for (const prefix of prefixes) {
     let isFrozen = (path: string) => below(path, prefix);
     if (prefix === BACKBONE && !keys.some(isFrozen)) {
-      const head = keys.at(-1)?.replace(/\.?[^.]*$/, "") ?? "";
-      isFrozen = (path) => !below(path, head);
+      const heads = lastLayers(model, input);
+      isFrozen = (path) => !heads.some((head) => below(path, head));
     }
     if (!keys.some(isFrozen))
       throw new Error(`freeze: no parameter is called "${prefix}…"; keys look like "${keys[0]}"`);
     for (const [key, parameter] of model.parameters()) if (isFrozen(key)) parameter.requiresGrad = false;
-    for (const [path, module] of model.modules()) if (isFrozen(path)) module.eval();
+    for (const [path, module] of model.modules()) if (isFrozen(path) && hasStatistics(module)) module.training = false;
   }
 }
 

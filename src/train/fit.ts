@@ -5,7 +5,7 @@ import type { Optimizer, Schedule } from "../optim/index.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
 import type { EpochEvent, Progress, TrainEvent, TrainingState } from "./events.ts";
-import { oneHot, type TrainingBatch, TrainingStep } from "./step.ts";
+import { oneHot, smoothed, type TrainingBatch, TrainingStep } from "./step.ts";
 
 export interface FitOptions {
   readonly engine: Engine;
@@ -63,7 +63,10 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
     () => `fit: accumulate has to be a whole number from 1, but is ${accumulate}`,
   );
   let progress = resume?.progress ?? START;
-  const step = await TrainingStep.create(model, { ...stepOptions(options), input: await inputShape(train) });
+  const images = await inputShape(train);
+  // with a batch size of 1 its own, so that what needs more than one image can say so
+  const input = train.batchSize === 1 ? [1, ...images.slice(1)] : images;
+  const step = await TrainingStep.create(model, { ...stepOptions(options), input });
   let evaluator: Evaluator | undefined;
   try {
     if (resume) step.restore(resume.tensors, progress.step, resume.file);
@@ -79,6 +82,11 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
       engine: engine.name,
       progress,
     };
+    const classes = train.dataset.classes.length;
+    check(
+      classes <= step.numClasses,
+      () => `fit: the network tells ${step.numClasses} classes apart, but ${train.dataset.name} has ${classes}`,
+    );
     const saved = (at: Progress) => ({
       type: "checkpoint" as const,
       progress: at,
@@ -86,6 +94,11 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
     });
 
     while (progress.epoch < epochs) {
+      const { best } = progress;
+      if (patience !== undefined && best && progress.batch === 0 && progress.epoch - 1 - best.epoch >= patience) {
+        yield { type: "end", reason: "early stopping", epochs: progress.epoch, best };
+        return;
+      }
       let before = performance.now();
       const { epoch } = progress;
       for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate)) {
@@ -121,7 +134,7 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         before = now;
         if (signal?.aborted && batch < stepsPerEpoch) {
           yield saved(progress);
-          yield { type: "end", reason: "stopped", epochs: epoch, ...(progress.best && { best: progress.best }) };
+          yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
           return;
         }
         const due = options.checkpointEvery !== undefined && step.steps % options.checkpointEvery === 0;
@@ -136,6 +149,11 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
           if (event.type === "evaluating") yield event;
           else evaluation = event.evaluation;
         }
+        if (!evaluation) {
+          yield saved(progress);
+          yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
+          return;
+        }
       }
       if (evaluation && !Number.isFinite(evaluation.loss)) {
         throw new DivergedError(
@@ -143,7 +161,7 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         );
       }
       const value = evaluation ? evaluation.top1 : -progress.lossSum / progress.images;
-      const best = progress.best === undefined || value > progress.best.value;
+      const better = best === undefined || value > best.value;
       const lr = schedule(epoch + 1, epochs);
       const done: EpochEvent = {
         type: "epoch",
@@ -158,20 +176,14 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
         },
         ...(evaluation && { validation: evaluation }),
         utilisation: train.stats.utilisation,
-        best,
+        best: better,
         weights: async () => finite(await step.weights({ ema: options.ema !== undefined }), { step: step.steps }),
       };
-      progress = { ...START, epoch: epoch + 1, step: step.steps, best: best ? { epoch, value } : progress.best! };
+      progress = { ...START, epoch: epoch + 1, step: step.steps, best: better ? { epoch, value } : best };
       yield done;
       yield saved(progress);
-      const stale = epoch - progress.best!.epoch;
-      const reason = signal?.aborted
-        ? "stopped"
-        : patience !== undefined && stale >= patience
-          ? "early stopping"
-          : undefined;
-      if (reason && progress.epoch < epochs) {
-        yield { type: "end", reason, epochs: progress.epoch, best: progress.best! };
+      if (signal?.aborted && progress.epoch < epochs) {
+        yield { type: "end", reason: "stopped", epochs: progress.epoch, best: progress.best! };
         return;
       }
     }
@@ -186,12 +198,12 @@ export async function* fit(model: Module, options: FitOptions): AsyncGenerator<T
 type Evaluated = { readonly type: "evaluated"; readonly evaluation: Evaluation };
 type Evaluating = Extract<TrainEvent, { type: "evaluating" }>;
 
-/** Evaluates, telling how far it is. */
+/** Evaluates, telling how far it is. Without a result where the signal stops it. */
 async function* evaluating(
   evaluator: Evaluator,
   loader: Loader,
   step: TrainingStep,
-  { ema }: FitOptions,
+  { ema, signal }: FitOptions,
   epoch: number,
 ): AsyncGenerator<Evaluating | Evaluated> {
   const weights = ema === undefined ? step.feeds : Object.fromEntries(await step.weights({ ema: true }));
@@ -201,6 +213,7 @@ async function* evaluating(
   let finished = false;
   const result = evaluator
     .evaluate(loader, weights, {
+      ...(signal && { signal }),
       onBatch: (count) => {
         images += count;
         wake();
@@ -218,7 +231,11 @@ async function* evaluating(
     });
     yield { type: "evaluating", epoch, images, total };
   }
-  yield { type: "evaluated", evaluation: await result };
+  try {
+    yield { type: "evaluated", evaluation: await result };
+  } catch (error) {
+    if (!signal?.aborted || error !== signal.reason) throw error;
+  }
 }
 
 function stepOptions({ engine, optimizer, seed, dropout, lossWeights, decays, clipNorm, ema }: FitOptions) {
@@ -243,9 +260,10 @@ export async function inputShape(loader: Loader): Promise<Shape> {
 function training(
   { images, labels, targets }: Batch,
   numClasses: number,
-  { labelSmoothing }: FitOptions,
+  { labelSmoothing = 0 }: FitOptions,
 ): TrainingBatch {
-  return { input: images, target: targets ?? oneHot(labels.data, numClasses, labelSmoothing) };
+  if (!targets) return { input: images, target: oneHot(labels.data, numClasses, labelSmoothing) };
+  return { input: images, target: smoothed(targets, numClasses, labelSmoothing) };
 }
 
 async function* grouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch[]> {

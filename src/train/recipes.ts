@@ -9,6 +9,8 @@ export interface DataFacts {
   /** Height of the images in pixels where all are of one size. */
   readonly size?: number;
   readonly channels: number;
+  /** Whether there are images to validate on beside those to train with. Default true. */
+  readonly validation?: boolean;
 }
 
 /** Side of the images that a network gets: the data's own where the network takes them, else what it was published for. */
@@ -43,7 +45,7 @@ function transformsFor(data: DataFacts, side: number): { train: Transform[]; val
   const fit: Transform[] =
     data.size === side
       ? []
-      : data.size < side && side - data.size <= 4
+      : data.size < side && side - data.size <= 4 && (side - data.size) % 2 === 0
         ? [{ pad: { padding: (side - data.size) / 2 } }]
         : [{ resize: { size: [side, side] } }];
   const crop: Transform[] = [{ randomCrop: { size: side, padding: Math.round(side / 8) } }];
@@ -56,14 +58,35 @@ const COSINE = { name: "cosine" } as const;
 /** Networks with batch normalization take larger steps. */
 const normalized = (model: string) => model.endsWith("_bn") || model === "googlenet" || model.endsWith("_small");
 
+/** Share of the images to validate on where there are no others. */
+const HELD_BACK = 0.2;
+
+const MOMENTUM = { name: "sgd", momentum: 0.9, nesterov: true, weightDecay: 5e-4 } as const;
+const ADAMW = { name: "adamw", weightDecay: 0.05 } as const;
+
+/** What a person may ask for before a recipe is made. */
+type Asked = Pick<TrainConfigInput, "variant" | "inputSize"> & {
+  readonly epochs?: number | undefined;
+  readonly optimizer?: "sgd" | "adamw" | undefined;
+};
+
 /**
  * The default way to train a network on a data set: what the papers say where it makes sense at this size, and what works
  * where it does not.
  */
-export function recipe(
+export function recipe(model: string, data: DataFacts, asked: Asked = {}): TrainConfigInput {
+  const made = recipeOf(model, data, asked);
+  const warmupEpochs = Math.min(made.warmupEpochs ?? 0, made.epochs / 3);
+  if (asked.optimizer === undefined || asked.optimizer === made.optimizer.name) return { ...made, warmupEpochs };
+  if (asked.optimizer === "sgd") return { ...made, warmupEpochs, optimizer: MOMENTUM, lr: 0.01 };
+  // steps of AdamW are of the size of the rate, whatever the gradient
+  return { ...made, warmupEpochs, optimizer: ADAMW, lr: normalized(model) ? 1e-3 : 1e-4 };
+}
+
+function recipeOf(
   model: string,
   data: DataFacts,
-  { variant, inputSize = sideFor(model, data) }: Pick<TrainConfigInput, "variant" | "inputSize"> = {},
+  { variant, inputSize = sideFor(model, data), epochs }: Asked,
 ): TrainConfigInput {
   const large = inputSize >= 96;
   const base = {
@@ -74,32 +97,32 @@ export function recipe(
     transforms: transformsFor(data, inputSize),
     schedule: COSINE,
     warmupEpochs: 1,
-    epochs: large ? 30 : 20,
+    epochs: epochs ?? (large ? 30 : 20),
+    ...(data.validation === false && { validationFraction: HELD_BACK }),
     batchSize: large ? 16 : 64,
   } satisfies Partial<TrainConfigInput>;
-  const momentum = { name: "sgd", momentum: 0.9, nesterov: true, weightDecay: 5e-4 } as const;
   if (model === "googlenet") {
-    return { ...base, optimizer: momentum, lr: large ? 0.02 : 0.05, schedule: { name: "polynomial", power: 0.5 } };
+    return { ...base, optimizer: MOMENTUM, lr: large ? 0.02 : 0.05, schedule: { name: "polynomial", power: 0.5 } };
   }
   if (normalized(model)) {
     const shapes = data.format === "shapes";
     return {
       ...base,
-      optimizer: momentum,
+      optimizer: MOMENTUM,
       lr: 0.05,
-      ...(shapes && { epochs: 8, warmupEpochs: 0.5 }),
+      ...(shapes && { epochs: epochs ?? 8, warmupEpochs: 0.5 }),
     };
   }
   // without normalization, first weights decide whether a network learns at all; those of the note, PyTorch's, do not do
   if (model.startsWith("nin")) {
-    const optimizer = { ...momentum, weightDecay: 1e-4 };
+    const optimizer = { ...MOMENTUM, weightDecay: 1e-4 };
     return { ...base, init: "kaiming_fan_in", optimizer, lr: 0.05, clipNorm: 1 };
   }
   if (model.startsWith("vgg")) {
     const own = variant === "torchvision" || variant === "paper";
     // signals grow in its five max pools: by fan-in, the features would be ten times too large
     const init = own ? "network" : "kaiming_fan_out";
-    return { ...base, init, optimizer: momentum, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
+    return { ...base, init, optimizer: MOMENTUM, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
   }
-  return { ...base, optimizer: { name: "adamw", weightDecay: 0.05 }, lr: 1e-3 };
+  return { ...base, optimizer: ADAMW, lr: 1e-3 };
 }

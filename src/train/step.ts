@@ -1,5 +1,5 @@
 import { listed } from "../graph/check.ts";
-import { check, isStatic, numel, type TensorData, zeros } from "../graph/index.ts";
+import { check, isStatic, numel, type TensorData, type TensorType, zeros } from "../graph/index.ts";
 import type { Mask, Module } from "../nn/index.ts";
 import { Random } from "../random.ts";
 import type { DeviceTensor, Engine, Executable, Feeds } from "../runtime/engine.ts";
@@ -35,7 +35,7 @@ export class TrainingStep {
   readonly #graphs: TrainingGraphs;
   readonly #options: TrainingStepOptions;
   /** Frozen parameters, and buffers that no step changes. */
-  readonly #fixed: Readonly<Record<string, TensorData>>;
+  #fixed: Readonly<Record<string, TensorData>>;
   readonly #state: SwappedBuffers;
   /** Gradients summed up over the batches of an update. */
   readonly #sums: SwappedBuffers;
@@ -47,7 +47,8 @@ export class TrainingStep {
     this.#graphs = graphs;
     this.#options = options;
     const weights = model.stateDict();
-    this.#fixed = Object.fromEntries([...weights].filter(([key]) => !graphs.state.has(key)));
+    const changes = new Set([...graphs.state.keys(), ...graphs.counters]);
+    this.#fixed = Object.fromEntries([...weights].filter(([key]) => !changes.has(key)));
     const start = new Map<string, TensorData>();
     for (const [name, { shape, start: from, key }] of graphs.state) {
       start.set(name, from === "zeros" ? zeros("float32", shape) : weights.get(key)!);
@@ -129,9 +130,9 @@ export class TrainingStep {
     return { input, target, ...Object.fromEntries(masks) };
   }
 
-  /** The whole state copied: weights and running statistics by key, the optimizer's tensors as `name:key`. */
+  /** The whole state: copies of weights and running statistics by key and of the optimizer's tensors as `name:key`, and what is frozen. */
   async state(): Promise<Map<string, TensorData>> {
-    return this.#state.read();
+    return new Map([...(await this.#state.read()), ...Object.entries(this.#fixed)]);
   }
 
   /**
@@ -139,13 +140,17 @@ export class TrainingStep {
    * are not those of this step; `file` is where it was read, for the message.
    */
   restore(state: ReadonlyMap<string, TensorData>, steps: number, file = "the training state"): void {
-    const expected = this.#graphs.state;
+    const fixed = Object.entries(this.#fixed);
+    const expected = new Map<string, TensorType>([
+      ...[...this.#graphs.state].map(([name, { shape }]) => [name, { dtype: "float32", shape }] as const),
+      ...fixed,
+    ]);
     const missing = [...expected.keys()].filter((name) => !state.has(name));
     const unexpected = [...state.keys()].filter((name) => !expected.has(name));
-    const misshapen = [...expected].flatMap(([name, { shape }]) => {
+    const misshapen = [...expected].flatMap(([name, { dtype, shape }]) => {
       const given = state.get(name);
-      if (!given || (given.dtype === "float32" && given.shape.join() === shape.join())) return [];
-      return [`${name} (${given.dtype}[${given.shape}] instead of [${shape}])`];
+      if (!given || (given.dtype === dtype && given.shape.join() === shape.join())) return [];
+      return [`${name} (${given.dtype}[${given.shape}] instead of ${dtype}[${shape}])`];
     });
     const problems = [
       ...(missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
@@ -156,7 +161,8 @@ export class TrainingStep {
       problems.length === 0,
       () => `${file} is of another network or optimizer than is to be trained\n  ${problems.join("\n  ")}`,
     );
-    this.#state.restart(new Map([...expected.keys()].map((name) => [name, state.get(name)!])));
+    this.#state.restart(new Map([...this.#graphs.state.keys()].map((name) => [name, state.get(name)!])));
+    this.#fixed = Object.fromEntries(fixed.map(([name]) => [name, state.get(name)!]));
     this.#steps = steps;
   }
 
@@ -290,6 +296,15 @@ export function drawMask(
   const threshold = Math.round(p * 2 ** 32);
   for (let i = 0; i < data.length; i++) data[i] = random.bits() < threshold ? 0 : kept;
   return { dtype: "float32", shape: sizes, data };
+}
+
+/** Probabilities [N, K'] of the first K' of K classes, `smoothing` of them spread over all K alike: [N, K] */
+export function smoothed({ shape, data }: TensorData, numClasses: number, smoothing: number): TensorData<"float32"> {
+  const [N, given] = shape as [number, number];
+  const all = new Float32Array(N * numClasses).fill(smoothing / numClasses);
+  for (let n = 0; n < N; n++)
+    for (let k = 0; k < given; k++) all[n * numClasses + k]! += (1 - smoothing) * Number(data[n * given + k]);
+  return { dtype: "float32", shape: [N, numClasses], data: all };
 }
 
 /** Labels [N] as probabilities [N, K]: 1 at the label, 0 elsewhere; `smoothing` of it is spread over all classes alike. */

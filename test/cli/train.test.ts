@@ -1,15 +1,22 @@
 /** What `convnets train` tells and leaves behind when things go other than planned. */
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readCheckpoint } from "../../src/checkpoint/node.ts";
-import { put, temporaryFolder } from "../data/support.ts";
+import { cifarBytes, put, temporaryFolder } from "../data/support.ts";
 import { CLI, convnets } from "./run.ts";
 
 const root = temporaryFolder();
 const at = (...path: string[]) => join(root, ...path);
 const posix = describe.skipIf(process.platform === "win32");
+
+/** A .png file of one pixel. */
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 const SHAPES = ["train", "vgg_small", "--data", "shapes", "--epochs", "1", "--threads", "1"];
 
@@ -177,13 +184,159 @@ describe("settings", () => {
     const { status, stderr } = convnets(["train", "--resume", run, "--epochs", "9", "--weight-decay", "0"]);
     expect(status).toBe(2);
     expect(stderr).toContain("--epochs, --weight-decay cannot be changed, only begun anew with");
+    const named = convnets(["train", "nin", "--resume", run, "--out", at("elsewhere")]);
+    expect(named.status).toBe(2);
+    expect(named.stderr).toContain("the network (nin), --out cannot be changed");
+  });
+
+  test("fit the optimizer that is asked for, and short runs", () => {
+    const plain = printed();
+    expect(printed("--optimizer", "sgd")).toEqual(plain);
+    expect(printed("--optimizer", "adamw")).toMatchObject({ optimizer: { name: "adamw" }, lr: 0.001 });
+    expect(printed("--optimizer", "adamw", "--lr", "0.1", "--weight-decay", "0.2")).toMatchObject({
+      optimizer: { name: "adamw", weightDecay: 0.2 },
+      lr: 0.1,
+    });
+    const data = tinyPictures();
+    expect(printed("--data", data)).toMatchObject({ epochs: 20, warmupEpochs: 1 });
+    expect(printed("--data", data, "--epochs", "1").warmupEpochs).toBeCloseTo(1 / 3);
+    expect(printed("--data", data, "--epochs", "1", "--warmup-epochs", "1").warmupEpochs).toBe(1);
+  });
+
+  test("take any size of images", () => {
+    for (const side of [32, 33, 34, 35, 36, 40]) {
+      const { transforms } = printed("vgg16", "--input-size", String(side));
+      expect(transforms.validation).toHaveLength(side === 32 ? 1 : 2);
+    }
+  });
+
+  test("hold images back where there are none to validate on", () => {
+    const plain = at("plain");
+    for (const kind of ["a", "b"]) for (let i = 0; i < 5; i++) put(join(plain, kind, `${i}.png`), PIXEL);
+    expect(printed("--data", plain).validationFraction).toBe(0.2);
+    expect(printed("--data", plain, "--validation-fraction", "0.4").validationFraction).toBe(0.4);
+    expect(printed("--data", tinyPictures()).validationFraction).toBe(0);
+    const flags = ["--data", plain, "--epochs", "1", "--threads", "1", "--no-report", "--out", at("held")];
+    const { stdout, stderr } = convnets(["train", "vgg_small", ...flags]);
+    expect(stderr).toBe("");
+    expect(stdout).toContain("20.0 % of the training images are held back to validate on.");
+    const images = (split: string) =>
+      JSON.parse(convnets(["eval", at("held"), "--split", split, "--json"]).stdout).images;
+    expect([images("train"), images("val"), images("test")]).toEqual([8, 2, 2]);
+  });
+
+  test("that are wrong are told as usage, with exit code 2", () => {
+    const refused = (...flags: string[]) => {
+      const { status, stderr } = convnets(["train", ...flags]);
+      expect(status).toBe(2);
+      return stderr;
+    };
+    expect(refused("--epochs", "0")).toContain("It has to be above 0.");
+    expect(refused("--lr=-1")).toContain("lr: ");
+    expect(refused("--config", put(at("null.json"), "null"))).toContain(
+      "null.json is no config file: it holds no object",
+    );
+  });
+
+  test("of one class are refused", () => {
+    put(at("one-class", "only", "a.png"), PIXEL);
+    const { status, stderr } = convnets(["train", "vgg_small", "--data", at("one-class"), "--out", at("never")]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("one-class: there is one class alone (only), and so nothing to tell apart");
+    expect(existsSync(at("never"))).toBe(false);
+  });
+});
+
+describe("folders of runs", () => {
+  const small = (...flags: string[]) => ["train", "vgg_small", "--data", tinyPictures(), "--threads", "1", ...flags];
+
+  test("are never shared by two that begin at once", async () => {
+    const cwd = at("crowd");
+    mkdirSync(cwd);
+    const codes = await Promise.all(
+      [0, 1, 2].map((seed) => {
+        const child = spawn(process.execPath, [CLI, ...small("--epochs", "1", "--seed", `${seed}`, "--no-report")], {
+          cwd,
+        });
+        return new Promise((resolve) => child.on("close", resolve));
+      }),
+    );
+    expect(codes).toEqual([0, 0, 0]);
+    const seeds = readdirSync(join(cwd, "run")).map(
+      (name) => JSON.parse(readFileSync(join(cwd, "run", name, "config.json"), "utf8")).seed,
+    );
+    expect(seeds.sort()).toEqual([0, 1, 2]);
+  });
+
+  test("have one process at a time; one that was killed does not count", () => {
+    const run = at("locked");
+    expect(convnets(small("--epochs", "1", "--out", run, "--no-report")).status).toBe(0);
+    expect(existsSync(join(run, "lock"))).toBe(false);
+    put(join(run, "lock"), `${process.pid} ${hostname()}\n`);
+    const before = readFileSync(join(run, "metrics.jsonl"), "utf8");
+    const { status, stderr } = convnets(["train", "--resume", run]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`another process (${process.pid} on ${hostname()}) trains in this folder`);
+    expect(readFileSync(join(run, "metrics.jsonl"), "utf8")).toBe(before);
+    put(join(run, "lock"), `${2 ** 22 + 1} ${hostname()}\n`);
+    expect(convnets(["train", "--resume", run]).status).toBe(0);
+    expect(existsSync(join(run, "lock"))).toBe(false);
+  });
+
+  test("are left out where nothing was begun", () => {
+    const cwd = at("nothing");
+    mkdirSync(cwd);
+    const { status } = convnets(["train", "vgg_small", "--data", tinyPictures(), "--weights", "gone.pth"], { cwd });
+    expect(status).toBe(1);
+    expect(readdirSync(join(cwd, "run"))).toEqual([]);
+  });
+
+  test("without a name, the one that was saved last is gone on with", () => {
+    const cwd = at("several");
+    for (const name of ["a-newer", "z-older"])
+      expect(convnets(small("--epochs", "1", "--out", join(cwd, "run", name), "--no-report")).status).toBe(0);
+    const [now, then] = [new Date(), new Date(Date.now() - 60_000)];
+    utimesSync(join(cwd, "run/z-older/last.safetensors"), then, then);
+    utimesSync(join(cwd, "run/a-newer/last.safetensors"), now, now);
+    const { stdout } = convnets(["train", "--resume", "--no-report"], { cwd });
+    expect(stdout).toContain(`Done: ${join("run", "a-newer")}`);
+  });
+
+  test("hold all that is needed to go on: the first weights may be gone, but not images", () => {
+    const data = at("some");
+    for (const kind of ["a", "b"]) for (let i = 0; i < 6; i++) put(join(data, "train", kind, `${i}.png`), PIXEL);
+    const fresh = ["--data", data, "--threads", "1", "--no-report", "--batch-size", "2"];
+    expect(convnets(["train", "vgg_small", ...fresh, "--epochs", "1", "--out", at("base")]).status).toBe(0);
+    const weights = put(at("weights.safetensors"), readFileSync(at("base", "best.safetensors")));
+    const frozen = [...fresh, "--epochs", "2", "--weights", weights, "--freeze", "backbone", "--out", at("tuned")];
+    expect(convnets(["train", "vgg_small", ...frozen]).status).toBe(0);
+    const bytes = readFileSync(at("tuned", "last.safetensors"));
+    // as if it had been killed after the first epoch
+    const config = JSON.parse(readFileSync(at("tuned", "config.json"), "utf8"));
+    put(at("tuned", "config.json"), JSON.stringify({ ...config, epochs: 3 }));
+    rmSync(weights);
+    const { status, stderr } = convnets(["train", "--resume", at("tuned"), "--no-report"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(readFileSync(at("tuned", "last.safetensors")).equals(bytes)).toBe(false);
+    put(join(data, "train", "a", "more.png"), PIXEL);
+    const more = convnets(["train", "--resume", at("tuned")]);
+    expect(more.status).toBe(1);
+    expect(more.stderr).toMatch(/there are 13 images, but 12 when the run in .* was saved/);
+  });
+
+  test.skipIf(process.platform === "win32")("say how to go on with data from elsewhere", () => {
+    const kept = at("kept", "cifar-10-batches-bin");
+    for (const name of [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`).concat("test_batch.bin"))
+      put(join(kept, name), cifarBytes(Array.from({ length: 40 }, (_, i) => i % 10)));
+    const run = at("from-kept");
+    const line = `'${process.execPath}' '${CLI}' train vgg_small --data cifar10 --data-dir '${at("kept")}' --out '${run}' --threads 1 --epochs 1000 2>&1`;
+    const { stdout } = spawnSync("bash", ["-c", `timeout -s INT 4 ${line}`], { encoding: "utf8" });
+    expect(stdout).toContain(`Go on with: convnets train --resume ${run} --data-dir ${at("kept")}`);
   });
 });
 
 /** Two classes of two pictures, one pixel each. */
 function tinyPictures(): string {
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-  for (const file of ["train/a/0", "train/b/0", "val/a/0", "val/b/0"])
-    put(at("pictures", `${file}.png`), Buffer.from(pixel, "base64"));
+  for (const file of ["train/a/0", "train/b/0", "val/a/0", "val/b/0"]) put(at("pictures", `${file}.png`), PIXEL);
   return at("pictures");
 }

@@ -144,7 +144,10 @@ it("training starts from files that do not count batches, with a last layer for 
   await writeCheckpoint(weights, { tensors: old, metadata: {} });
   const tuned = createModel("vgg_small", { numClasses: 3 });
   const config = { seed: 0, weights, freeze: [] as string[] } as TrainConfig;
-  expect(await prepareWeights(tuned, config)).toEqual(["classifier.weight", "classifier.bias"]);
+  expect(await prepareWeights(tuned, config, { input: ["N", 3, 32, 32] })).toEqual([
+    "classifier.weight",
+    "classifier.bias",
+  ]);
   const started = tuned.stateDict();
   for (const [key, value] of old) if (!key.startsWith("classifier")) expect(started.get(key)!.data).toEqual(value.data);
   expect(started.get("features.1.num_batches_tracked")!.data).toEqual(BigInt64Array.of(0n));

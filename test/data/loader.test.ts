@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -26,6 +27,8 @@ const AUGMENT: readonly Transform[] = [
   { normalize: { mean: [0.5], std: [0.25] } },
   { randomErasing: { value: "random" } },
 ];
+
+const LIBRARY = new URL("../../dist/node.js", import.meta.url).href;
 
 const root = temporaryFolder();
 const open: Loader[] = [];
@@ -144,6 +147,13 @@ describe("workers", () => {
     expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     const { source: _, ...without } = own;
     expect(() => workerLoader(without, { batchSize: 5, workers: 1 })).toThrow("own: workers cannot read this data set");
+  });
+
+  test("a process that makes no batch, and does not close, ends", () => {
+    const program = `import { shapes, workerLoader } from ${JSON.stringify(LIBRARY)};
+      workerLoader(shapes({ length: 10 }), { batchSize: 5, workers: 2 });`;
+    const { status, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { timeout: 20_000 });
+    expect({ status, signal }).toEqual({ status: 0, signal: null });
   });
 
   test("a worker that cannot start is an error of the batch, not a hang", async () => {

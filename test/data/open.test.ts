@@ -21,9 +21,7 @@ describe("by what a folder holds", () => {
     expect(await locateDataset(folder)).toMatchObject({ format: "cifar10", splits: ["train"] });
     const wrapped = await locateDataset(join(root, "c10"));
     expect(wrapped).toMatchObject({ name: "c10", format: "cifar10", folder });
-    await expect(wrapped.open("test")).rejects.toThrow(
-      "there is no test part, only train; split(dataset, fraction, seed)",
-    );
+    await expect(wrapped.open("test")).rejects.toThrow("there is no test part, only train; hold one back");
     expect((await wrapped.open("train")).length).toBe(5);
   });
 
@@ -67,6 +65,18 @@ describe("by what a folder holds", () => {
     pictures("parts", "valid", "wasp", "a.png");
     await expect(found.open("val")).rejects.toThrow("the class folders wasp are not among those of the training part");
   }); // prettier-ignore
+
+  test("a training part alone; a class that is called train", async () => {
+    for (const name of ["ant", "bee"]) pictures("alone", "train", name, "a.png");
+    const alone = await locateDataset(join(root, "alone"));
+    expect(alone.splits).toEqual(["train"]);
+    expect((await alone.open("train")).classes).toEqual(["ant", "bee"]);
+    for (const name of ["car", "train"]) pictures("vehicles", name, "a.png");
+    const vehicles = await locateDataset(join(root, "vehicles"));
+    expect((await vehicles.open("train")).classes).toEqual(["car", "train"]);
+    pictures("flat", "train", "a.png");
+    expect((await openDataset(join(root, "flat"))).classes).toEqual(["train"]);
+  });
 
   test("what is no data set says what is expected", async () => {
     put(join(root, "none", "a", "b.txt"), "");

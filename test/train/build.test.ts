@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { createModel } from "../../src/models/index.ts";
-import type { Module } from "../../src/nn/index.ts";
+import { createModel, MODELS, modelEntry } from "../../src/models/index.ts";
+import { BatchNorm2d, type Module, trace } from "../../src/nn/index.ts";
 import { fans } from "../../src/nn/init.ts";
-import { chooseInit } from "../../src/train/build.ts";
+import { chooseInit, freeze } from "../../src/train/build.ts";
+import { lastLayers } from "../../src/train/last-layers.ts";
+
+const INPUT = ["N", 3, 32, 32];
 
 /** Mean and standard deviation of a drawn parameter. */
 function moments(model: Module, key: string): { mean: number; std: number } {
@@ -14,7 +17,7 @@ function moments(model: Module, key: string): { mean: number; std: number } {
 describe("chooseInit", () => {
   test("network: every layer draws as it says", () => {
     const [model, plain] = [createModel("nin"), createModel("nin")];
-    chooseInit(model, "network");
+    chooseInit(model, "network", INPUT);
     expect(model.initialize(3).stateDict()).toEqual(plain.initialize(3).stateDict());
   });
 
@@ -24,7 +27,7 @@ describe("chooseInit", () => {
     ["inception_small", "fc", "kaiming_fan_in"],
   ] as const)("%s, whose scores are %s: %s", (name, head, how) => {
     const model = createModel(name, { inputSize: 32, numClasses: 10 });
-    chooseInit(model, how);
+    chooseInit(model, how, INPUT);
     model.initialize(3);
     const parameters = [...model.parameters()];
     expect(parameters.map(([key]) => key)).toContain(`${head}.weight`);
@@ -42,5 +45,31 @@ describe("chooseInit", () => {
         expect({ mean, std }).toEqual({ mean: 0, std: 0 });
       }
     }
+  });
+});
+
+const NETWORKS = Object.keys(MODELS).flatMap((name) =>
+  modelEntry(name).variants.map((variant) => [name, variant] as const),
+);
+
+describe.each(NETWORKS)("the last layers of %s (%s)", (name, variant) => {
+  const { inputSize } = modelEntry(name);
+  const input = ["N", 3, inputSize, inputSize];
+  const model = createModel(name, { variant, numClasses: 7 });
+  const parameters = new Map(model.parameters());
+
+  test("have the classes as outputs, one layer an output", () => {
+    const layers = lastLayers(model, input);
+    expect(layers).toHaveLength(Object.keys(trace(model, input, { training: true }).outputs).length);
+    for (const layer of layers) expect(parameters.get(`${layer}.weight`)!.shape[0]).toBe(7);
+  });
+
+  test("are what is trained where the backbone is frozen; its normalization follows no batches", () => {
+    freeze(model, ["backbone"], input);
+    const trained = [...model.parameters()].flatMap(([key, { requiresGrad }]) => (requiresGrad ? [key] : []));
+    const layers = lastLayers(model, input);
+    expect(trained.sort()).toEqual(layers.flatMap((layer) => [`${layer}.bias`, `${layer}.weight`]).sort());
+    for (const [, module] of model.modules()) if (module instanceof BatchNorm2d) expect(module.training).toBe(false);
+    expect(trace(model, input, { training: true }).tracer.updates.size).toBe(0);
   });
 });

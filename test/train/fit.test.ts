@@ -5,6 +5,7 @@ import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/ind
 import { constantRate, sgd } from "../../src/optim/index.ts";
 import { nodeEngine } from "../../src/runtime/node.ts";
 import { DivergedError, type FitOptions, fit, type TrainEvent, type TrainingState } from "../../src/train/index.ts";
+import { smoothed } from "../../src/train/step.ts";
 
 const small = () =>
   new Sequential(
@@ -82,6 +83,93 @@ describe("the loop", () => {
   test("stops early when it gets no better", async () => {
     const events = await collect(fit(small(), options({ epochs: 9, patience: 1, schedule: constantRate(1e-12) })));
     expect(events.at(-1)).toMatchObject({ type: "end", reason: "early stopping", epochs: 2 });
+  });
+
+  test("stopped early, it stays so when it is resumed", async () => {
+    const early = { epochs: 9, patience: 1, schedule: constantRate(1e-12) };
+    const states: TrainingState[] = [];
+    for await (const event of fit(small(), options(early)))
+      if (event.type === "checkpoint") states.push(await event.state());
+    const events = await collect(fit(small(), options({ ...early, resume: states.at(-1)! })));
+    expect(events.map(({ type }) => type)).toEqual(["start", "end"]);
+    expect(events.at(-1)).toMatchObject({ reason: "early stopping", epochs: 2 });
+  });
+
+  test("stops while it evaluates, and evaluates when it is resumed", async () => {
+    const validation = dataLoader(shapes({ split: "test", length: 200 }), { batchSize: 10 });
+    const whole = await collect(fit(small(), options({ validation })));
+    const abort = new AbortController();
+    const seen: TrainEvent[] = [];
+    let state: TrainingState | undefined;
+    for await (const event of fit(small(), options({ validation, signal: abort.signal }))) {
+      seen.push(event);
+      if (event.type === "evaluating") abort.abort();
+      if (event.type === "checkpoint") state = await event.state();
+    }
+    expect(seen.at(-1)).toMatchObject({ type: "end", reason: "stopped", epochs: 0 });
+    expect(seen.some(({ type }) => type === "epoch")).toBe(false);
+    expect(state!.progress).toMatchObject({ epoch: 0, batch: 5, step: 5 });
+    const rest = await collect(fit(small(), options({ validation, resume: state! })));
+    const evaluated = (events: readonly TrainEvent[]) =>
+      events.flatMap((event) => (event.type === "epoch" ? [[event.train.loss, event.validation!.loss]] : []));
+    expect(evaluated(rest)).toEqual(evaluated(whole));
+    expect(losses(rest)).toEqual(losses(whole).slice(5));
+  });
+
+  test("goes on with frozen weights out of the state, whatever the network was drawn with", async () => {
+    const frozen = (seed: number) => {
+      const model = small().initialize(seed);
+      for (const [key, parameter] of model.parameters()) parameter.requiresGrad = key.startsWith("3.");
+      return model;
+    };
+    const all: TrainEvent[] = [];
+    let state: TrainingState | undefined;
+    for await (const event of fit(frozen(1), options())) {
+      all.push(event);
+      if (event.type === "checkpoint") state ??= await event.state();
+    }
+    const rest = await collect(fit(frozen(2), options({ resume: state! })));
+    expect(losses(rest)).toEqual(losses(all).slice(state!.progress.step));
+  });
+
+  test("a last batch of one image leaves running statistics that are numbers; a batch size of one is an error", async () => {
+    const shrinking = () =>
+      new Sequential(
+        new BasicConv(3, 8, 3, { stride: 2 }),
+        new AdaptiveAvgPool2d(1),
+        new BasicConv(8, 8, 1),
+        new Flatten(),
+        new Linear(8, 10),
+      ).initialize(1);
+    const train = (length: number, batchSize: number) => dataLoader(shapes({ length }), { batchSize });
+    const model = shrinking();
+    await collect(fit(model, options({ train: train(17, 16) })));
+    for (const { data } of model.stateDict().values())
+      for (const value of data) expect(Number.isFinite(Number(value))).toBe(true);
+    const one = collect(fit(shrinking(), options({ train: train(2, 1) })));
+    await expect(one).rejects.toThrow("has one value a channel, and so no variance; use larger batches or images");
+  });
+
+  test("smooths labels that are mixed as those that are not", async () => {
+    const { data } = smoothed(
+      { dtype: "float32", shape: [2, 3], data: Float32Array.of(0, 1, 0, 0.25, 0, 0.75) },
+      4,
+      0.2,
+    );
+    const wanted = [0, 1, 0, 0, 0.25, 0, 0.75, 0].map((p) => 0.8 * p + 0.2 / 4);
+    for (const [i, p] of wanted.entries()) expect(data[i]).toBeCloseTo(p);
+    const mixed = (labelSmoothing: number) => {
+      const train = dataLoader(shapes({ length: 70 }), { batchSize: 16, shuffle: true, mix: { mixup: 0.2 } });
+      return collect(fit(small(), options({ train, labelSmoothing, epochs: 1 })));
+    };
+    expect(losses(await mixed(0.5))).not.toEqual(losses(await mixed(0)));
+  });
+
+  test("networks with fewer outputs than there are classes are refused", async () => {
+    const narrow = new Sequential(new Flatten(), new Linear(3 * 32 * 32, 4)).initialize(1);
+    await expect(collect(fit(narrow, options()))).rejects.toThrow(
+      "fit: the network tells 4 classes apart, but shapes has 10",
+    );
   });
 
   test("a loss that is not finite is an error that says where, and nothing broken is offered for saving", async () => {

@@ -26,6 +26,8 @@ export interface SourceOptions
   readonly classes?: readonly string[] | undefined;
   /** Default: what the files say, else torchvision's for ImageNet. */
   readonly preprocessing?: readonly Transform[] | undefined;
+  /** Makes the network that the weights are of, where it is one of your own. */
+  readonly makeModel?: ((options: { readonly numClasses?: number }) => Promise<Module>) | undefined;
 }
 
 /** A network that is ready to be used. */
@@ -78,8 +80,9 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
       `${file} is the state of a training, to go on with; its weights are in ${BEST} beside it`,
     );
   }
-  const architecture = name ?? metadata.architecture;
-  if (architecture === undefined) {
+  const { makeModel } = options;
+  const architecture = name ?? metadata.architecture ?? "";
+  if (architecture === "" && !makeModel) {
     throw new CheckpointError(`${file} does not say which network it is of; name it, such as vgg16 (--model vgg16)`);
   }
   if (name !== undefined && metadata.architecture !== undefined && metadata.architecture !== name) {
@@ -87,9 +90,11 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
   const classes = options.classes ?? namesOf(metadata);
   try {
-    const model = Object.hasOwn(MODELS, architecture)
-      ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
-      : await imported(architecture, classes?.length);
+    const model = makeModel
+      ? await makeModel(classes ? { numClasses: classes.length } : {})
+      : Object.hasOwn(MODELS, architecture)
+        ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
+        : await imported(architecture, classes?.length);
     model.loadStateDict(tensors);
     const size = Object.hasOwn(MODELS, architecture) ? modelEntry(architecture).inputSize : 224;
     return complete(file, model, { ...options, classes }, metadata, Number(metadata.inputSize ?? size));
@@ -170,7 +175,9 @@ function registered(
 /** The network that a run was started from, with a last layer for its classes. */
 async function imported(architecture: string, numClasses: number | undefined): Promise<Module> {
   if (extname(architecture).toLowerCase() !== ".onnx") {
-    throw new CheckpointError(`these are weights of "${architecture}", which is not one of the registered networks`);
+    throw new CheckpointError(
+      `these are weights of "${architecture}", which is not one of the registered networks; name the file that makes it (--model ${architecture})`,
+    );
   }
   if (!existsSync(architecture)) {
     throw new CheckpointError(`these are weights of the network in ${architecture}, which is not there`);

@@ -94,7 +94,12 @@ async function detectFiles(folder: string, name: string, options: LocateOptions)
   const idxParts = parts(idxFiles(files, "train") !== undefined, idxFiles(files, "test") !== undefined);
   if (idxParts.length > 0) return located(name, "idx", folder, idxParts, options);
   const splits = (["train", "val", "test"] as const).filter((split) => splitFolder(folders, split) !== undefined);
-  if (splits.length > 1) return located(name, "image-folder", folder, splits, options);
+  // one alone is a class among others, unless there are no others
+  if (
+    splits.length > 1 ||
+    (splits.length === 1 && folders.length === 1 && (await isImageFolder(join(folder, folders[0]!))))
+  )
+    return located(name, "image-folder", folder, splits, options, { parts: true });
   return undefined;
 }
 
@@ -122,6 +127,7 @@ function located(
   folder: string | undefined,
   splits: readonly Split[],
   options: LocateOptions,
+  { parts = false } = {},
 ): LocatedDataset {
   const open = async (asked: Split): Promise<Dataset> => {
     const other = asked === "test" ? "val" : asked === "val" ? "test" : undefined;
@@ -129,11 +135,11 @@ function located(
     if (!split) {
       throw new DataError(
         `there is no ${asked} part, only ${splits.join(", ")}` +
-          (asked === "train" ? "" : "; split(dataset, fraction, seed) makes one of the training part"),
+          (asked === "train" ? "" : "; hold one back of the training images (--validation-fraction, or split)"),
         { file: folder ?? name },
       );
     }
-    const { skipCorrupt } = options;
+    const { skipCorrupt, channels, maxPixels } = options;
     const half = split === "train" ? "train" : "test";
     switch (format) {
       case "shapes":
@@ -145,7 +151,9 @@ function located(
       case "idx":
         return idx(folder!, { name, split: half, skipCorrupt });
       case "image-folder":
-        return openImageFolder(name, folder!, split, splits.length > 1, options);
+        return parts
+          ? openPart(name, folder!, split, options)
+          : imageFolder(folder!, { name, skipCorrupt, channels, maxPixels });
       default:
         return format satisfies never;
     }
@@ -154,17 +162,15 @@ function located(
 }
 
 /** Labels of every part follow the class folders of the training part, so that a part that lacks a class keeps them. */
-async function openImageFolder(
+async function openPart(
   name: string,
   folder: string,
   split: Split,
-  hasParts: boolean,
   { skipCorrupt, channels, maxPixels }: LocateOptions,
 ): Promise<Dataset> {
-  const decode = { name, skipCorrupt, channels, maxPixels };
-  if (!hasParts) return imageFolder(folder, decode);
   const { folders } = await listFolder(folder);
   const train = splitFolder(folders, "train");
   const classFolders = train && split !== "train" ? (await listFolder(join(folder, train))).folders : undefined;
-  return imageFolder(join(folder, splitFolder(folders, split)!), { ...decode, classFolders });
+  const part = join(folder, splitFolder(folders, split)!);
+  return imageFolder(part, { name, skipCorrupt, channels, maxPixels, classFolders });
 }

@@ -76,7 +76,6 @@ function workerMaker(
     const worker = new Worker(workerUrl(), { workerData: settings });
     const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const thread = { worker, exited, load: 0 };
-    worker.unref(); // only unanswered requests keep the process alive
     worker.on("message", ({ id, made, error }: { id: number; made?: MadeBatch; error?: string }) => {
       if (--thread.load === 0) worker.unref();
       const waiter = waiting.get(id);
@@ -86,6 +85,8 @@ function workerMaker(
     });
     worker.on("error", (cause) => fail(new Error(`${name}: a loading worker failed: ${cause.message}`, { cause })));
     worker.on("exit", (code) => fail(new Error(`${name}: a loading worker ended with code ${code}`)));
+    // only unanswered requests keep the process alive; listening would, so this comes after it
+    worker.unref();
     return thread;
   };
 

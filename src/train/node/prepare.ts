@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
 import {
+  DataError,
   type Dataset,
   firstSample,
   type Loader,
@@ -10,6 +11,7 @@ import {
   split,
   workerLoader,
 } from "../../data/node.ts";
+import type { Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
 import { chooseInit, freeze, loadForFineTuning } from "../build.ts";
@@ -35,12 +37,19 @@ export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?
     format: located.format,
     channels: image.channels,
     ...(sameSize && { size: image.height }),
+    validation: located.splits.length > 1,
   };
 }
 
 export async function prepareData(config: TrainConfig, options: LocateOptions = {}): Promise<PreparedData> {
   const located = await locateDataset(config.data, { ...options, skipCorrupt: config.skipCorrupt });
   const all = await located.open("train");
+  if (all.classes.length < 2) {
+    const found = `there is one class alone (${all.classes.join()})`;
+    throw new DataError(`${found}, and so nothing to tell apart; pictures belong in one subfolder per class`, {
+      file: located.folder ?? located.name,
+    });
+  }
   const { train, validation } =
     config.validationFraction > 0
       ? split(all, config.validationFraction, config.seed)
@@ -85,19 +94,28 @@ export const registeredModel: ModelMaker = async (config, { numClasses, channels
 
 export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, name);
 
-/** Draws or loads the first weights, and freezes what the config freezes. Gives the keys that were drawn for a new head. */
-export async function prepareWeights(model: Module, config: TrainConfig): Promise<string[]> {
-  const { seed, init, weights, freeze: frozen } = config;
-  chooseInit(model, init);
-  // an imported network brings its weights along
-  model.initialize(seed, { keep: true });
-  if (weights !== undefined && !existsSync(weights)) throw new Error(`there is no weight file ${weights}`);
-  const drawn = weights === undefined ? [] : await loadWeights(model, weights);
-  freeze(model, frozen);
+/**
+ * Draws or loads the first weights for images of a shape, and freezes what the config freezes. Gives the keys that were drawn for
+ * a new head. A run that goes on has all its weights in its state: then nothing is loaded.
+ */
+export async function prepareWeights(
+  model: Module,
+  { seed, init, weights, freeze: frozen }: TrainConfig,
+  { input, resumed = false }: { input: Shape; resumed?: boolean },
+): Promise<string[]> {
+  let drawn: string[] = [];
+  if (!resumed) {
+    chooseInit(model, init, input);
+    // an imported network brings its weights along
+    model.initialize(seed, { keep: true });
+    if (weights !== undefined) drawn = await loadWeights(model, weights);
+  }
+  freeze(model, frozen, input);
   return drawn;
 }
 
 async function loadWeights(model: Module, file: string): Promise<string[]> {
+  if (!existsSync(file)) throw new Error(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   if (metadata.kind === TRAINING_STATE)
     throw new CheckpointError(

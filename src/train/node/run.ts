@@ -8,17 +8,22 @@ import {
   writeAtomically,
   writeCheckpoint,
 } from "../../checkpoint/node.ts";
-import { type Corrupt, firstSample, type LocateOptions } from "../../data/node.ts";
+import { type Corrupt, DataError, firstSample, type LocateOptions } from "../../data/node.ts";
+import type { Shape } from "../../graph/index.ts";
+import { type Module, trace } from "../../nn/index.ts";
 import { nodeEngine } from "../../runtime/node.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
 import type { Progress, TrainEvent, TrainingState } from "../events.ts";
-import { DivergedError, fit } from "../fit.ts";
+import { DivergedError, fit, inputShape } from "../fit.ts";
+import { mainScores } from "../loss.ts";
 import { environment } from "./environment.ts";
+import { lock } from "./lock.ts";
 import { openMetricsLog } from "./metrics-log.ts";
 import {
   type ModelMaker,
+  type PreparedData,
   prepareData,
   prepareLoaders,
   prepareWeights,
@@ -36,6 +41,8 @@ export const RUN_FILES = {
   last: "last.safetensors",
   best: "best.safetensors",
   report: "report.html",
+  /** There while a process trains in the folder. */
+  lock: "lock",
 } as const;
 
 export interface RunOptions {
@@ -62,13 +69,16 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   const state = resume ? await readState(file("last"), config) : undefined;
 
   const data = await prepareData(config, options.data);
+  if (state) checkData(state, data, dir);
   const first = await firstSample(data.train, config);
   const facts = { numClasses: data.classes.length, channels: first.image.channels };
   const model = await makeModel(config, facts);
-  await prepareWeights(model, config);
   const loaders = prepareLoaders(config, data);
+  let unlock: (() => Promise<void>) | undefined;
   const begin = async () => {
     await mkdir(dir, { recursive: true });
+    unlock = await lock(file("lock"));
+    if (!resume && existsSync(file("config"))) throw new Error(`${dir} holds a run already`);
     await writeJson(file("config"), config);
     await writeJson(file("environment"), environment(config, new Date()));
     const at = state ? { resumeAtStep: state.progress.step } : {};
@@ -84,6 +94,9 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     if (fresh.length > 0) options.onSkipped?.(fresh);
   };
   try {
+    const input = await inputShape(loaders.train);
+    await prepareWeights(model, config, { input, resumed: state !== undefined });
+    checkOutputs(model, input, config, data);
     const events = fit(
       model,
       fitOptions(config, { engine, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
@@ -107,7 +120,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
       if (event.type === "checkpoint") {
         await metrics.flush();
         await board.flush();
-        await writeCheckpoint(file("last"), stateFile(config, await event.state()));
+        await writeCheckpoint(file("last"), stateFile(config, data, await event.state()));
       }
       if (event.type === "start" || event.type === "epoch" || event.type === "end") tellSkipped();
       yield event;
@@ -120,6 +133,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   } finally {
     // nor may it hide the first error that the rest cannot be written
     await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), loaders.close()]);
+    await unlock?.();
   }
 }
 
@@ -154,14 +168,42 @@ function describe(
   };
 }
 
-function stateFile(config: TrainConfig, { progress, tensors }: TrainingState): Checkpoint {
+/** A network that is too wide or too narrow for the data is told before a step is done. */
+function checkOutputs(model: Module, input: Shape, { model: name, data: set }: TrainConfig, data: PreparedData): void {
+  const outputs = mainScores(trace(model, input).outputs).shape[1];
+  if (outputs === data.classes.length) return;
+  throw new Error(
+    `${name} tells ${outputs} classes apart, but ${set} has ${data.classes.length}; let its file export a function of { numClasses } that makes it`,
+  );
+}
+
+const count = ({ train, validation }: PreparedData): number => train.length + validation.length;
+
+function stateFile(config: TrainConfig, data: PreparedData, { progress, tensors }: TrainingState): Checkpoint {
   return {
     tensors: new Map(tensors),
-    metadata: { kind: TRAINING_STATE, architecture: config.model, progress: JSON.stringify(progress) },
+    metadata: {
+      kind: TRAINING_STATE,
+      architecture: config.model,
+      images: String(count(data)),
+      progress: JSON.stringify(progress),
+    },
   };
 }
 
-async function readState(path: string, config: TrainConfig): Promise<TrainingState | undefined> {
+/** A state to go on from, and how many images there were, those to validate on included. */
+type SavedState = TrainingState & { readonly images: number };
+
+/** Other images would come in another order: the run would not be the one that it was. */
+function checkData({ images }: SavedState, data: PreparedData, dir: string): void {
+  if (images === count(data)) return;
+  throw new DataError(
+    `there are ${count(data)} images, but ${images} when the run in ${dir} was saved; put back what it was trained on, or begin anew with --weights ${join(dir, RUN_FILES.best)}`,
+    { file: data.train.name },
+  );
+}
+
+async function readState(path: string, config: TrainConfig): Promise<SavedState | undefined> {
   // killed before the first checkpoint: a run from the start is the same run
   if (!existsSync(path)) return undefined;
   const { tensors, metadata } = await readCheckpoint(path, { convert: "none" });
@@ -172,7 +214,7 @@ async function readState(path: string, config: TrainConfig): Promise<TrainingSta
       `${path} is the state of ${architecture}, but ${RUN_FILES.config} beside it trains ${config.model}; put the right one of them back, or remove ${RUN_FILES.last} to begin anew`,
     );
   }
-  return { tensors, progress: JSON.parse(progress) as Progress, file: path };
+  return { tensors, progress: JSON.parse(progress) as Progress, images: Number(metadata.images), file: path };
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

@@ -1,0 +1,90 @@
+/** `convnets eval` of runs: the order of classes, networks of one's own. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { beforeAll, describe, expect, test } from "vitest";
+import { put, temporaryFolder } from "../data/support.ts";
+import { convnets, DIST } from "./run.ts";
+
+const root = temporaryFolder();
+const at = (...path: string[]) => join(root, ...path);
+const run = at("run");
+
+const COLOURS = { blue: "#2040f0", green: "#20c030", red: "#e03020" } as const;
+
+/** Pictures of one colour, in class folders with these names. */
+async function coloured(folder: string, names: Readonly<Record<string, keyof typeof COLOURS>>): Promise<string> {
+  for (const [name, colour] of Object.entries(names)) {
+    for (const part of ["train", "val"]) {
+      mkdirSync(at(folder, part, name), { recursive: true });
+      for (let i = 0; i < 8; i++) {
+        const picture = sharp({ create: { width: 32, height: 32, channels: 3, background: COLOURS[colour] } });
+        await picture.png().toFile(at(folder, part, name, `${i}.png`));
+      }
+    }
+  }
+  return at(folder);
+}
+
+/** A network in a file: its user has to name it, or the run that was begun with it. */
+const own = put(
+  at("own.mjs"),
+  `import { AdaptiveAvgPool2d, BasicConv, Flatten, Linear, Sequential } from ${JSON.stringify(join(DIST, "index.js"))};
+export default ({ numClasses } = {}) => new Sequential(
+  new BasicConv(3, 8, 3, { stride: 2 }), new AdaptiveAvgPool2d(1), new Flatten(), new Linear(8, numClasses));`,
+);
+
+beforeAll(async () => {
+  const data = await coloured("data", { blue: "blue", green: "green", red: "red" });
+  const flags = ["--data", data, "--epochs", "12", "--batch-size", "8", "--threads", "1", "--out", run, "--no-report"];
+  const { status, stderr } = convnets(["train", own, "--lr", "0.02", ...flags]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+const measured = (...args: string[]) => {
+  const { status, stdout, stderr } = convnets(["eval", ...args, "--json"]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  return JSON.parse(stdout);
+};
+
+describe("a run of a network in a file", () => {
+  test("is measured, as are its weights where the file is named", () => {
+    expect(measured(run)).toMatchObject({ images: 24, top1: 1, classes: ["blue", "green", "red"] });
+    const best = join(run, "best.safetensors");
+    expect(measured(best, "--model", own, "--data", at("data"))).toMatchObject({ images: 24, top1: 1 });
+    const { stdout } = convnets(["classify", at("data", "val", "red", "0.png"), "--weights", run, "--json"]);
+    expect(stdout).toContain("red");
+  });
+
+  test("weights alone do not make their network's file run", () => {
+    const { status, stderr } = convnets(["eval", join(run, "best.safetensors"), "--data", at("data")]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `which is not one of the registered networks; name the file that makes it (--model ${own})`,
+    );
+  });
+});
+
+describe("classes", () => {
+  test("in another order, or written in another way, are the same", async () => {
+    // sorted, Red comes first
+    const data = await coloured("other-order", { Red: "red", blue: "blue", green: "green" });
+    expect(measured(run, "--data", data)).toMatchObject({ images: 24, top1: 1 });
+  });
+
+  test("of other names are refused, in any number", async () => {
+    const other = await coloured("others", { one: "blue", two: "green", three: "red" });
+    const { status, stderr } = convnets(["eval", run, "--data", other]);
+    expect(status).toBe(2);
+    expect(stderr).toContain("tells 3 classes (blue, green, red) apart, but others has 3 classes (one, three, two)");
+    const two = await coloured("two", { one: "blue", two: "green" });
+    expect(convnets(["eval", run, "--data", two]).stderr).toMatch(
+      /tells 3 classes .* but .*two has 2 classes \(one, two\)/,
+    );
+  });
+
+  test("that are numbers may mean anything", async () => {
+    const numbers = await coloured("numbers", { 0: "blue", 1: "green", 2: "red" });
+    expect(measured(run, "--data", numbers)).toMatchObject({ images: 24, top1: 1 });
+  });
+});
