@@ -1,6 +1,7 @@
 /** `convnets eval` of runs: the order of classes, networks of one's own. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { put, temporaryFolder } from "../data/support.ts";
@@ -26,18 +27,16 @@ async function coloured(folder: string, names: Readonly<Record<string, keyof typ
   return at(folder);
 }
 
-/** A network in a file: its user has to name it, or the run that was begun with it. */
-const own = put(
-  at("own.mjs"),
-  `import { AdaptiveAvgPool2d, BasicConv, Flatten, Linear, Sequential } from ${JSON.stringify(join(DIST, "index.js"))};
-export default ({ numClasses } = {}) => new Sequential(
-  new BasicConv(3, 8, 3, { stride: 2 }), new AdaptiveAvgPool2d(1), new Flatten(), new Linear(8, numClasses));`,
-);
+/** The network of docs/training.md. */
+const document = readFileSync(fileURLToPath(new URL("../../docs/training.md", import.meta.url)), "utf8");
+const code = document.match(/^```js\n([\s\S]*?)^```/m)![1]!;
+const own = put(at("net.mjs"), code.replace('"convnets"', JSON.stringify(join(DIST, "index.js"))));
 
 beforeAll(async () => {
   const data = await coloured("data", { blue: "blue", green: "green", red: "red" });
-  const flags = ["--data", data, "--epochs", "12", "--batch-size", "8", "--threads", "1", "--out", run, "--no-report"];
-  const { status, stderr } = convnets(["train", own, "--lr", "0.02", ...flags]);
+  const images = ["--data", data, "--input-size", "32", "--batch-size", "8"];
+  const flags = ["--epochs", "12", "--lr", "0.01", "--threads", "1", "--out", run, "--no-report"];
+  const { status, stderr } = convnets(["train", own, ...images, ...flags]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
