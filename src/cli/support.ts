@@ -98,6 +98,9 @@ export function parseNames<T extends string>(allowed: readonly T[]): (text: stri
 
 // Output
 
+/** This command as whoever called it can call it again: npm puts it on the path only while it runs. */
+export const self = (): string => (process.env.npm_command === undefined ? "convnets" : "npx convnets");
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

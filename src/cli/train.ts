@@ -22,6 +22,7 @@ import {
   parsePositive,
   print,
   printJson,
+  self,
   skippedLines,
   UsageError,
 } from "./support.ts";
@@ -87,6 +88,12 @@ const SAME = [
   "threads",
   "skipCorrupt",
 ] as const satisfies readonly (keyof Flags & keyof TrainConfigInput)[];
+
+/** What to do after the pictures that are generated. */
+const NEXT = `
+Try next, on real pictures:
+  convnets train --data cifar10                60,000 photographs of ten things; 170 MB, downloaded once
+  convnets train googlenet --data ./photos     your own, in one subfolder per class`;
 
 const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
 
@@ -385,7 +392,7 @@ Examples:
     }
     const written = flags.report && (await report(dir, { data: locating(flags), makeModel }, failure));
     const kept = flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`;
-    const goOn = `convnets train --resume ${dir}${kept}`;
+    const goOn = `${self()} train --resume ${dir}${kept}`;
     if (failure !== undefined) {
       fail(failure);
       if (!(failure instanceof DivergedError)) process.stderr.write(`Go on with: ${goOn}\n`);
@@ -398,5 +405,6 @@ Examples:
     } else if (!json) {
       print(stopped ? `Stopped. Go on with: ${goOn}` : `Done: ${dir}`);
       if (written && !quiet) print(`Report: ${join(dir, RUN_FILES.report)}`);
+      if (!stopped && !quiet && config.data === DEFAULTS.data) print(NEXT.replaceAll("convnets", self()));
     }
   });

@@ -33,7 +33,8 @@ export function convnets(args: readonly string[], { cwd, env = {}, input, node =
   const { error, stdout, stderr, status } = spawnSync(process.execPath, [...node, CLI, ...args], {
     encoding: "utf8",
     maxBuffer: 2 ** 26,
-    env: { ...process.env, ...env },
+    // as without npm around it
+    env: { ...process.env, npm_command: undefined, ...env },
     ...(cwd !== undefined && { cwd }),
     ...(input !== undefined && { input }),
   });

@@ -86,11 +86,9 @@ posix("Ctrl-C", () => {
     }, 20);
     const code = await new Promise((resolve) => child.on("close", resolve));
     clearInterval(timer);
-    expect({ code, ...text }).toEqual({
-      code: 130,
-      stdout: `Stopped. Go on with: convnets train --resume ${run}\n`,
-      stderr: "",
-    });
+    expect({ code, stderr: text.stderr }).toEqual({ code: 130, stderr: "" });
+    expect(text.stdout).toMatch(/^Stopped\. Go on with: (npx )?convnets train --resume \S+\n$/);
+    expect(text.stdout).toContain(`--resume ${run}\n`);
     expect(lastLine(run)).toMatchObject({ type: "end", reason: "stopped" });
   });
 });
@@ -102,6 +100,16 @@ describe("--quiet", () => {
     const flags = ["--data", data, "--epochs", "1", "--batch-size", "2", "--threads", "1", "--out", run];
     const { status, stdout, stderr } = convnets(["train", "vgg_small", ...flags, "--quiet"]);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: `Done: ${run}\n`, stderr: "" });
+  });
+
+  test("leaves out what to try after the shapes", () => {
+    const flags = ["--epochs", "1", "--batch-size", "500", "--threads", "2"];
+    const loud = convnets(["train", ...flags, "--no-report", "--out", at("loud")]);
+    expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real pictures:\n {2}convnets train --data cifar10 /);
+    const npm = convnets(["train", ...flags, "--no-report", "--out", at("npm")], { env: { npm_command: "exec" } });
+    expect(npm.stdout).toContain("  npx convnets train --data cifar10 ");
+    const quiet = convnets(["train", ...flags, "--no-report", "--out", at("still"), "--quiet"]);
+    expect(quiet.stdout).toBe(`Done: ${at("still")}\n`);
   });
 
   test("is not for programs", () => {
@@ -331,7 +339,8 @@ describe("folders of runs", () => {
     const run = at("from-kept");
     const line = `'${process.execPath}' '${CLI}' train vgg_small --data cifar10 --data-dir '${at("kept")}' --out '${run}' --threads 1 --epochs 1000 2>&1`;
     const { stdout } = spawnSync("bash", ["-c", `timeout -s INT 4 ${line}`], { encoding: "utf8" });
-    expect(stdout).toContain(`Go on with: convnets train --resume ${run} --data-dir ${at("kept")}`);
+    expect(stdout).toMatch(/Go on with: (npx )?convnets train/);
+    expect(stdout).toContain(`convnets train --resume ${run} --data-dir ${at("kept")}`);
   });
 });
 
