@@ -1,7 +1,7 @@
 /** `convnets eval` of runs: the order of classes, networks of one's own. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { put, temporaryFolder } from "../data/support.ts";
@@ -30,7 +30,7 @@ async function coloured(folder: string, names: Readonly<Record<string, keyof typ
 /** The network of docs/training.md. */
 const document = readFileSync(fileURLToPath(new URL("../../docs/training.md", import.meta.url)), "utf8");
 const code = document.match(/^```js\n([\s\S]*?)^```/m)![1]!;
-const own = put(at("net.mjs"), code.replace('"convnets"', JSON.stringify(join(DIST, "index.js"))));
+const own = put(at("net.mjs"), code.replace('"convnets"', JSON.stringify(pathToFileURL(join(DIST, "index.js")).href)));
 
 beforeAll(async () => {
   const data = await coloured("data", { blue: "blue", green: "green", red: "red" });

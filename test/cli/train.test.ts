@@ -3,10 +3,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { readCheckpoint } from "../../src/checkpoint/node.ts";
 import { cifarBytes, put, temporaryFolder } from "../data/support.ts";
-import { CLI, convnets } from "./run.ts";
+import { CLI, convnets, DIST } from "./run.ts";
 
 const root = temporaryFolder();
 const at = (...path: string[]) => join(root, ...path);
@@ -103,7 +104,12 @@ describe("--quiet", () => {
   });
 
   test("leaves out what to try after the shapes", () => {
-    const flags = ["--epochs", "1", "--batch-size", "500", "--threads", "2"];
+    const net = put(
+      at("net.mjs"),
+      `import { Flatten, Linear, Sequential } from ${JSON.stringify(pathToFileURL(join(DIST, "index.js")).href)};
+      export default ({ numClasses }) => new Sequential(new Flatten(), new Linear(3 * 32 * 32, numClasses));`,
+    );
+    const flags = [net, "--epochs", "1", "--batch-size", "500", "--threads", "1"];
     const loud = convnets(["train", ...flags, "--no-report", "--out", at("loud")]);
     expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real pictures:\n {2}convnets train --data cifar10 /);
     const npm = convnets(["train", ...flags, "--no-report", "--out", at("npm")], { env: { npm_command: "exec" } });
