@@ -3,8 +3,16 @@ import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import type { Prediction } from "../classify/index.ts";
-import { classifier, openSource, type Picture } from "../classify/node/classifier.ts";
-import { type Corrupt, DataError, fileDataset, type Loader, picturesBelow, workerLoader } from "../data/node.ts";
+import { classifier, openSource } from "../classify/node/classifier.ts";
+import {
+  type Corrupt,
+  DataError,
+  decodeImage,
+  fileDataset,
+  type Loader,
+  picturesBelow,
+  workerLoader,
+} from "../data/node.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node.ts";
 import { downloadBar } from "./download.ts";
@@ -154,7 +162,7 @@ async function* inBatches(
 
 type Classify = Awaited<ReturnType<typeof classifier>>;
 
-async function* fromInput(classify: (picture: Picture) => Promise<Prediction[]>): AsyncGenerator<Result> {
+async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>): AsyncGenerator<Result> {
   if (process.stdin.isTTY) throw new UsageError('"-" reads a picture from standard input; pipe one into it');
   try {
     yield { file: "-", predictions: await classify(await buffer(process.stdin)) };
@@ -205,6 +213,8 @@ Examples:
 
     const bar = downloadBar(process.stderr);
     const makeModel = await makerFor(model, weights);
+    if (flags.variant !== undefined && (model ?? weights).toLowerCase().endsWith(".onnx"))
+      throw new UsageError(`${model ?? weights} has no variants`);
     const opened = await openSource(makeModel ? weights : (model ?? weights), {
       variant,
       makeModel,
@@ -221,7 +231,7 @@ Examples:
       classes: ["unknown"],
       files,
       labels: new Int32Array(files.length),
-      decode: {},
+      decode: { channels: opened.channels },
     });
     const loading = { batchSize, workers, transforms: opened.preprocessing, skipCorrupt: true };
     const loader = piped ? undefined : workerLoader(dataset, loading);
@@ -230,7 +240,8 @@ Examples:
     const started = performance.now();
     let [count, failed] = [0, 0];
     try {
-      for await (const result of loader ? inBatches(files, loader, classify.batch) : fromInput(classify)) {
+      const decoded = async (bytes: Uint8Array) => classify(await decodeImage(bytes, { channels: opened.channels }));
+      for await (const result of loader ? inBatches(files, loader, classify.batch) : fromInput(decoded)) {
         writer.write(result);
         if (result.error === undefined) count++;
         else {

@@ -2,9 +2,9 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { Command, Option } from "commander";
 import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node.ts";
-import { MODELS, type ModelName, recognize, VARIANTS } from "../models/index.ts";
+import { MODELS, type Recognized, recognize, VARIANTS } from "../models/index.ts";
 import { readOnnx } from "../onnx/node.ts";
-import { type ExportFlags, exportNetwork } from "./export.ts";
+import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";
 import { MODEL_HELP, type ModelFlags } from "./model.ts";
 import { parsePositive, parseShape, print, UsageError } from "./support.ts";
@@ -25,7 +25,7 @@ function check(from: string, to: string, { dtype, force, key, ...flags }: Flags)
   if (!statSync(from).isFile()) throw new UsageError(`${from} is no file`);
   if (!TARGETS.includes(kindOf(to))) throw new UsageError(`${to} has to end in ${TARGETS.join(", ")}`);
   if (!existsSync(dirname(to))) throw new UsageError(`there is no folder ${dirname(to)} to write into`);
-  if (existsSync(to) && !force) throw new UsageError(`${to} is there already; --force overwrites it`);
+  checkFree(to, force);
   const [fromOnnx, toOnnx] = [kindOf(from) === ".onnx", kindOf(to) === ".onnx"];
   if (fromOnnx && toOnnx) throw new UsageError(`${from} is an .onnx file already`);
   if (fromOnnx && key !== undefined) throw new UsageError("--key is for PyTorch files");
@@ -65,16 +65,17 @@ function networkOf(from: string, { tensors, metadata }: Checkpoint, flags: Flags
   return {
     name: name ?? fit!.model,
     ...(fit && { variant: fit.variant, numClasses: fit.numClasses }),
-    ...(fit && fit.inChannels !== 3 && { input: [1, fit.inChannels, ...sides(fit.model)] }),
+    ...(fit && fit.inChannels !== 3 && { input: imagesOf(fit, metadata) }),
     ...(variant && { variant }),
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
   };
 }
 
-function sides(model: ModelName): [number, number] {
-  const { inputSize } = MODELS[model];
-  return [inputSize, inputSize];
+/** Shape of one image, of the size that the metadata tell, else that the network was published for. */
+function imagesOf({ model, inChannels }: Recognized, { inputSize }: Checkpoint["metadata"]): number[] {
+  const side = Number(inputSize) || MODELS[model].inputSize;
+  return [1, inChannels, side, side];
 }
 
 export const command = new Command("convert")
@@ -109,7 +110,7 @@ Examples:
       const tensors = new Map([...checkpoint.tensors].map(([key, value]) => [key, toReal(value, "float32")]));
       const { variant } = network;
       const metadata = { ...checkpoint.metadata, architecture: name, ...(variant && { variant }) };
-      const exported: ExportFlags = { output: to, layout: "NCHW", ...network };
+      const exported: ExportFlags = { output: to, force: true, ...network };
       return exportNetwork(name, exported, { tensors, metadata });
     }
     await writeCheckpoint(to, checkpoint);

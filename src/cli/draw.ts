@@ -5,7 +5,7 @@ import { writeAtomically } from "../checkpoint/node.ts";
 import { draw, type Level, type Theme } from "../draw/index.ts";
 import { VARIANTS } from "../models/index.ts";
 import { loadModel, type ModelFlags } from "./model.ts";
-import { parseCount, parseShape, print, UsageError } from "./support.ts";
+import { parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 const LEVELS = ["block", "layer"] as const satisfies readonly Level[];
 const THEMES = ["light", "dark", "auto"] as const satisfies readonly Theme[];
@@ -25,7 +25,7 @@ export const command = new Command("draw")
   .addOption(new Option("--level <level>", "a box for each block, or for each layer").choices(LEVELS).default("layer"))
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
   .option("--input <N,C,H,W>", "shape of the input (default: one image of the published size)", parseShape)
-  .option("--num-classes <K>", "classes of the last layer", parseCount)
+  .option("--num-classes <K>", "classes of the last layer", parsePositive)
   .addOption(
     new Option("--theme <theme>", "colours; auto follows the reader's setting").choices(THEMES).default("auto"),
   )

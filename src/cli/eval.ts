@@ -134,14 +134,16 @@ export const command = new Command("eval")
   )
   .action(async (target: string, flags: Flags) => {
     const opened = await openNetwork(target, flags);
-    const { model, weights, preprocessing } = opened;
+    const { model, weights, preprocessing, channels } = opened;
     for (const sentence of opened.assumed) if (/prepared/.test(sentence)) process.stderr.write(`${sentence}\n`);
     const isRun = flags.weights === undefined && statSync(target).isDirectory();
     const run = isRun && flags.data === undefined ? await readConfig(target) : undefined;
     const source = flags.data ?? run?.data;
     if (source === undefined) throw new UsageError("--data has to say on which data set");
     const { skipCorrupt = false } = flags;
-    const located = await withDownloads(flags, (options) => locateDataset(source, { ...options, skipCorrupt }));
+    const located = await withDownloads(flags, (options) =>
+      locateDataset(source, { ...options, skipCorrupt, channels }),
+    );
     const found = await openPart(located, flags.split, run);
     const dataset = labelledAs(found, opened.classes, target);
     const loader = workerLoader(dataset, {

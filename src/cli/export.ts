@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
@@ -21,14 +21,15 @@ import { publishedMetadata } from "../pretrained/index.ts";
 import { trainingGraphs } from "../train/training-graph.ts";
 import { megabytes, valueList } from "./format.ts";
 import { loadModel, type ModelFlags, resolveWeights, WEIGHTS_HELP } from "./model.ts";
-import { parseCount, parseShape, print, UsageError } from "./support.ts";
+import { parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
   output: string;
   weights?: string;
   softmax?: boolean;
   preprocess?: boolean;
-  layout: "NCHW" | "NHWC";
+  layout?: "NCHW" | "NHWC";
+  force?: boolean;
   foldBatchNorm?: boolean;
   external?: boolean;
   training?: boolean;
@@ -36,7 +37,7 @@ interface Flags extends ModelFlags {
 }
 
 /** What has to be said of an export; the rest has defaults. */
-export type ExportFlags = Pick<Flags, "output" | "layout"> & Partial<Flags>;
+export type ExportFlags = Pick<Flags, "output"> & Partial<Flags>;
 
 interface ToExport {
   readonly name: string;
@@ -62,18 +63,28 @@ function described(name: string, flags: ModelFlags, { metadata }: Checkpoint): M
 /** A weight file; published ones are described as those that train writes. */
 async function readWeights(model: string, weights: string, variant?: Variant): Promise<Checkpoint> {
   const { file, published } = await resolveWeights(model, weights, { variant });
+  if (!existsSync(file)) throw new UsageError(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   return { tensors, metadata: published ? publishedMetadata(published) : metadata };
 }
 
 /** Normalization that the weights were trained with; torchvision's where they do not say. */
-function preprocessing(steps: readonly TransformData[] | undefined, layout: Flags["layout"]): Preprocess {
+function preprocessing(
+  steps: readonly TransformData[] | undefined,
+  layout: Flags["layout"] = "NCHW",
+  channels: number,
+): Preprocess {
   const { mean, std } = NORMALIZATION.imagenet;
+  if (!steps && channels !== 3)
+    throw new UsageError(
+      `--preprocess: nothing says how images of ${channels} channel${channels === 1 ? "" : "s"} are normalized; give --weights that say it, as "convnets train" writes them`,
+    );
   if (!steps) return { mean, std, layout };
   const found = steps.find((step) => typeof step === "object" && step.normalize) as
     | { normalize: { mean: number[]; std: number[] } }
     | undefined;
-  return found ? { ...found.normalize, layout } : { mean: [0, 0, 0], std: [1, 1, 1], layout };
+  const each = (value: number) => new Array<number>(channels).fill(value);
+  return found ? { ...found.normalize, layout } : { mean: each(0), std: each(1), layout };
 }
 
 /** What is left to do before the network when the graph scales and normalizes. */
@@ -82,8 +93,8 @@ const outside = (steps: readonly TransformData[]) =>
 
 type Layout = ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
 
-/** Where the tensors of a .safetensors file lie. */
-async function layoutOf(path: string): Promise<Layout> {
+/** Where the tensors of a .safetensors file lie; undefined where some are of types that networks do not compute in. */
+async function layoutOf(path: string): Promise<Layout | undefined> {
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
@@ -92,7 +103,8 @@ async function layoutOf(path: string): Promise<Layout> {
       const { bytesRead } = await handle.read(bytes, 0, length, offset);
       return bytes.subarray(0, bytesRead);
     };
-    return (await readSafetensorsHeader({ size, read })).tensors;
+    const { tensors } = await readSafetensorsHeader({ size, read });
+    return [...tensors.values()].every(({ dtype }) => dtype === "float32" || dtype === "int64") ? tensors : undefined;
   } finally {
     await handle.close();
   }
@@ -104,9 +116,10 @@ async function externalFile(flags: ExportFlags): Promise<{ location: string; lay
   const location = `${basename(output, extname(output))}.safetensors`;
   if (weights === undefined || extname(weights) !== ".safetensors") return { location };
   const [folder, given] = [resolve(dirname(output)), resolve(weights)];
-  if (!foldBatchNorm && dirname(given) === folder) return { location: basename(given), layout: await layoutOf(given) };
+  const layout = !foldBatchNorm && dirname(given) === folder ? await layoutOf(given) : undefined;
+  if (layout) return { location: basename(given), layout };
   if (given === join(folder, location)) {
-    throw new UsageError(`${weights} would be overwritten with the folded weights; give the output another name`);
+    throw new UsageError(`${weights} would be overwritten with other weights; give the output another name`);
   }
   return { location };
 }
@@ -118,6 +131,7 @@ async function exportInference({ name, model, input }: ToExport, flags: ExportFl
   const kept = steps && (preprocess ? outside(steps) : steps);
   const about = { ...metadata, architecture: metadata.architecture ?? name };
   const file = flags.external ? await externalFile(flags) : undefined;
+  if (file && !file.layout) checkFree(join(dirname(output), file.location), flags.force);
   let beside: Checkpoint | undefined;
   const layout = (weights: ReadonlyMap<string, TensorData>): Layout => {
     if (file?.layout) return file.layout;
@@ -129,7 +143,7 @@ async function exportInference({ name, model, input }: ToExport, flags: ExportFl
     softmax,
     foldBatchNorm,
     aux,
-    ...(preprocess && { preprocess: preprocessing(steps, flags.layout) }),
+    ...(preprocess && { preprocess: preprocessing(steps, flags.layout, Number(input[1])) }),
     ...(file && { external: { location: file.location, layout } }),
     metadata: { ...about, ...(kept && { preprocessing: JSON.stringify(kept) }) },
   });
@@ -138,10 +152,17 @@ async function exportInference({ name, model, input }: ToExport, flags: ExportFl
   await write(output, [bytes], graph);
 }
 
-/** Throws where an export could not be written. */
-export function checkOutput(output: string): void {
-  if (extname(output) !== ".onnx") throw new UsageError(`${output} has to end in .onnx`);
+/** Throws where an export could not be written, or would take the place of another file. */
+function checkOutput(output: string, force?: boolean): void {
+  if (extname(output).toLowerCase() !== ".onnx") throw new UsageError(`${output} has to end in .onnx`);
   if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)} to write into`);
+  checkFree(output, force);
+}
+
+/** Throws where a file would be overwritten that nobody said to overwrite. */
+export function checkFree(path: string, force = false): void {
+  if (existsSync(path) && statSync(path).isDirectory()) throw new UsageError(`${path} is a folder`);
+  if (existsSync(path) && !force) throw new UsageError(`${path} is there already; --force overwrites it`);
 }
 
 /** Writes a network with these weights, or with weights drawn at random, as an .onnx file. */
@@ -152,12 +173,19 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
   };
-  const given: Checkpoint = weights ?? { tensors: new Map(), metadata: {} };
+  const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
   const loaded = await loadModel(name, described(name, asked, given));
   if (weights) loaded.model.loadStateDict(given.tensors);
   const toExport: ToExport = { ...loaded, input: ["N", ...loaded.input.slice(1)] };
   if (flags.training) await exportTraining(toExport, output);
   else await exportInference(toExport, flags, given);
+}
+
+/** What an .onnx file says of itself, which what is made of it says as well. */
+async function metadataOf(name: string): Promise<Checkpoint["metadata"]> {
+  if (!/\.onnx$/i.test(name) || !existsSync(name)) return {};
+  const { readOnnxFacts } = await import("../onnx/node.ts");
+  return readOnnxFacts(name).metadata;
 }
 
 async function exportTraining({ model, input }: ToExport, output: string): Promise<void> {
@@ -185,18 +213,24 @@ export const command = new Command("export")
   )
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
   .option("--input <N,C,H,W>", "shape of the input; N is left open (default: the published size)", parseShape)
-  .option("--num-classes <K>", "classes of the last layer", parseCount)
+  .option("--num-classes <K>", "classes of the last layer", parsePositive)
   .option("--softmax", "end in probabilities")
   .option("--preprocess", "start from pixels 0 to 255 (uint8), scaled and normalized as the weights want it")
-  .addOption(new Option("--layout <axes>", "order of axes of the pixels").choices(["NCHW", "NHWC"]).default("NCHW"))
+  .addOption(
+    new Option("--layout <axes>", "with --preprocess: order of axes of the pixels (default: NCHW)").choices([
+      "NCHW",
+      "NHWC",
+    ]),
+  )
   .option("--fold-batch-norm", "make batch normalization part of the convolutions")
   .option("--external", "leave the weights in a .safetensors file beside the model, which others can load too")
   .option("--aux", "keep auxiliary classifiers")
+  .option("--force", "overwrite files that are there")
   .addOption(
     new Option(
       "--training",
       "one step of SGD instead: from state, images and targets to the next state and the loss",
-    ).conflicts(["weights", "softmax", "preprocess", "foldBatchNorm", "external", "aux"]),
+    ).conflicts(["weights", "softmax", "preprocess", "layout", "foldBatchNorm", "external", "aux"]),
   )
   .addHelpText(
     "after",
@@ -210,6 +244,8 @@ Examples:
   )
   .action(async (name: string, flags: Flags) => {
     const { output, weights, variant } = flags;
-    checkOutput(output);
+    checkOutput(output, flags.force);
+    if (flags.layout !== undefined && !flags.preprocess)
+      throw new UsageError("--layout is the order of axes of the pixels, and goes with --preprocess");
     await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, variant));
   });

@@ -128,6 +128,7 @@ Examples:
   .action(async (file: string, { key, json }: { key?: string; json?: boolean }) => {
     if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
     if (!statSync(file).isFile()) throw new UsageError(`${file} is no file`);
+    if (key !== undefined && (await isOnnx(file))) throw new UsageError("--key is for PyTorch files");
     const facts = await factsOf(file, key);
     if (json) printJson(facts);
     else show(facts);

@@ -1,5 +1,5 @@
 /** The networks and weights that commands are given by name or file. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
@@ -60,13 +60,20 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     if (Object.keys(options).length > 0) throw new UsageError(`${name} is a block, without variants or classes`);
     return { name, model: block.build(), input: input ?? block.input };
   }
-  const [file = name, exported = "default"] = name.split("#");
+  const { file, exported } = moduleName(name);
   if (!existsSync(file)) {
     const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
     throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
   }
-  if (file.endsWith(".onnx")) return importedModel(file, flags);
+  if (!statSync(file).isFile()) throw new UsageError(`${file} is a folder; name the file in it that has the network`);
+  if (/\.onnx$/i.test(file)) return importedModel(file, flags);
   return { name: file, model: await moduleOfFile(file, exported, options, finished), input: input ?? [1, 3, 224, 224] };
+}
+
+/** `file.js#Name`; a file may have "#" in its own name. */
+function moduleName(name: string): { readonly file: string; readonly exported: string } {
+  const at = existsSync(name) ? -1 : name.lastIndexOf("#");
+  return at < 0 ? { file: name, exported: "default" } : { file: name.slice(0, at), exported: name.slice(at + 1) };
 }
 
 /** The classifier in an .onnx file, with a new last layer where another number of classes is asked for. */
@@ -104,6 +111,7 @@ function moduleBy(found: object, args: readonly ModelOptions[]): unknown {
   if (prototype instanceof Module) return new (found as new (...args: readonly ModelOptions[]) => Module)(...args);
   // cannot be built here, but tells by what it is why not
   if (isModuleOfAnother(prototype)) return prototype;
+  if (/^class\b/.test(String(found))) return undefined;
   return (found as (...args: readonly ModelOptions[]) => unknown)(...args);
 }
 

@@ -296,7 +296,7 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
 function transformed(x: Tensor): Tensor {
   const channels = TRANSFORM_INPUT.std.map((std, channel) =>
     x
-      .narrow(1, channel, channel + 1)
+      .narrow(1, channel, 1)
       .mul(std / 0.5)
       .add((TRANSFORM_INPUT.mean[channel]! - 0.5) / 0.5),
   );

@@ -110,9 +110,9 @@ export class Tensor {
     return this.wrap(this.tracer.ops.transpose(this.value, dims));
   }
 
-  /** Elements from `start` up to `end` along one axis. */
-  narrow(dim: number, start: number, end: number): Tensor {
-    return this.wrap(this.tracer.ops.slice(this.value, [[dim, start, end]]));
+  /** `length` elements from `start` on along one axis. */
+  narrow(dim: number, start: number, length: number): Tensor {
+    return this.wrap(this.tracer.ops.slice(this.value, [[dim, start, start + length]]));
   }
 
   /** Applies an operator of one input and no attributes. */

@@ -10,7 +10,7 @@ import {
   tensor,
 } from "../graph/index.ts";
 import { classScores, type Module, namedOutputs, type Tensor, Tracer } from "../nn/index.ts";
-import { foldBatchNorm, simplify } from "../passes/index.ts";
+import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
 import { encode } from "./encode.ts";
 
 /** What is done to pictures before the network, as part of the exported graph. */
@@ -108,7 +108,7 @@ export function inferenceGraph(
     if (softmax && i === 0) tracer.graph.output("probabilities", probabilities(y).value);
     else tracer.graph.output(name, y.value);
   });
-  return simplify(tracer.graph);
+  return simplify(lowerBatchStatistics(tracer.graph));
 }
 
 /** (x·scale − mean) / std as one multiplication and one addition per channel. */

@@ -3,7 +3,7 @@ export { type Differentiated, differentiate } from "./differentiate.ts";
 export { evaluate, type Known, knownOf } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
-export { logSoftmax, lower } from "./lower.ts";
+export { logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";
 export { simplify } from "./simplify.ts";

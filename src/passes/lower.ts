@@ -1,4 +1,4 @@
-import { attribute, type Graph } from "../graph/index.ts";
+import { attribute, type Graph, type Node } from "../graph/index.ts";
 import { lowerBatchNormalization, lowerConvolution, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
@@ -10,9 +10,7 @@ export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> =
   return rewrite(
     graph,
     (g, node, inputs) => {
-      if (node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1) {
-        return lowerBatchNormalization(g, node, inputs);
-      }
+      if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs);
       if (target === "webgpu") {
         const value = lowerForWebGpu(g, node, inputs);
         return value && [value];
@@ -24,6 +22,15 @@ export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> =
       return undefined;
     },
     target,
+  );
+}
+
+const followsBatch = (node: Node) => node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1;
+
+/** Batch normalization by the statistics of the batch in operators that engines for inference compute rightly. */
+export function lowerBatchStatistics(graph: Graph): Graph {
+  return rewrite(graph, (g, node, inputs) =>
+    followsBatch(node) ? lowerBatchNormalization(g, node, inputs) : undefined,
   );
 }
 

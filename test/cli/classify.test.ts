@@ -71,6 +71,35 @@ describe("convnets classify", () => {
     expect(text).toMatch(/a\.png\n {2}\S.* {2}[█▏▎▍▌▋▊▉]+ +\d+\.\d %\n$/);
   });
 
+  it("brings photographs to the size that a network was trained at, in grey where it saw grey", async () => {
+    const photo = at("photo.png");
+    const noise = Buffer.from(Uint8Array.from({ length: 90 * 60 * 3 }, (_, i) => (i * i) % 251));
+    await sharp(noise, { raw: { width: 90, height: 60, channels: 3 } }).toFile(photo);
+    const other = at("other.png");
+    await sharp(photo).resize(50, 120, { fit: "fill" }).toFile(other);
+    for (const channels of [3, 1]) {
+      const model = createModel("vgg_small", { numClasses: 3, inChannels: channels }).initialize(1);
+      const normalize = { mean: new Array(channels).fill(0.5), std: new Array(channels).fill(0.25) };
+      const classes = JSON.stringify(CLASSES);
+      const named = { architecture: "vgg_small", inputSize: "32", inChannels: String(channels), classes };
+      const steps = (...before: unknown[]) => ({ ...named, preprocessing: JSON.stringify([...before, { normalize }]) });
+      // as train writes it for images that have the right size already
+      const plain = at(`plain-${channels}.safetensors`);
+      await writeCheckpoint(plain, { tensors: model.stateDict(), metadata: steps() });
+      const sized = at(`sized-${channels}.safetensors`);
+      const metadata = steps({ resize: { size: 32 } }, { centerCrop: { size: 32 } });
+      await writeCheckpoint(sized, { tensors: model.stateDict(), metadata });
+      const found = json(photo, other, "--weights", plain);
+      expect(found.map(({ error }) => error)).toEqual([undefined, undefined]);
+      expect(found).toEqual(json(photo, other, "--weights", sized));
+      const { stdout } = convnets(["classify", "-", "--weights", plain, "--json"], { input: readFileSync(photo) });
+      expect(JSON.parse(stdout)[0].predictions).toEqual(found[0]!.predictions);
+    }
+    const grey = createModel("vgg_small", { numClasses: 3, inChannels: 1 }).initialize(1);
+    writeFileSync(at("grey.onnx"), exportOnnx(grey, { input: ["N", 1, 32, 32] }).bytes);
+    expect(json(photo, "--weights", at("grey.onnx"))[0]!.predictions).toHaveLength(3);
+  });
+
   it("takes a run, a .pth file with its network, and an .onnx file for the same", async () => {
     const file = at("pictures", "b.jpg");
     const [wanted] = json(file, "--weights", weights);

@@ -36,6 +36,17 @@ beforeAll(async () => {
 });
 
 describe("convert", () => {
+  it("writes networks for images of the size and channels that the metadata tell", async () => {
+    const grey = createModel("inception_small", { numClasses: 4, inChannels: 1 }).initialize(1).stateDict();
+    const told = { architecture: "inception_small", variant: "note", inputSize: "28", inChannels: "1" };
+    await writeCheckpoint(at("grey.safetensors"), { tensors: grey, metadata: told });
+    expect(run("convert", "grey.safetensors", "grey.onnx")).toMatchObject({ status: 0, stderr: "" });
+    expect((await readOnnx(at("grey.onnx"), { fold: false })).graph.inputs[0]!.shape).toEqual(["N", 1, 28, 28]);
+    expect(run("inspect", "grey.onnx", "--key", "model")).toMatchObject({ status: 2 });
+    rmSync(at("grey.safetensors"));
+    rmSync(at("grey.onnx"));
+  });
+
   const random = new Random(5);
   const noise = (dtype: TensorData["dtype"], Type: new (buffer: ArrayBuffer) => TensorData["data"], size: number) =>
     ({

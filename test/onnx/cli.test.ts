@@ -1,5 +1,5 @@
 /** `convnets export`: what it writes runs, says what it is, and is written whole or not at all. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -89,8 +89,52 @@ describe("convnets export", () => {
       at("best.onnx"),
     ]);
     expect(refused.status).toBe(2);
-    expect(refused.stderr).toContain("would be overwritten with the folded weights");
+    expect(refused.stderr).toContain("would be overwritten with other weights");
     expect(readFileSync(at("best.safetensors")).equals(before)).toBe(true);
+  });
+
+  it("overwrites nothing that it was not told to", () => {
+    const before = readFileSync(at("best.safetensors"));
+    // best.safetensors is what the weights beside best.onnx would be called
+    const side = convnets(["export", "inception_small", "--external", "-o", at("best.onnx")]);
+    expect(side.status).toBe(2);
+    expect(side.stderr).toContain(`${at("best.safetensors")} is there already; --force overwrites it`);
+    expect(existsSync(at("best.onnx"))).toBe(false);
+    symlinkSync(folder, at("link"));
+    const flags = ["--weights", join(at("link"), "best.safetensors"), "--external", "--fold-batch-norm"];
+    expect(convnets(["export", "inception_small", ...flags, "-o", at("best.onnx")]).status).toBe(2);
+    rmSync(at("link"));
+    expect(readFileSync(at("best.safetensors")).equals(before)).toBe(true);
+    const again = convnets(["export", "inception_small", "-o", at("plain.onnx")]);
+    expect(again.status).toBe(2);
+    expect(again.stderr).toContain("plain.onnx is there already");
+    expect(convnets(["export", at("plain.onnx"), "-o", at("plain.onnx")]).status).toBe(2);
+    exported("--weights", at("best.safetensors"), "-o", at("plain.onnx"), "--force");
+  });
+
+  it("keeps what an .onnx file says of itself, and prepares pictures as it says", async () => {
+    output("export", at("plain.onnx"), "--fold-batch-norm", "-o", at("again.onnx"));
+    expect((await readOnnx(at("again.onnx"))).metadata).toEqual(METADATA);
+    output("export", at("plain.onnx"), "--preprocess", "-o", at("again-pixels.onnx"));
+    const pixels = tensor(
+      "uint8",
+      [1, 3, 32, 32],
+      Uint8Array.from({ length: 3072 }, (_, i) => i % 251),
+    );
+    const wanted = exported("--weights", at("best.safetensors"), "--preprocess", "-o", at("pixels-nchw.onnx"));
+    expect(wanted).toContain("uint8[N, 3, 32, 32]");
+    const [a, b] = [
+      await scoresOf("again-pixels.onnx", { input: pixels }),
+      await scoresOf("pixels-nchw.onnx", { input: pixels }),
+    ];
+    expect(difference(a, b)).toBeLessThan(1e-5);
+  });
+
+  it("writes weights of half precision anew, beside a model that computes in float32", async () => {
+    output("convert", at("best.safetensors"), at("half.safetensors"), "--dtype", "float16");
+    exported("--weights", at("half.safetensors"), "--external", "-o", at("from-half.onnx"));
+    expect(existsSync(at("from-half.safetensors"))).toBe(true);
+    expect(difference(await scoresOf("from-half.onnx"), await scoresOf("plain.onnx"))).toBeLessThan(0.02);
   });
 
   it("writes a training step that runs", async () => {
@@ -118,6 +162,12 @@ describe("convnets export", () => {
     [["nin"], 2, "required option"],
     [["nin", "-o", "x.onnx", "--training", "--softmax"], 2, "cannot be used with"],
     [["none", "-o", "x.onnx"], 2, "none"],
+    [["nin", "-o", "x.onnx", "--num-classes", "0"], 2, "It has to be above 0."],
+    [["nin", "-o", "x.onnx", "--layout", "NHWC"], 2, "goes with --preprocess"],
+    [["nin", "-o", "x.onnx", "--training", "--layout", "NHWC"], 2, "cannot be used with"],
+    [["nin", "-o", "x.onnx", "--weights", "nosuch.pth"], 2, "there is no weight file nosuch.pth"],
+    [["nin", "-o", "x.onnx", "--input", "1,1,32,32", "--preprocess"], 2, "nothing says how images of 1 channel are"],
+    [[".", "-o", "x.onnx"], 2, "is a folder"],
   ])("refuses %j", (args, status, message) => {
     const result = convnets(["export", ...args]);
     expect(result.stderr).toContain(message);

@@ -138,6 +138,25 @@ describe("a network of ours, written and read again", () => {
     );
   });
 
+  it("is written with normalization by the batch in operators that compute it", async () => {
+    const norm = new Sequential(new BatchNorm2d(3, { trackRunningStats: false })).eval();
+    norm.initialize(1);
+    const x = normal([4, 3, 5, 5]);
+    const shifted = tensor(
+      "float32",
+      x.shape,
+      Float32Array.from(x.data as Float32Array, (value) => 5 * value + 2),
+    );
+    const { bytes } = exportOnnx(norm, { input: ["N", 3, 5, 5] });
+    const y = Object.values(await runFile(bytes, { input: shifted }))[0]!.data as Float32Array;
+    for (let c = 0; c < 3; c++) {
+      const values = Array.from({ length: 100 }, (_, i) => y[Math.floor(i / 25) * 75 + c * 25 + (i % 25)]!);
+      const mean = values.reduce((sum, value) => sum + value, 0) / 100;
+      expect(mean).toBeCloseTo(0, 4);
+      expect(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 100).toBeCloseTo(1, 3);
+    }
+  });
+
   it("gets a new head", async () => {
     const model = reimported(net).replaceHead(3);
     expect(model.stateShapes().get("fc.weight")).toEqual([3, 8]);

@@ -33,15 +33,15 @@ export async function classifier(
   { engine = nodeEngine(), topk, ...options }: FileClassifierOptions | Partial<ClassifierOptions> = {},
 ): Promise<Classifier<Picture>> {
   const given = { engine, ...(topk !== undefined && { topk }) };
-  const plain =
-    source instanceof Module
-      ? await plainClassifier(source, { ...(options as Partial<ClassifierOptions>), ...given })
-      : await openSource(source, options as SourceOptions).then(({ model, ...rest }) =>
-          plainClassifier(model, { ...rest, ...given }),
-        );
+  const opened = source instanceof Module ? undefined : await openSource(source, options as SourceOptions);
+  const plain = await plainClassifier(opened?.model ?? (source as Module), {
+    ...(opened ?? (options as Partial<ClassifierOptions>)),
+    ...given,
+  });
+  const decode = { channels: opened?.channels ?? 3 };
   const classify = async (picture: Picture) => {
-    if (typeof picture === "string") return plain(await decodeFile(picture));
-    return plain(picture instanceof Uint8Array ? await decodeImage(picture) : picture);
+    if (typeof picture === "string") return plain(await decodeFile(picture, decode));
+    return plain(picture instanceof Uint8Array ? await decodeImage(picture, decode) : picture);
   };
   return Object.assign(classify, plain);
 }

@@ -37,6 +37,8 @@ export interface Source {
   /** Empty where nobody names them. */
   readonly classes: readonly string[];
   readonly preprocessing: readonly Transform[];
+  /** Channels of the pictures that it takes. */
+  readonly channels: 1 | 3;
   /** What nobody says, and was taken for granted, as sentences. */
   readonly assumed: readonly string[];
 }
@@ -97,7 +99,9 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
         : await imported(architecture, classes?.length);
     model.loadStateDict(tensors);
     const size = Object.hasOwn(MODELS, architecture) ? modelEntry(architecture).inputSize : 224;
-    return complete(file, model, { ...options, classes }, metadata, Number(metadata.inputSize ?? size));
+    const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
+    const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
+    return complete(file, model, { ...options, classes }, metadata, [channels, Number(metadata.inputSize ?? size)]);
   } catch (error) {
     throw error instanceof CheckpointError
       ? error
@@ -118,7 +122,9 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   if (input.shape[3] === 3 && input.shape[1] !== 3) {
     throw new CheckpointError(`${file} takes pictures as [N, H, W, C]; export it with --layout NCHW`);
   }
-  const { preprocessing, ...rest } = complete(file, model, { ...options, classes }, metadata, Number(input.shape[2]));
+  const [, channels, height] = input.shape;
+  const images = [channels, Number(height)] as const;
+  const { preprocessing, ...rest } = complete(file, model, { ...options, classes }, metadata, images);
   if (input.dtype !== "uint8") return { ...rest, preprocessing };
   // it takes numbers from 0 to 255, and normalizes inside
   const before = preprocessing.filter((step) => typeof step !== "object" || !("normalize" in step));
@@ -130,15 +136,23 @@ function complete(
   model: Module,
   { classes, preprocessing }: SourceOptions,
   metadata: Checkpoint["metadata"],
-  size: number,
+  [channels, size]: readonly [channels: number, size: number],
 ): Source {
-  const side = Number.isInteger(size) && size > 0 ? size : 224;
+  const isSize = Number.isInteger(size) && size > 0;
+  const side = isSize ? size : 224;
   const known = preprocessing ?? (metadata.preprocessing && parseTransforms(JSON.parse(metadata.preprocessing)));
+  const assumption = imagenetPreprocessing(side);
+  // grey values in the place of colours that ImageNet's mean and deviation are of
+  const grey = [
+    ...assumption.filter((step) => !isStep(step, "normalize")),
+    { normalize: { mean: [0.5], std: [0.25] } },
+  ];
   return {
     model,
     weights: model.stateDict(),
     classes: classes ?? [],
-    preprocessing: known || imagenetPreprocessing(side),
+    preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 ? grey : assumption,
+    channels: channels === 1 ? 1 : 3,
     assumed: [
       ...(known
         ? []
@@ -148,6 +162,14 @@ function complete(
       ...(classes ? [] : [`${file} does not name its classes; they are numbered.`]),
     ],
   };
+}
+
+const isStep = (step: Transform, name: string) => step === name || (typeof step === "object" && name in step);
+
+/** Steps that leave pictures as large as they are were written for images of the right size: others are brought to it first. */
+function fitted(steps: readonly Transform[], side: number | undefined): readonly Transform[] {
+  const sized = steps.some((step) => ["resize", "centerCrop", "crop"].some((name) => isStep(step, name)));
+  return sized || side === undefined ? steps : [{ resize: { size: side } }, { centerCrop: { size: side } }, ...steps];
 }
 
 /** A registered network, in the variant whose keys the weights have where neither says which. */
