@@ -108,11 +108,14 @@ class Course {
   }
 }
 
-/** A line about every tenth of an epoch, with means over the steps since the line before. */
+/** Seconds of steps after which a line is due before the next tenth of an epoch. */
+const LONGEST_SILENCE = 30;
+
+/** A line every tenth of an epoch and every half a minute, with means over the steps since the line before. */
 class PlainView implements View {
   readonly #out: Output;
   readonly #course = new Course();
-  #since = { loss: 0, right: 0, images: 0 };
+  #since = { loss: 0, right: 0, images: 0, seconds: 0 };
   #tenth = 0;
 
   constructor(out: Output) {
@@ -128,13 +131,14 @@ class PlainView implements View {
   }
 
   #step(event: StepEvent): void {
-    const { loss, accuracy, images, epoch, batch, lr } = event;
+    const { loss, accuracy, images, epoch, batch, lr, seconds } = event;
     const { epochs, stepsPerEpoch, imagesPerSecond } = this.#course;
     this.#since.loss += loss * images;
     this.#since.right += accuracy * images;
     this.#since.images += images;
+    this.#since.seconds += seconds;
     const tenth = Math.floor((10 * (epoch * stepsPerEpoch + batch)) / stepsPerEpoch);
-    if (tenth === this.#tenth) return;
+    if (tenth === this.#tenth && this.#since.seconds < LONGEST_SILENCE) return;
     this.#tenth = tenth;
     const mean = (sum: number) => sum / this.#since.images;
     this.note(
@@ -148,7 +152,7 @@ class PlainView implements View {
         `${clock(this.#course.secondsLeft(event))} left`,
       ].join("  "),
     );
-    this.#since = { loss: 0, right: 0, images: 0 };
+    this.#since = { loss: 0, right: 0, images: 0, seconds: 0 };
   }
 
   note(text: string): void {

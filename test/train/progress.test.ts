@@ -217,6 +217,14 @@ describe("in a pipe", () => {
     }
   });
 
+  test("a line comes every half a minute, however long an epoch is", () => {
+    // 0.25 seconds a step: a tenth takes 75
+    const lines = piped({ epochs: 1, stepsPerEpoch: 3000 }).filter((line) => line.includes("  step "));
+    const steps = lines.map((line) => Number(/step +(\d+)\/3000/.exec(line)![1]));
+    expect(steps.slice(0, 6)).toEqual([120, 240, 300, 420, 540, 600]);
+    expect(steps.at(-1)).toBe(3000);
+  });
+
   test("its losses are means over the steps since the line before", () => {
     const events = [...course({ epochs: 1, stepsPerEpoch: 30 })].filter((event) => event.type === "step");
     const lines = piped({ epochs: 1, stepsPerEpoch: 30 }).filter((line) => line.includes("  step "));
