@@ -100,10 +100,13 @@ function labelledAs(dataset: Dataset, classes: readonly string[], target: string
   const numbered = [classes, dataset.classes].some((names) => names.every((name) => /^\d+$/.test(name)));
   // another number of classes is told with that of the network itself
   if (numbered || classes.length !== dataset.classes.length) return dataset;
-  throw new UsageError(
-    `${target} tells ${counted(classes.length, classes)} apart, but ${dataset.name} has ${counted(dataset.classes.length, dataset.classes)}; --data has to name a set with the same classes`,
-  );
+  throw otherClasses(target, counted(classes.length, classes), dataset);
 }
+
+const otherClasses = (target: string, known: string, { name, classes }: Dataset) =>
+  new UsageError(
+    `${target} tells ${known} apart, but ${name} has ${counted(classes.length, classes)}; --data has to name a set with the same classes`,
+  );
 
 export const command = new Command("eval")
   .description("Measure trained weights on a data set: loss, top-1, top-5, every class.")
@@ -156,9 +159,7 @@ export const command = new Command("eval")
     const evaluator = await Evaluator.create(model, { engine, input: await inputShape(loader), weights });
     try {
       if (dataset.classes.length !== evaluator.numClasses)
-        throw new UsageError(
-          `${target} tells ${counted(evaluator.numClasses, opened.classes)} apart, but ${source} has ${counted(dataset.classes.length, dataset.classes)}; --data has to name a set with the same classes`,
-        );
+        throw otherClasses(target, counted(evaluator.numClasses, opened.classes), dataset);
       const evaluation = await evaluator.evaluate(loader);
       if (flags.json)
         printJson({

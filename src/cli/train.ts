@@ -1,18 +1,17 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir, stat } from "node:fs/promises";
+import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { defaultDataDir, locateDataset, type Transform } from "../data/node.ts";
+import { defaultDataDir, locateDataset } from "../data/node.ts";
 import { VARIANTS } from "../models/index.ts";
-import { INITS, parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
+import { INITS } from "../train/config.ts";
 import { DivergedError } from "../train/fit.ts";
-import { dataFacts, isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
-import { RUN_FILES, readConfig, trainRun } from "../train/node/run.ts";
+import { isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
+import { RUN_FILES, trainRun } from "../train/node/run.ts";
 import { type WriteReportOptions, writeReport } from "../train/node/write-report.ts";
-import { recipe } from "../train/recipes.ts";
 import { locating, withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
-import { loadModel, publishedFor, resolveWeights, WEIGHTS_HELP } from "./model.ts";
+import { loadModel, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
 import {
   fail,
@@ -26,136 +25,13 @@ import {
   skippedLines,
   UsageError,
 } from "./support.ts";
-
-interface Flags {
-  data?: string;
-  dataDir?: string;
-  out?: string;
-  resume?: string | true;
-  config?: string;
-  printConfig?: boolean;
-  json?: boolean;
-  offline?: boolean;
-  report: boolean;
-  variant?: TrainConfigInput["variant"];
-  inputSize?: number;
-  epochs?: number;
-  batchSize?: number;
-  accumulate?: number;
-  lr?: number;
-  optimizer?: "sgd" | "adamw";
-  schedule?: "constant" | "cosine" | "polynomial";
-  weightDecay?: number;
-  warmupEpochs?: number;
-  labelSmoothing?: number;
-  clipNorm?: number;
-  ema?: number;
-  mixup?: number;
-  cutmix?: number;
-  init?: TrainConfigInput["init"];
-  weights?: string;
-  freeze?: string[];
-  patience?: number;
-  validationFraction?: number;
-  checkpointEvery?: number;
-  seed?: number;
-  workers?: number;
-  threads?: number;
-  skipCorrupt?: boolean;
-  quiet?: boolean;
-}
-
-/** Flags that stand in the config under the same name. */
-const SAME = [
-  "epochs",
-  "batchSize",
-  "accumulate",
-  "lr",
-  "warmupEpochs",
-  "labelSmoothing",
-  "clipNorm",
-  "ema",
-  "mixup",
-  "cutmix",
-  "init",
-  "weights",
-  "freeze",
-  "patience",
-  "validationFraction",
-  "checkpointEvery",
-  "seed",
-  "workers",
-  "threads",
-  "skipCorrupt",
-] as const satisfies readonly (keyof Flags & keyof TrainConfigInput)[];
+import { configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
 
 /** What to do after the pictures that are generated. */
 const NEXT = `
 Try next, on real pictures:
   convnets train --data cifar10                60,000 photographs of ten things; 170 MB, downloaded once
   convnets train googlenet --data ./photos     your own, in one subfolder per class`;
-
-const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
-
-/** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
-async function configOf(named: string | undefined, flags: Flags): Promise<TrainConfig> {
-  const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
-  const settings: Record<string, unknown> = {
-    ...DEFAULTS,
-    ...fromFile,
-    ...(named !== undefined && { model: named }),
-    ...(flags.data !== undefined && { data: flags.data }),
-    ...(flags.variant && { variant: flags.variant }),
-    ...(flags.inputSize !== undefined && { inputSize: flags.inputSize }),
-  };
-  for (const name of ["model", "data"])
-    if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
-  for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
-  const { model, data, variant, weights, inputSize, epochs } = settings as unknown as TrainConfigInput;
-  const skipCorrupt = settings.skipCorrupt === true;
-  const located = await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt }));
-  const published = await publishedFor(model, weights, { variant });
-  const facts = await dataFacts(located, { skipCorrupt });
-  const { optimizer } = flags;
-  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize, epochs, optimizer });
-  const base = published ? normalizedAs(published.transforms, recommended) : recommended;
-  const merged: Record<string, unknown> = { ...base, ...settings };
-  if (optimizer && nameOf(settings.optimizer) !== optimizer) merged.optimizer = base.optimizer;
-  if (flags.schedule) merged.schedule = { name: flags.schedule };
-  if (flags.weightDecay !== undefined)
-    merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
-  return checked(merged);
-}
-
-const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;
-
-/** A config, where the person at the keyboard is to be told what is wrong with it. */
-function checked(config: unknown): TrainConfig {
-  try {
-    return parseConfig(config);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-/** A recipe with the normalization that published weights were trained with. */
-function normalizedAs(published: readonly Transform[], recipe: TrainConfigInput): TrainConfigInput {
-  const isNormalize = (step: unknown) => typeof step === "object" && step !== null && "normalize" in step;
-  const normalize = published.find(isNormalize);
-  const changed = (steps: readonly unknown[]) => steps.map((step) => (isNormalize(step) ? normalize : step));
-  const { train, validation } = recipe.transforms;
-  return { ...recipe, transforms: { train: changed(train), validation: changed(validation) } };
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, "utf8"));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch (error) {
-    throw new UsageError(`${path} is no config file: ${(error as Error).message}`);
-  }
-  throw new UsageError(`${path} is no config file: it holds no object; --print-config shows one`);
-}
 
 /** The run to resume: the folder named, else the one under run/ whose state was saved last. */
 async function runToResume(named: string | true): Promise<string> {
@@ -171,13 +47,6 @@ async function runToResume(named: string | true): Promise<string> {
   const [newest] = saved.sort((a, b) => b.time - a.time);
   if (!newest) throw new UsageError("there is no run under run/ to resume; name its folder: --resume DIR");
   return newest.dir;
-}
-
-/** The config with the file of published weights in the place of "torchvision". */
-async function withWeights(config: TrainConfig, { offline = false }: Flags): Promise<TrainConfig> {
-  const { model, weights, variant } = config;
-  if (weights === undefined) return config;
-  return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
 }
 
 /** Makes a folder that no other run has, even one that is begun in the same second. */
@@ -203,36 +72,6 @@ const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
 
 /** Signals that are so close are one. */
 const SAME_SIGNAL_MS = 500;
-
-/** Settings that a run may go on with differently: they change no number, or only what would stop it. */
-const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
-
-const FIXED = [
-  ...SAME,
-  "data",
-  "config",
-  "variant",
-  "inputSize",
-  "optimizer",
-  "schedule",
-  "weightDecay",
-  "out",
-] as const satisfies readonly (keyof Flags)[];
-
-/** The config of a run that goes on. */
-async function resumedConfig(dir: string, model: string | undefined, flags: Flags): Promise<TrainConfig> {
-  const refused = FIXED.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
-  if (refused.length > 0 || model !== undefined) {
-    const options = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
-    const names = [...(model === undefined ? [] : [`the network (${model})`]), ...options];
-    throw new UsageError(
-      `a run goes on with the settings that it began with; ${names.join(", ")} cannot be changed, only begun anew with`,
-    );
-  }
-  const config: Record<string, unknown> = { ...(await readConfig(dir)) };
-  for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
-  return checked(config);
-}
 
 /** Writes the report, and says whether it did. After a failure it may fail too, as on a full disk: the first one counts. */
 async function report(dir: string, options: WriteReportOptions, failure: unknown): Promise<boolean> {
@@ -324,7 +163,7 @@ Examples:
   convnets train googlenet --data ./photos --weights torchvision --epochs 5
   convnets train --resume                           go on after Ctrl-C or a crash`,
   )
-  .action(async (model: string | undefined, flags: Flags) => {
+  .action(async (model: string | undefined, flags: TrainFlags) => {
     const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
     const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, model, flags);
     if (flags.printConfig) return printJson(asked);

@@ -1,0 +1,171 @@
+/** The settings of a training, as a command line asks for them. */
+import { readFile } from "node:fs/promises";
+import { locateDataset, type Transform } from "../data/node.ts";
+import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
+import { dataFacts } from "../train/node/prepare.ts";
+import { readConfig } from "../train/node/run.ts";
+import { recipe } from "../train/recipes.ts";
+import { withDownloads } from "./download.ts";
+import { publishedFor, resolveWeights } from "./model.ts";
+import { UsageError } from "./support.ts";
+
+export interface TrainFlags {
+  data?: string;
+  dataDir?: string;
+  out?: string;
+  resume?: string | true;
+  config?: string;
+  printConfig?: boolean;
+  json?: boolean;
+  offline?: boolean;
+  report: boolean;
+  variant?: TrainConfigInput["variant"];
+  inputSize?: number;
+  epochs?: number;
+  batchSize?: number;
+  accumulate?: number;
+  lr?: number;
+  optimizer?: "sgd" | "adamw";
+  schedule?: "constant" | "cosine" | "polynomial";
+  weightDecay?: number;
+  warmupEpochs?: number;
+  labelSmoothing?: number;
+  clipNorm?: number;
+  ema?: number;
+  mixup?: number;
+  cutmix?: number;
+  init?: TrainConfigInput["init"];
+  weights?: string;
+  freeze?: string[];
+  patience?: number;
+  validationFraction?: number;
+  checkpointEvery?: number;
+  seed?: number;
+  workers?: number;
+  threads?: number;
+  skipCorrupt?: boolean;
+  quiet?: boolean;
+}
+
+/** Flags that stand in the config under the same name. */
+const SAME = [
+  "epochs",
+  "batchSize",
+  "accumulate",
+  "lr",
+  "warmupEpochs",
+  "labelSmoothing",
+  "clipNorm",
+  "ema",
+  "mixup",
+  "cutmix",
+  "init",
+  "weights",
+  "freeze",
+  "patience",
+  "validationFraction",
+  "checkpointEvery",
+  "seed",
+  "workers",
+  "threads",
+  "skipCorrupt",
+] as const satisfies readonly (keyof TrainFlags & keyof TrainConfigInput)[];
+
+export const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
+
+/** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
+export async function configOf(named: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
+  const settings: Record<string, unknown> = {
+    ...DEFAULTS,
+    ...fromFile,
+    ...(named !== undefined && { model: named }),
+    ...(flags.data !== undefined && { data: flags.data }),
+    ...(flags.variant && { variant: flags.variant }),
+    ...(flags.inputSize !== undefined && { inputSize: flags.inputSize }),
+  };
+  for (const name of ["model", "data"])
+    if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
+  for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  const { model, data, variant, weights, inputSize, epochs } = settings as unknown as TrainConfigInput;
+  const skipCorrupt = settings.skipCorrupt === true;
+  const located = await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt }));
+  const published = await publishedFor(model, weights, { variant });
+  const facts = await dataFacts(located, { skipCorrupt });
+  const { optimizer } = flags;
+  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize, epochs, optimizer });
+  const base = published ? normalizedAs(published.transforms, recommended) : recommended;
+  const merged: Record<string, unknown> = { ...base, ...settings };
+  if (optimizer && nameOf(settings.optimizer) !== optimizer) merged.optimizer = base.optimizer;
+  if (flags.schedule) merged.schedule = { name: flags.schedule };
+  if (flags.weightDecay !== undefined)
+    merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
+  return checked(merged);
+}
+
+const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;
+
+/** A config, where the person at the keyboard is to be told what is wrong with it. */
+function checked(config: unknown): TrainConfig {
+  try {
+    return parseConfig(config);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** A recipe with the normalization that published weights were trained with. */
+function normalizedAs(published: readonly Transform[], recipe: TrainConfigInput): TrainConfigInput {
+  const isNormalize = (step: unknown) => typeof step === "object" && step !== null && "normalize" in step;
+  const normalize = published.find(isNormalize);
+  const changed = (steps: readonly unknown[]) => steps.map((step) => (isNormalize(step) ? normalize : step));
+  const { train, validation } = recipe.transforms;
+  return { ...recipe, transforms: { train: changed(train), validation: changed(validation) } };
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    throw new UsageError(`${path} is no config file: ${(error as Error).message}`);
+  }
+  throw new UsageError(`${path} is no config file: it holds no object; --print-config shows one`);
+}
+
+/** The config with the file of published weights in the place of "torchvision". */
+export async function withWeights(config: TrainConfig, { offline = false }: TrainFlags): Promise<TrainConfig> {
+  const { model, weights, variant } = config;
+  if (weights === undefined) return config;
+  return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
+}
+
+/** Settings that a run may go on with differently: they change no number, or only what would stop it. */
+const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
+
+const FIXED = [
+  ...SAME,
+  "data",
+  "config",
+  "variant",
+  "inputSize",
+  "optimizer",
+  "schedule",
+  "weightDecay",
+  "out",
+] as const satisfies readonly (keyof TrainFlags)[];
+
+/** The config of a run that goes on. */
+export async function resumedConfig(dir: string, model: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  const refused = FIXED.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
+  if (refused.length > 0 || model !== undefined) {
+    const options = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+    const names = [...(model === undefined ? [] : [`the network (${model})`]), ...options];
+    throw new UsageError(
+      `a run goes on with the settings that it began with; ${names.join(", ")} cannot be changed, only begun anew with`,
+    );
+  }
+  const config: Record<string, unknown> = { ...(await readConfig(dir)) };
+  for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
+  return checked(config);
+}
