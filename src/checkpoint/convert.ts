@@ -1,4 +1,4 @@
-import type { TensorData } from "../graph/tensor.ts";
+import type { TensorData } from "../graph/index.ts";
 
 let halves: Uint32Array | undefined;
 

@@ -2,8 +2,8 @@
 import { applyTransforms, compileTransforms, type Image, NORMALIZATION, type Transform } from "../data/index.ts";
 import { check, numel, type TensorData, tensor } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
-import type { Engine } from "../runtime/engine.ts";
-import { Evaluator } from "../train/evaluate.ts";
+import type { Engine } from "../runtime/index.ts";
+import { Evaluator } from "../train/index.ts";
 
 /** A class, and how sure the network is of it. */
 export interface Prediction {

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import type { Prediction } from "../classify/index.ts";
-import { classifier, openSource } from "../classify/node/classifier.ts";
+import { classifier, openSource } from "../classify/node/index.ts";
 import {
   type Corrupt,
   DataError,
@@ -12,9 +12,9 @@ import {
   type Loader,
   picturesBelow,
   workerLoader,
-} from "../data/node.ts";
+} from "../data/node/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
-import { nodeEngine } from "../runtime/node.ts";
+import { nodeEngine } from "../runtime/node/index.ts";
 import { downloadBar } from "./download.ts";
 import { percent } from "./format.ts";
 import { makerFor } from "./own-model.ts";

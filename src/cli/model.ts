@@ -80,7 +80,7 @@ function moduleName(name: string): { readonly file: string; readonly exported: s
 async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // loaded for these files alone: other commands start faster without
-  const { readOnnxModule } = await import("../onnx/node.ts");
+  const { readOnnxModule } = await import("../onnx/node/index.ts");
   const model = await readOnnxModule(file);
   if (numClasses !== undefined) model.withClasses(numClasses);
   const [shape = [1, 3, 224, 224]] = model.inputs.values();
@@ -178,7 +178,7 @@ export async function resolveWeights(
 ): Promise<{ readonly file: string; readonly published?: PublishedWeights }> {
   const published = await publishedFor(model, weights, options);
   if (!published) return { file: weights };
-  const { pretrained } = await import("../pretrained/node.ts");
+  const { pretrained } = await import("../pretrained/node/index.ts");
   const { downloadBar } = await import("./download.ts");
   const bar = downloadBar(process.stderr);
   const { download } = options;

@@ -1,10 +1,8 @@
 /** The settings of a training, as a command line asks for them. */
 import { readFile } from "node:fs/promises";
-import { locateDataset, type Transform } from "../data/node.ts";
-import { parseConfig, type TrainConfig, type TrainConfigInput } from "../train/config.ts";
-import { dataFacts } from "../train/node/prepare.ts";
-import { readConfig } from "../train/node/run.ts";
-import { recipe } from "../train/recipes.ts";
+import { locateDataset, type Transform } from "../data/node/index.ts";
+import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
+import { dataFacts, readConfig } from "../runs/node/index.ts";
 import { withDownloads } from "./download.ts";
 import { publishedFor, resolveWeights } from "./model.ts";
 import { UsageError } from "./support.ts";

@@ -1,5 +1,5 @@
 /** Batches in a seeded order, prepared ahead of the consumer. Runs inline here; workers are a `BatchMaker` of their own. */
-import { type TensorData, tensor } from "../graph/tensor.ts";
+import { type TensorData, tensor } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { type BatchRequest, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
 import type { Dataset } from "./dataset.ts";

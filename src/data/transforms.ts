@@ -7,7 +7,7 @@
  * Every random number comes from the generator that is passed in.
  */
 import * as v from "valibot";
-import { type TensorData, tensor } from "../graph/tensor.ts";
+import { type TensorData, tensor } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { rgbToGrayscale } from "./color.ts";
 import { DataError } from "./errors.ts";

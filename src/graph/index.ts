@@ -2,7 +2,7 @@
  * The graph: values, nodes, shapes and numbers. It knows no operator. Everything may import from here; it imports nothing.
  */
 export * as attribute from "./attributes.ts";
-export { check } from "./check.ts";
+export { check, listed } from "./check.ts";
 export {
   type Attribute,
   type Attributes,

@@ -1,5 +1,4 @@
-import { listed } from "../graph/check.ts";
-import { check, formatShape, type TensorData } from "../graph/index.ts";
+import { check, formatShape, listed, type TensorData } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { ModuleBuffer, Parameter } from "./parameter.ts";
 import type { Tensor } from "./tensor.ts";

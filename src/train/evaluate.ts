@@ -2,7 +2,7 @@ import type { Loader } from "../data/index.ts";
 import { check, type Shape, type TensorData } from "../graph/index.ts";
 import { logProbabilities, type Module, trace } from "../nn/index.ts";
 import { logSoftmax } from "../passes/index.ts";
-import type { Engine, Executable, Feeds } from "../runtime/engine.ts";
+import type { Engine, Executable, Feeds } from "../runtime/index.ts";
 import { mainOutput } from "./loss.ts";
 
 /** A picture that was classified wrongly, and how sure the network was of it. */

@@ -2,7 +2,7 @@ import type { Batch, Loader } from "../data/index.ts";
 import { check, type Shape, type TensorData } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import type { Optimizer, Schedule } from "../optim/index.ts";
-import type { Engine } from "../runtime/engine.ts";
+import type { Engine } from "../runtime/index.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
 import type { EpochEvent, Progress, TrainEvent, TrainingState } from "./events.ts";
 import { oneHot, smoothed, type TrainingBatch, TrainingStep } from "./step.ts";

@@ -1,8 +1,7 @@
-import { listed } from "../graph/check.ts";
-import { check, isStatic, numel, type TensorData, type TensorType, zeros } from "../graph/index.ts";
+import { check, isStatic, listed, numel, type TensorData, type TensorType, zeros } from "../graph/index.ts";
 import type { Mask, Module } from "../nn/index.ts";
 import { Random } from "../random.ts";
-import type { DeviceTensor, Engine, Executable, Feeds } from "../runtime/engine.ts";
+import type { DeviceTensor, Engine, Executable, Feeds } from "../runtime/index.ts";
 import { next, type TrainingGraphOptions, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
 export interface TrainingStepOptions extends Omit<TrainingGraphOptions, "target"> {

@@ -10,7 +10,7 @@ import {
   readCheckpoint,
   writeAtomically,
   writeCheckpoint,
-} from "../../src/checkpoint/node.ts";
+} from "../../src/checkpoint/node/index.ts";
 import { type TensorData, tensor } from "../../src/graph/tensor.ts";
 
 let folder: string;

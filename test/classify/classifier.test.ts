@@ -9,7 +9,7 @@ import { type Image, interleaved } from "../../src/data/index.ts";
 import { zeros } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { Random } from "../../src/random.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const preprocessing = [{ resize: { size: [32, 32] } }, { normalize: { mean: [0.5], std: [0.25] } }] as const;

@@ -16,7 +16,7 @@ import {
   openDataset,
   readCifar,
   split,
-} from "../../src/data/node.ts";
+} from "../../src/data/node/index.ts";
 import { cifarBytes, idxBytes, planes, put, temporaryFolder } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Dataset, locateDataset, openDataset } from "../../src/data/node.ts";
+import { type Dataset, locateDataset, openDataset } from "../../src/data/node/index.ts";
 import { cifarBytes, idxBytes, put, sharedData, temporaryFolder } from "./support.ts";
 
 const root = temporaryFolder();

@@ -25,7 +25,10 @@ it("examples compile", () => {
   expect(blocks.length).toBeGreaterThanOrEqual(5);
   // a module, so that names of one are not those of another
   for (const [name, code] of blocks) writeFileSync(join(folder, name), `${code}\nexport {};\n`);
-  const paths = { convnets: [join(DIST, "index.d.ts")], "convnets/*": [join(DIST, "*.d.ts")] };
+  const paths = {
+    convnets: [join(DIST, "index.d.ts")],
+    "convnets/*": [join(DIST, "*.d.ts"), join(DIST, "*/index.d.ts")],
+  };
   const compilerOptions = {
     ...{ target: "es2022", module: "nodenext", strict: true, noEmit: true, skipLibCheck: true, paths },
     ...{ types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")] },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { TensorData } from "../../src/graph/index.ts";
 import { BatchNorm2d, Module, type Tensor, trace } from "../../src/nn/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose, RUNS, SEED } from "../support/gradients.ts";
 import { pythonSkipReason } from "../support/python.ts";

@@ -3,7 +3,7 @@ import { dataLoader, shapes } from "../../src/data/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
 import { constantRate, sgd } from "../../src/optim/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { DivergedError, type FitOptions, fit, type TrainEvent, type TrainingState } from "../../src/train/index.ts";
 import { smoothed } from "../../src/train/step.ts";
 

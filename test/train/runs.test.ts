@@ -15,11 +15,11 @@ import { command } from "../../src/cli/runs.ts";
 import { shapes } from "../../src/data/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
-import { parseConfig, type TrainConfig } from "../../src/train/index.ts";
-import { openMetricsLog } from "../../src/train/node/metrics-log.ts";
-import { readRun } from "../../src/train/node/read-run.ts";
-import { trainRun } from "../../src/train/node/run.ts";
-import { writeReport } from "../../src/train/node/write-report.ts";
+import { parseConfig, type TrainConfig } from "../../src/runs/index.ts";
+import { openMetricsLog } from "../../src/runs/node/metrics-log.ts";
+import { readRun } from "../../src/runs/node/read-run.ts";
+import { trainRun } from "../../src/runs/node/run.ts";
+import { writeReport } from "../../src/runs/node/write-report.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-runs-"));

@@ -1,9 +1,9 @@
 /** The classifier with pictures and networks out of files. */
-import { decodeFile, decodeImage, type Image } from "../../data/node.ts";
+import { decodeFile, decodeImage, type Image } from "../../data/node/index.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { Module } from "../../nn/index.ts";
-import type { Engine } from "../../runtime/engine.ts";
-import { nodeEngine } from "../../runtime/node.ts";
+import type { Engine } from "../../runtime/index.ts";
+import { nodeEngine } from "../../runtime/node/index.ts";
 import { type Classifier, type ClassifierOptions, classifier as plainClassifier } from "../classifier.ts";
 import { openSource, type SourceOptions } from "./source.ts";
 

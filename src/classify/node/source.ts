@@ -1,14 +1,14 @@
 /** Networks with their weights, out of whatever files people have; what no file says is filled in, and told. */
 import { existsSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
-import { parseTransforms, type Transform } from "../../data/node.ts";
+import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
+import { parseTransforms, type Transform } from "../../data/node/index.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
-import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node.ts";
-import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node.ts";
-import { TRAINING_STATE } from "../../train/node/prepare.ts";
+import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
+import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node/index.ts";
+import { TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 
 /** Stands for the weights that torchvision publishes. */

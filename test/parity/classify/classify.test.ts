@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Prediction } from "../../../src/classify/index.ts";
-import { type Classifier, classifier, type Picture, picturesBelow, tensor } from "../../../src/node.ts";
+import { picturesBelow } from "../../../src/data/node/index.ts";
+import { type Classifier, tensor } from "../../../src/index.ts";
+import { classifier, type Picture } from "../../../src/node.ts";
 import { output } from "../../cli/run.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

@@ -9,7 +9,7 @@ import {
   decodeFile,
   NORMALIZATION,
   type Transform,
-} from "../../../src/data/node.ts";
+} from "../../../src/data/node/index.ts";
 import { colorJitter, erasedBox, resizedCropBox } from "../../../src/data/random-parameters.ts";
 import { Random } from "../../../src/random.ts";
 import { sharedData, temporaryFolder } from "../../data/support.ts";

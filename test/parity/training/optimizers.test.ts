@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Flatten, Linear, Module, ReLU, Sequential, type Tensor } from "../../../src/nn/index.ts";
 import { adamw, type Optimizer, sgd } from "../../../src/optim/index.ts";
 import { Random } from "../../../src/random.ts";
-import { nodeEngine } from "../../../src/runtime/node.ts";
+import { nodeEngine } from "../../../src/runtime/node/index.ts";
 import { oneHot, TrainingStep, type TrainingStepOptions } from "../../../src/train/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-node";
-import type { Engine, EngineOptions } from "./engine.ts";
-import { type Ort, ortEngine } from "./ort.ts";
+import type { Engine, EngineOptions } from "../engine.ts";
+import { type Ort, ortEngine } from "../ort.ts";
 
 export interface NodeEngineOptions extends EngineOptions {
   /** `"webgpu"` needs an adapter, on Linux a Vulkan driver; default `"cpu"`. */

@@ -1,11 +1,10 @@
 import type { Loader } from "../data/index.ts";
 import type { Shape, TensorData } from "../graph/index.ts";
 import { init, type Module, ModuleBuffer } from "../nn/index.ts";
-import type { Engine } from "../runtime/engine.ts";
+import type { Engine } from "../runtime/index.ts";
+import type { FitOptions, TrainingState } from "../train/index.ts";
+import { lastLayers } from "../train/index.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
-import type { TrainingState } from "./events.ts";
-import type { FitOptions } from "./fit.ts";
-import { lastLayers } from "./last-layers.ts";
 
 /** What `fit` is to do, as a config says. */
 export function fitOptions(

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { writeError } from "../../checkpoint/disk.ts";
-import { writeAtomically } from "../../checkpoint/node.ts";
-import type { TrainEvent } from "../events.ts";
+import { writeError } from "../../checkpoint/index.ts";
+import { writeAtomically } from "../../checkpoint/node/index.ts";
+import type { TrainEvent } from "../../train/index.ts";
 
 // JSON has no NaN: the recall of a class without images is null
 const recall = v.nullable(v.number());

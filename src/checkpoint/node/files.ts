@@ -2,15 +2,13 @@
 import { type FileHandle, open, readdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import type { RandomAccess } from "./access.ts";
-import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "./checkpoint.ts";
-import { writeError } from "./disk.ts";
-import { CheckpointError, ensure } from "./error.ts";
-import { openWeights } from "./read.ts";
-import { encodeSafetensors } from "./safetensors.ts";
-import { encodeTorch } from "./torch-write.ts";
-
-export * from "./index.ts";
+import type { RandomAccess } from "../access.ts";
+import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "../checkpoint.ts";
+import { writeError } from "../disk.ts";
+import { CheckpointError, ensure } from "../error.ts";
+import { openWeights } from "../read.ts";
+import { encodeSafetensors } from "../safetensors.ts";
+import { encodeTorch } from "../torch-write.ts";
 
 /** Reads are split, as a single one cannot exceed 2 GiB. In bytes. */
 const MAX_TRANSFER = 2 ** 30;

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
+import { CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
 import {
   DataError,
   type Dataset,
@@ -10,7 +10,7 @@ import {
   locateDataset,
   split,
   workerLoader,
-} from "../../data/node.ts";
+} from "../../data/node/index.ts";
 import type { Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";

@@ -140,7 +140,7 @@ async function end({ worker, exited }: Thread): Promise<void> {
  */
 function workerUrl(): URL {
   if (!import.meta.url.endsWith(".ts")) return new URL("./worker.js", import.meta.url);
-  const built = new URL("../../../dist/data/formats/worker.js", import.meta.url);
+  const built = new URL("../../../dist/data/node/worker.js", import.meta.url);
   if (!existsSync(built)) throw new Error("loading with workers from the sources needs dist/: run npm run build");
   return built;
 }

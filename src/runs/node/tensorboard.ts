@@ -2,8 +2,8 @@ import { type FileHandle, open, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { writeError } from "../../checkpoint/disk.ts";
-import type { TrainEvent } from "../events.ts";
+import { writeError } from "../../checkpoint/index.ts";
+import type { TrainEvent } from "../../train/index.ts";
 
 /*
  * Event files as TensorBoard reads them: a sequence of records (length, masked CRC-32C of the length, data, masked CRC-32C of the

@@ -2,12 +2,9 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { cacheFolder } from "../data/formats/cache.ts";
-import { DownloadError, type DownloadProgress, download, mismatch } from "../data/formats/download.ts";
-import { DataError } from "../data/index.ts";
-import { type PublishedWeights, publishedWeights } from "./registry.ts";
-
-export * from "./index.ts";
+import { DataError } from "../../data/index.ts";
+import { cacheFolder, DownloadError, type DownloadProgress, download, mismatch } from "../../data/node/index.ts";
+import { type PublishedWeights, publishedWeights } from "../registry.ts";
 
 export interface PretrainedOptions {
   /** Where files are kept. Default: `convnets/weights` in the user's cache folder, as `XDG_CACHE_HOME` says. */

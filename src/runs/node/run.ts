@@ -7,17 +7,16 @@ import {
   readCheckpoint,
   writeAtomically,
   writeCheckpoint,
-} from "../../checkpoint/node.ts";
-import { type Corrupt, DataError, firstSample, type LocateOptions } from "../../data/node.ts";
+} from "../../checkpoint/node/index.ts";
+import { type Corrupt, DataError, firstSample, type LocateOptions } from "../../data/node/index.ts";
 import type { Shape } from "../../graph/index.ts";
 import { type Module, trace } from "../../nn/index.ts";
-import { nodeEngine } from "../../runtime/node.ts";
+import { nodeEngine } from "../../runtime/node/index.ts";
+import type { Progress, TrainEvent, TrainingState } from "../../train/index.ts";
+import { DivergedError, fit, inputShape, mainScores } from "../../train/index.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
-import type { Progress, TrainEvent, TrainingState } from "../events.ts";
-import { DivergedError, fit, inputShape } from "../fit.ts";
-import { mainScores } from "../loss.ts";
 import { environment } from "./environment.ts";
 import { lock } from "./lock.ts";
 import { openMetricsLog } from "./metrics-log.ts";

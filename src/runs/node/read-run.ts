@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import type { RunState } from "../../report/index.ts";
 import type { TrainConfig } from "../config.ts";
-import type { RunState } from "../report.ts";
 import { type EndLine, type EpochLine, readMetrics, type StepLine } from "./metrics-log.ts";
 import { RUN_FILES, readConfig } from "./run.ts";
 

@@ -1,10 +1,9 @@
-import type { Evaluation, Mistake } from "./evaluate.ts";
-import type { EpochEvent, StepEvent } from "./events.ts";
-import { chart, type Point } from "./report/chart.ts";
-import { confusionOf, isWide, percent, recallOf } from "./report/classes.ts";
-import { type Html, html, trusted } from "./report/html.ts";
-import { settingsOf } from "./report/settings.ts";
-import { STYLE } from "./report/style.ts";
+import type { EpochEvent, Evaluation, Mistake, StepEvent } from "../train/index.ts";
+import { chart, type Point } from "./chart.ts";
+import { confusionOf, isWide, percent, recallOf } from "./classes.ts";
+import { type Html, html, trusted } from "./html.ts";
+import { settingsOf } from "./settings.ts";
+import { STYLE } from "./style.ts";
 
 export type ReportStep = Pick<StepEvent, "step" | "loss" | "accuracy" | "lr" | "images" | "seconds">;
 

@@ -1,4 +1,4 @@
-import type { Evaluation } from "../evaluate.ts";
+import type { Evaluation } from "../train/index.ts";
 import { type Html, html } from "./html.ts";
 
 /** With more classes, numbers in a matrix are too small to read, and with more than the first number it takes a page's width. */

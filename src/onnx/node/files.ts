@@ -2,13 +2,11 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
-import { OnnxError, quote } from "./error.ts";
-import { type OnnxFacts, onnxFacts } from "./facts.ts";
-import { OnnxModule, type OnnxModuleOptions } from "./module.ts";
-import type { ExternalResolver } from "./tensor.ts";
-
-export * from "./index.ts";
+import { type DecodeOptions, decode, type OnnxModel } from "../decode.ts";
+import { OnnxError, quote } from "../error.ts";
+import { type OnnxFacts, onnxFacts } from "../facts.ts";
+import { OnnxModule, type OnnxModuleOptions } from "../module.ts";
+import type { ExternalResolver } from "../tensor.ts";
 
 /** Reads an .onnx file. Throws an OnnxError that names the file where it is damaged or needs what is not supported. */
 export async function readOnnx(path: string, options: Omit<DecodeOptions, "external"> = {}): Promise<OnnxModel> {

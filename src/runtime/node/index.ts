@@ -1,0 +1,3 @@
+/** The native engine. Includes everything of `runtime`. */
+export * from "../index.ts";
+export { type NodeEngineOptions, nodeEngine } from "./engine.ts";
