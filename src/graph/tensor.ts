@@ -89,7 +89,8 @@ export function fromBytes<D extends DType>(dtype: D, shape: readonly number[], b
       `fromBytes: ${dtype} [${shape.join(", ")}] takes ${numel(shape) * size} bytes, but ${bytes.byteLength} were given`,
     );
   }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // not slice(): that of a Buffer does not copy
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const data = new CONSTRUCTORS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.byteLength / size);
   return { dtype, shape, data: data as unknown as Arrays[D] };
 }
