@@ -1,9 +1,8 @@
 import type { Loader } from "../data/index.ts";
 import { check, type Shape, type TensorData } from "../graph/index.ts";
-import { logProbabilities, type Module, trace } from "../nn/index.ts";
+import { logProbabilities, type Module, mainOutput, trace } from "../nn/index.ts";
 import { logSoftmax } from "../passes/index.ts";
 import type { Engine, Executable, Feeds } from "../runtime/index.ts";
-import { mainOutput } from "./loss.ts";
 
 /** A picture that was classified wrongly, and how sure the network was of it. */
 export interface Mistake {
@@ -54,7 +53,7 @@ export class Evaluator {
     model: Module,
     { engine, input, weights }: { engine: Engine; input: Shape; weights?: ReadonlyMap<string, TensorData> },
   ): Promise<Evaluator> {
-    const { outputs, tracer } = trace(model, input, { target: engine.target });
+    const { outputs, tracer } = trace(model, input, { training: false, target: engine.target });
     const log = logProbabilities(mainOutput(outputs));
     tracer.graph.outputs.clear();
     tracer.graph.output("log_probabilities", log.value);
