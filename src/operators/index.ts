@@ -17,6 +17,6 @@ export {
 } from "./operator.ts";
 export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
-export { evaluator, OPERATORS, operator } from "./registry.ts";
+export { evaluator, findOperator, OPERATORS, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -39,8 +39,18 @@ export function evaluator(op: string, domain = ""): Evaluate | undefined {
 
 /** The record of an operator. Throws if there is none. */
 export function operator(op: string, domain = ""): Operator {
-  const name = domain === "" ? op : `${domain}.${op}`;
-  const found = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
-  check(found, () => `the operator ${name} is not known; known are ${Object.keys(OPERATORS).sort().join(", ")}`);
+  const found = findOperator(op, domain);
+  check(
+    found,
+    () => `the operator ${nameOf(op, domain)} is not known; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
+  );
   return found;
 }
+
+/** The record of an operator, if there is one. */
+export function findOperator(op: string, domain = ""): Operator | undefined {
+  const name = nameOf(op, domain);
+  return Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+}
+
+const nameOf = (op: string, domain: string) => (domain === "" ? op : `${domain}.${op}`);
