@@ -7,5 +7,6 @@ export * from "./layers.ts";
 export { classScores, crossEntropy, logProbabilities } from "./loss.ts";
 export { Module, type Output } from "./module.ts";
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
+export { auxiliaryWeight, type ModelSpec, type Normalization, type TrainingHints } from "./spec.ts";
 export { cat, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";

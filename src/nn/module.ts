@@ -1,6 +1,7 @@
 import { check, formatShape, listed, type TensorData } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { ModuleBuffer, Parameter } from "./parameter.ts";
+import type { ModelSpec } from "./spec.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What a network returns: one tensor, or several by name. */
@@ -22,6 +23,9 @@ export type Output = Tensor | Readonly<Record<string, Tensor>>;
 export abstract class Module<Out extends Output = Output> {
   /** Whether layers that differ between training and use (Dropout, BatchNorm2d) are in their training form. */
   training = true;
+
+  /** What the network says about itself: its input size, auxiliary outputs, how to train it. */
+  declare readonly spec?: ModelSpec;
 
   abstract forward(...inputs: Tensor[]): Out;
 

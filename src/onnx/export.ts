@@ -9,7 +9,7 @@ import {
   type TensorData,
   tensor,
 } from "../graph/index.ts";
-import { classScores, type Module, namedOutputs, type Tensor, Tracer } from "../nn/index.ts";
+import { auxiliaryWeight, classScores, type Module, namedOutputs, type Tensor, Tracer } from "../nn/index.ts";
 import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
 import { encode } from "./encode.ts";
 
@@ -102,7 +102,9 @@ export function inferenceGraph(
   const tracer = new Tracer(model);
   const x = preprocess ? normalized(tracer, input, preprocess) : tracer.input("input", input);
   const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
-  const wanted = outputs.filter(([name]) => aux || outputs.length === 1 || !name.startsWith("aux"));
+  const wanted = outputs.filter(
+    ([name]) => aux || outputs.length === 1 || auxiliaryWeight(model.spec, name) === undefined,
+  );
   check(wanted[0], () => `${model.type}: has auxiliary outputs only`);
   wanted.forEach(([name, y], i) => {
     if (softmax && i === 0) tracer.graph.output("probabilities", probabilities(y).value);
