@@ -1,4 +1,4 @@
-import { check } from "../graph/index.ts";
+import { check, checkOptions } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionSmall } from "./inception-small.ts";
@@ -61,6 +61,15 @@ export const MODELS = {
 /** Name of a registered network. */
 export type ModelName = keyof typeof MODELS;
 
+const OPTIONS = {
+  variant: "any",
+  numClasses: "whole",
+  inChannels: "whole",
+  inputSize: "whole",
+  auxLogits: "boolean",
+  transformInput: "boolean",
+} as const;
+
 /** The registry's entry for a network. Throws for an unknown name, listing the known ones. */
 export function modelEntry(name: string): ModelEntry {
   check(
@@ -79,6 +88,7 @@ export function modelEntry(name: string): ModelEntry {
  */
 export function createModel(name: string, options: ModelOptions = {}): Module {
   const { build, variants, inputSize, numClasses } = modelEntry(name);
+  checkOptions(name, options, OPTIONS);
   const { variant = variants[0]! } = options;
   check(variants.includes(variant), () => `${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
   return build({ inputSize, numClasses, ...options, variant });
