@@ -194,6 +194,12 @@ export class Evaluator {
   }
 }
 
+/** Shape of a loader's batches of images, their size left open: ["N", C, H, W]. */
+export async function inputShape(loader: Loader): Promise<Shape> {
+  const { images } = await loader.first();
+  return ["N", ...images.shape.slice(1)];
+}
+
 const NO_CLASSES = { top1: Number.NaN, top5: Number.NaN, perClass: [], confusion: [], worst: [] } as const;
 
 const isClasses = (loss: Loss): boolean => typeof loss !== "function" && loss.task === "classes";

@@ -5,9 +5,11 @@ export {
   Evaluator,
   type EvaluatorOptions,
   evaluate,
+  inputShape,
   type Mistake,
 } from "./evaluate.ts";
 export type * from "./events.ts";
+export { freeze, loadForFineTuning } from "./fine-tuning.ts";
 export { type Fit, type FitOptions, type FitResult, fit } from "./fit.ts";
 export { lastLayers } from "./last-layers.ts";
 export { DivergedError } from "./loop.ts";
