@@ -70,7 +70,7 @@ export async function makeBatch(
       throw new DataError(`label ${label} is not one of the ${dataset.classes.length} classes`);
     }
     const random = new Random(seed, "transforms", epoch, sample);
-    slots[slot] = { sample, label, image: pipeline.picture(image, random), random };
+    slots[slot] = { sample, label, image: pipeline.pixels(image, random), random };
   };
   let next = 0;
   const lane = async () => {
