@@ -76,7 +76,9 @@ describe("padding", () => {
   test("what cannot be mirrored is an error", () => {
     const image = interleaved(new Uint8Array(12), 2, 2);
     expect(() => pad(image, [2, 0, 0, 0], { mode: "reflect" })).toThrow("pad: reflect needs a padding smaller");
-    expect(() => pad(image, [0, 0, 0, 3], { mode: "symmetric" })).toThrow("pad: symmetric needs a padding no larger than");
+    expect(() => pad(image, [0, 0, 0, 3], { mode: "symmetric" })).toThrow(
+      "pad: symmetric needs a padding no larger than",
+    );
     expect(() => pad(image, [1, 1, 1, 1], { fill: [1, 2] })).toThrow("fill has 2 values, but the image has 3 channels");
   });
 });
