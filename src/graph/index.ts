@@ -2,7 +2,7 @@
  * The graph: values, nodes, shapes and numbers. It knows no operator. Everything may import from here; it imports nothing.
  */
 export * as attribute from "./attributes.ts";
-export { check, listed } from "./check.ts";
+export { check, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";
 export {
   type Attribute,
   type Attributes,
@@ -17,9 +17,12 @@ export {
 export { printGraph } from "./print.ts";
 export { broadcast, type Dim, formatShape, isStatic, product, quotient, type Shape, sameShape } from "./shape.ts";
 export {
+  asData,
+  asTensor,
   type DType,
   fromBytes,
   itemSize,
+  type Numbers,
   numel,
   type TensorData,
   type TypedArray,

@@ -4,8 +4,17 @@ export type { Size } from "./functional.ts";
 export * as F from "./functional.ts";
 export * as init from "./init.ts";
 export * from "./layers.ts";
-export { classScores, crossEntropy, logProbabilities } from "./loss.ts";
+export { crossEntropy } from "./loss.ts";
 export { Module, type Output } from "./module.ts";
+export {
+  classScores,
+  logProbabilities,
+  mainOutput,
+  mainOutputName,
+  type OutputForm,
+  outputForm,
+  probabilities,
+} from "./outputs.ts";
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
 export { cat, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";

@@ -1,9 +1,8 @@
 import type { Loader } from "../data/index.ts";
 import { check, type Shape, type TensorData } from "../graph/index.ts";
-import { logProbabilities, type Module, trace } from "../nn/index.ts";
-import { logSoftmax } from "../passes/index.ts";
-import type { Engine, Executable, Feeds } from "../runtime/index.ts";
-import { mainOutput } from "./loss.ts";
+import { Forms } from "../infer/index.ts";
+import { logProbabilities, type Module, mainOutput } from "../nn/index.ts";
+import type { Engine, Feeds } from "../runtime/index.ts";
 
 /** A picture that was classified wrongly, and how sure the network was of it. */
 export interface Mistake {
@@ -39,13 +38,13 @@ export interface EvaluateOptions {
   onBatch?: (images: number) => void;
 }
 
-/** A network compiled for evaluation, with its weights fed at each run, so that it follows a training. */
+/** A network compiled for evaluation. Its weights may be fed at each run, so that it follows a training. */
 export class Evaluator {
-  readonly #executable: Executable;
+  readonly #forms: Forms;
   readonly numClasses: number;
 
-  private constructor(executable: Executable, numClasses: number) {
-    this.#executable = executable;
+  private constructor(forms: Forms, numClasses: number) {
+    this.#forms = forms;
     this.numClasses = numClasses;
   }
 
@@ -54,18 +53,20 @@ export class Evaluator {
     model: Module,
     { engine, input, weights }: { engine: Engine; input: Shape; weights?: ReadonlyMap<string, TensorData> },
   ): Promise<Evaluator> {
-    const { outputs, tracer } = trace(model, input, { target: engine.target });
-    const log = logProbabilities(mainOutput(outputs));
-    tracer.graph.outputs.clear();
-    tracer.graph.output("log_probabilities", log.value);
-    const executable = await engine.compile(logSoftmax(tracer.graph), weights ? { weights } : {});
-    return new Evaluator(executable, log.shape[1] as number);
+    const forms = new Forms(model, {
+      engine,
+      ...(weights && { weights }),
+      heads: (outputs) => ({ log_probabilities: logProbabilities(mainOutput(outputs)) }),
+      who: "evaluate",
+    });
+    const shapes = await forms.outputs({ input: input.map((dim) => (typeof dim === "number" ? dim : 1)) });
+    return new Evaluator(forms, shapes.get("log_probabilities")![1] as number);
   }
 
   /** Log-probabilities [N, K] of images [N, C, H, W]. */
   async predict(images: TensorData, weights: Feeds = {}): Promise<TensorData> {
-    const results = await this.#executable.run({ ...weights, input: images });
-    return results.log_probabilities!.read();
+    const results = await this.#forms.run({ input: images }, weights);
+    return results.log_probabilities!;
   }
 
   /** Classifies a whole data set. */
@@ -82,7 +83,7 @@ export class Evaluator {
   }
 
   dispose(): Promise<void> {
-    return this.#executable.dispose();
+    return this.#forms.dispose();
   }
 }
 

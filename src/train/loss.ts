@@ -1,5 +1,5 @@
 import { check } from "../graph/index.ts";
-import { classScores, crossEntropy, type Tensor } from "../nn/index.ts";
+import { classScores, crossEntropy, mainOutput, type Tensor } from "../nn/index.ts";
 
 type Outputs = Readonly<Record<string, Tensor>>;
 
@@ -18,13 +18,6 @@ export function totalLoss(outputs: Outputs, target: Tensor, weights?: Readonly<R
     );
   check(losses[0], () => "the loss weighs all outputs of the network with 0");
   return losses.reduce((sum, loss) => sum.add(loss));
-}
-
-/** The output that predictions are read from. */
-export function mainOutput(outputs: Outputs): Tensor {
-  const main = outputs.logits ?? outputs.output ?? Object.values(outputs)[0];
-  check(main, () => "the network has no output");
-  return main;
 }
 
 /** The main output as [N, K]. */

@@ -1,5 +1,5 @@
-import { attribute, type Node, type Shape } from "../graph/index.ts";
-import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../nn/index.ts";
+import { attribute, type Node, type Shape } from "../../graph/index.ts";
+import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../../nn/index.ts";
 import type { Unit } from "./parts.ts";
 
 /** What a layer does, by colour. */

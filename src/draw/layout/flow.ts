@@ -1,4 +1,5 @@
-import { edgesOf, type Item, keepsShape, withPorts } from "./items.ts";
+import { edgesOf, type Item, keepsShape, withPorts } from "../read/items.ts";
+import { decompose, type Edges, type Series, type Structure } from "../read/series.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
 import {
@@ -15,7 +16,6 @@ import {
   tidy,
 } from "./pieces.ts";
 import { breakRows } from "./rows.ts";
-import { decompose, type Edges, type Series, type Structure } from "./series.ts";
 import { textWidth } from "./text.ts";
 
 /*

@@ -1,5 +1,5 @@
-import type { Kind } from "./layers.ts";
-import { FONTS } from "./text.ts";
+import { FONTS } from "../layout/text.ts";
+import type { Kind } from "../read/layers.ts";
 
 export type Theme = "light" | "dark" | "auto";
 

@@ -1,4 +1,4 @@
-import type { Item } from "./items.ts";
+import type { Item } from "../read/items.ts";
 import type { Form } from "./scene.ts";
 
 /*

@@ -1,5 +1,5 @@
-import type { Item } from "./items.ts";
-import type { Kind } from "./layers.ts";
+import type { Item } from "../read/items.ts";
+import type { Kind } from "../read/layers.ts";
 
 /*
  * What the layouts hand to the SVG writer: boxes, lines and texts with their places, in pixels, y down.

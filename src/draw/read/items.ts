@@ -1,5 +1,5 @@
-import type { Shape, Value } from "../graph/index.ts";
-import { numel, sameShape } from "../graph/index.ts";
+import type { Shape, Value } from "../../graph/index.ts";
+import { numel, sameShape } from "../../graph/index.ts";
 import { type Face, faceOf, flattens, type Kind, mapSize, perSample } from "./layers.ts";
 import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
 import { decompose, type Edges } from "./series.ts";

@@ -1,8 +1,8 @@
-import type { Dim } from "../graph/index.ts";
-import { type Item, itemsOf, type Level } from "./items.ts";
-import { mapSize } from "./layers.ts";
+import type { Dim } from "../../graph/index.ts";
+import { type Item, itemsOf, type Level } from "../read/items.ts";
+import { mapSize } from "../read/layers.ts";
+import type { Network } from "../read/parts.ts";
 import { BAND, FONT, paramsText } from "./measure.ts";
-import type { Network } from "./parts.ts";
 import type { Text } from "./scene.ts";
 import { fitText, textWidth } from "./text.ts";
 

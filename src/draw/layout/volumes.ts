@@ -1,6 +1,6 @@
-import type { Item, Level } from "./items.ts";
+import type { Item, Level } from "../read/items.ts";
+import type { Network } from "../read/parts.ts";
 import { FONT, PAGE_WIDTH } from "./measure.ts";
-import type { Network } from "./parts.ts";
 import type { Box, Point, Scene, Text, Wire } from "./scene.ts";
 import { type Group, groupsOf, labelWidth, type Solid } from "./solids.ts";
 import { textWidth } from "./text.ts";

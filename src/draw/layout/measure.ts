@@ -1,4 +1,4 @@
-import type { Item } from "./items.ts";
+import type { Item } from "../read/items.ts";
 import type { Direction, Form, Text } from "./scene.ts";
 import { shapeText, short, textWidth } from "./text.ts";
 

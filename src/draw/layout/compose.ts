@@ -1,5 +1,5 @@
+import type { Item } from "../read/items.ts";
 import { layoutFlow, layoutInside, TURN } from "./flow.ts";
-import type { Item } from "./items.ts";
 import {
   BAND,
   FONT,

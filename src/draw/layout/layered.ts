@@ -1,4 +1,4 @@
-import type { Edges } from "./series.ts";
+import type { Edges } from "../read/series.ts";
 
 /*
  * Layout of a graph in layers, after Sugiyama et al. 1981: every node gets a rank, edges over several ranks run through

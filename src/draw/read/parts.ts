@@ -1,5 +1,5 @@
-import { check, type Graph, type Node, type Value } from "../graph/index.ts";
-import { Dropout, Layer, type Module, type ModuleCall } from "../nn/index.ts";
+import { check, type Graph, type Node, type Value } from "../../graph/index.ts";
+import { Dropout, Layer, type Module, type ModuleCall } from "../../nn/index.ts";
 
 /** One layer: the operators of one call of a layer's module, or a single operator between modules. */
 export interface Unit {
