@@ -6,8 +6,9 @@
  *
  * NETWORK is the folder of a run, its best.safetensors, or an .onnx file.
  */
-import { buffer } from "node:stream/consumers";
+
 import { createServer } from "node:http";
+import { buffer } from "node:stream/consumers";
 import { classifier } from "convnets/node";
 
 const [network, port = "8080"] = process.argv.slice(2);
