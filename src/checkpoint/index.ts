@@ -15,6 +15,6 @@ export {
   safetensorsLayout,
   writeSafetensors,
 } from "./safetensors.ts";
-export { checkStateDict, mapStateDict, StateDictError } from "./state-dict.ts";
+export { mapStateDict } from "./state-dict.ts";
 export { openTorch, readTorch } from "./torch.ts";
 export { encodeTorch, type TorchWriteOptions, writeTorch } from "./torch-write.ts";

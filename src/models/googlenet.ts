@@ -94,6 +94,7 @@ const auxImages = (pooled: number) => [imageSize(3 * pooled + 2), imageSize(3 * 
  *     x [N, inChannels, H, W] → logits [N, numClasses]
  */
 export class AuxClf extends Module<Tensor> {
+  static readonly type: string = "AuxClf";
   readonly feature_: Sequential;
   readonly clf_: Sequential;
 
@@ -126,6 +127,7 @@ export class AuxClf extends Module<Tensor> {
 
 /** Torchvision's auxiliary classifier: the same with an adaptive pool and other keys. */
 class InceptionAux extends Module<Tensor> {
+  static readonly type: string = "InceptionAux";
   readonly conv: Module<Tensor>;
   readonly fc1: Linear;
   readonly fc2: Linear;
@@ -151,6 +153,7 @@ class InceptionAux extends Module<Tensor> {
  *     x [N, C, 224, 224] → { logits, aux2, aux1 }, each [N, numClasses]
  */
 export class GoogLeNet extends Module<GoogLeNetOutput> {
+  static readonly type: string = "GoogLeNet";
   readonly conv1: Module<Tensor>;
   readonly maxpool1: MaxPool2d;
   readonly lrn1?: LocalResponseNorm;

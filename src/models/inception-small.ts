@@ -22,6 +22,7 @@ const STEM = 32;
  * block. With 0.6 M parameters it learns CIFAR-10 in minutes on two cores.
  */
 export class InceptionSmall extends Module<Tensor> {
+  static readonly type: string = "InceptionSmall";
   readonly stem: BasicConv;
   readonly blocks: Sequential;
   readonly avgpool: AdaptiveAvgPool2d;

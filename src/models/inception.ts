@@ -31,6 +31,7 @@ export type ConvFactory = (
 
 /** Convolution without bias, batch normalization and ReLU, in one Sequential as in the note. */
 export class BasicConv extends Module<Tensor> {
+  static readonly type: string = "BasicConv";
   readonly conv: Sequential;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -49,6 +50,7 @@ export class BasicConv extends Module<Tensor> {
 
 /** Torchvision's: the same steps under other keys, with eps 0.001 and its draw of first weights. */
 export class BasicConv2d extends Module<Tensor> {
+  static readonly type: string = "BasicConv2d";
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
 
@@ -69,6 +71,7 @@ export class BasicConv2d extends Module<Tensor> {
 
 /** Convolution with bias and ReLU, as before batch normalization was known. */
 export class ConvReLU extends Module<Tensor> {
+  static readonly type: string = "ConvReLU";
   readonly conv: Conv2d;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -102,6 +105,7 @@ export interface InceptionOptions {
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + poolProj, H, W]
  */
 export class Inception extends Module<Tensor> {
+  static readonly type: string = "Inception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Sequential;
   readonly branch3: Sequential;
@@ -142,6 +146,7 @@ export class Inception extends Module<Tensor> {
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + inChannels, H, W]
  */
 export class NaiveInception extends Module<Tensor> {
+  static readonly type: string = "NaiveInception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Module<Tensor>;
   readonly branch3: Module<Tensor>;

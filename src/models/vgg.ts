@@ -185,6 +185,7 @@ const SMALL_WIDTHS = [32, "M", 64, "M", 128, "M", 128] as const;
  * layers. With 0.24 M parameters it learns in a minute or two on two cores.
  */
 export class VggSmall extends Module<Tensor> {
+  static readonly type: string = "VggSmall";
   readonly features: Sequential;
   readonly avgpool: AdaptiveAvgPool2d;
   readonly classifier: Linear;

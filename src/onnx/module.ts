@@ -113,7 +113,7 @@ export class OnnxModule extends Module<Output> {
   withClasses(numClasses: number): this {
     const [shape = ["N", 3, 224, 224]] = this.inputs.values();
     const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-    const [scores] = Object.values(trace(this, seen).outputs);
+    const [scores] = Object.values(trace(this, seen, { training: false }).outputs);
     return scores?.shape[1] === numClasses ? this : this.replaceHead(numClasses);
   }
 
@@ -163,6 +163,8 @@ export class OnnxModule extends Module<Output> {
 
 /** Holds weights whose names are below a path at which the graph computes nothing. */
 class Weights extends Module<Tensor> {
+  static readonly type: string = "Weights";
+
   forward(): Tensor {
     throw new Error("this part of an imported network holds weights only; it cannot be called");
   }

@@ -169,7 +169,7 @@ function describe(
 
 /** A network that is too wide or too narrow for the data is told before a step is done. */
 function checkOutputs(model: Module, input: Shape, { model: name, data: set }: TrainConfig, data: PreparedData): void {
-  const outputs = mainScores(trace(model, input).outputs).shape[1];
+  const outputs = mainScores(trace(model, input, { training: false }).outputs).shape[1];
   if (outputs === data.classes.length) return;
   throw new Error(
     `${name} tells ${outputs} classes apart, but ${set} has ${data.classes.length}; let its file export a function of { numClasses } that makes it`,
