@@ -28,7 +28,7 @@ describe.each([
       expect(status).toBe(0);
       if (output !== "") expect(stdout).toMatch(outputPattern(output));
     },
-    60_000,
+    120_000,
   );
 });
 
