@@ -1,7 +1,8 @@
 /** Weight files: safetensors and PyTorch's. Imports `graph`; reading and writing files is in node.ts. */
+
+export { type RealType, toFloat32, toReal } from "../graph/index.ts";
 export { fromBlob, inMemory, type RandomAccess } from "./access.ts";
 export { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
-export { type RealType, toFloat32, toReal } from "./convert.ts";
 export { writeError } from "./disk.ts";
 export { CheckpointError } from "./error.ts";
 export { openWeights, readWeights } from "./read.ts";
