@@ -10,9 +10,11 @@ import {
   type Value,
 } from "../graph/index.ts";
 import {
+  auxiliaryWeight,
   BatchNorm2d,
   type Initializer,
   init,
+  type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
@@ -31,6 +33,15 @@ export interface OnnxModuleOptions {
   name?: string;
 }
 
+/** Exported networks keep the names of their outputs: those called `aux…` only help training. */
+function specOf({ outputs }: Graph): ModelSpec {
+  const auxiliary = [...outputs.keys()].flatMap((name) => {
+    const weight = auxiliaryWeight(undefined, name);
+    return weight === undefined ? [] : [[name, weight]];
+  });
+  return { auxiliary: Object.fromEntries(auxiliary) };
+}
+
 /** A network from the bytes of an .onnx file, to look at, evaluate and train like any other. */
 export function onnxModule(
   bytes: Uint8Array,
@@ -46,6 +57,7 @@ export function onnxModule(
  * Batch normalization and dropout follow `train` and `eval`, whatever form the file has them in. Real numbers are float32.
  */
 export class OnnxModule extends Module<Output> {
+  override readonly spec: ModelSpec;
   readonly #replay: Replay;
   readonly #items: readonly (Node | OnnxPart)[];
   /** Batch normalizations that the file no longer has, until a warning told so. */
@@ -61,6 +73,7 @@ export class OnnxModule extends Module<Output> {
     const graph = prune(given);
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
+    this.spec = specOf(graph);
     const { root, homes } = structureOf(graph);
     this.#items = contents(this, this.#replay, root, new Borders(graph));
     const kinds = weightKinds(graph);
@@ -120,7 +133,7 @@ export class OnnxModule extends Module<Output> {
   withClasses(numClasses: number): this {
     const [shape = ["N", 3, 224, 224]] = this.inputs.values();
     const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-    const [scores] = Object.values(trace(this, seen).outputs);
+    const [scores] = Object.values(trace(this, seen, { training: false }).outputs);
     return scores?.shape[1] === numClasses ? this : this.replaceHead(numClasses);
   }
 
@@ -177,6 +190,8 @@ export class OnnxModule extends Module<Output> {
 
 /** Holds weights whose names are below a path at which the graph computes nothing. */
 class Weights extends Module<Tensor> {
+  static readonly type: string = "Weights";
+
   forward(): Tensor {
     throw new Error("this part of an imported network holds weights only; it cannot be called");
   }

@@ -141,10 +141,12 @@ export class Ops {
 
   // Reductions
 
+  /** Sum over these axes; they are kept as size 1 unless `keepdims` is false. */
   reduceSum(x: Value, axes: readonly number[], keepdims = true): Value {
     return axes.length === 0 ? x : this.one("ReduceSum", [x, this.ints(axes)], { keepdims: keepdims ? 1 : 0 });
   }
 
+  /** Mean over these axes; they are kept as size 1 unless `keepdims` is false. */
   reduceMean(x: Value, axes: readonly number[], keepdims = true): Value {
     return this.one("ReduceMean", [x], { axes, keepdims: keepdims ? 1 : 0 });
   }
