@@ -24,6 +24,7 @@ export class Float {
   }
 }
 
+/** The value of an attribute, in the types that ONNX has. */
 export type Attribute =
   | number
   | readonly number[]
@@ -33,6 +34,7 @@ export type Attribute =
   | readonly string[]
   | TensorData
   | Graph;
+/** Attributes of a node by name. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** One application of an ONNX operator. */
@@ -49,6 +51,7 @@ export interface Node {
   readonly scope: string;
 }
 
+/** A node without its outputs, whose types `Graph.add` is given. */
 export interface NewNode {
   op: string;
   domain?: string;

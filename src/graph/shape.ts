@@ -1,5 +1,6 @@
 /** The size of one axis: a number, or the product of named sizes that are known only when the graph runs ("N", "4*N"). */
 export type Dim = number | string;
+/** Sizes along the axes of a tensor, such as `["N", 3, 224, 224]`. */
 export type Shape = readonly Dim[];
 
 export function isStatic(shape: Shape): shape is readonly number[] {

@@ -49,6 +49,7 @@ const CONSTRUCTORS = {
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 
+/** An array that holds the numbers of a tensor. */
 export type TypedArray = Arrays[DType];
 
 /** A tensor with its numbers: row-major, `data.length` is the product of `shape`. */
