@@ -3,21 +3,11 @@
  *
  *     npx tsx examples/nin-cifar10.ts FOLDER [STEPS]
  *
- * FOLDER holds CIFAR-10's binary version (data_batch_1.bin …). In your own project, import from "convnets/node".
+ * FOLDER holds CIFAR-10's binary version (data_batch_1.bin …).
  */
-import {
-  createModel,
-  dataLoader,
-  Evaluator,
-  init,
-  NORMALIZATION,
-  nodeEngine,
-  oneHot,
-  openDataset,
-  sgd,
-  subset,
-  TrainingStep,
-} from "../src/node.ts";
+import { createModel, dataLoader, init, NORMALIZATION, oneHot, sgd, subset, TrainingStep } from "convnets";
+import { nodeEngine, openDataset } from "convnets/node";
+import { Evaluator } from "convnets/train";
 
 const [folder, steps = "300"] = process.argv.slice(2);
 if (folder === undefined) {

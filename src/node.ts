@@ -1,9 +1,11 @@
-/** The library for Node: everything of `convnets`, the native engine, files, workers and runs in folders. */
-
-// both parts have options of this name; the data set readers' are of little use outside
-export type { ReadOptions } from "./checkpoint/index.ts";
-export * from "./checkpoint/node.ts";
-// in place of the one for browsers
+/** What needs Node: the engine for Node, files, downloads, worker threads and runs in folders. */
+export {
+  type OpenCheckpoint,
+  openCheckpoint,
+  readCheckpoint,
+  writeAtomically,
+  writeCheckpoint,
+} from "./checkpoint/node/index.ts";
 export {
   classifier,
   type FileClassifierOptions,
@@ -11,12 +13,34 @@ export {
   type Picture,
   type Source,
   type SourceOptions,
-} from "./classify/node/classifier.ts";
-export type { DecodeOptions } from "./data/index.ts";
-export * from "./data/node.ts";
-export * from "./index.ts";
-export * from "./onnx/node.ts";
-export * from "./pretrained/node.ts";
-export { type NodeEngineOptions, nodeEngine } from "./runtime/node.ts";
-export { RUN_FILES, type RunOptions, trainRun } from "./train/node/run.ts";
-export { type WriteReportOptions, writeReport } from "./train/node/write-report.ts";
+} from "./classify/node/index.ts";
+export {
+  cifar10,
+  cifar100,
+  DownloadError,
+  decodeFile,
+  decodeImage,
+  fileDataset,
+  type ImageFolderOptions,
+  idx,
+  imageFolder,
+  type LocatedDataset,
+  type LocateOptions,
+  locateDataset,
+  openDataset,
+  type WorkerLoaderOptions,
+  workerLoader,
+} from "./data/node/index.ts";
+export { filesBeside, readOnnx, readOnnxFacts, readOnnxModule } from "./onnx/node/index.ts";
+export { type PretrainedOptions, pretrained } from "./pretrained/node/index.ts";
+export {
+  RUN_FILES,
+  type Run,
+  type RunOptions,
+  readConfig,
+  readRun,
+  trainRun,
+  type WriteReportOptions,
+  writeReport,
+} from "./runs/node/index.ts";
+export { type NodeEngineOptions, nodeEngine, type OrtModule } from "./runtime/node/index.ts";

@@ -1,3 +1,2 @@
-/** The library for browsers: everything of `convnets`, and the engine over onnxruntime-web. */
-export * from "./index.ts";
+/** What needs a browser: the engine over onnxruntime-web. */
 export { type WebEngineOptions, webEngine } from "./runtime/web.ts";

@@ -1,4 +1,5 @@
-import { createModel, nodeEngine, oneHot, sgd, TrainingStep, trace } from "../../src/node.ts";
+import { createModel, oneHot, sgd, TrainingStep, trace } from "convnets";
+import { nodeEngine } from "convnets/node";
 import { pictures, serve } from "./protocol.ts";
 
 await serve(async ({ network, mode, batch, size }) => {

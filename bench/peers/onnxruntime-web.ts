@@ -1,4 +1,6 @@
-import { createModel, encode, logSoftmax, simplify, trace } from "../../src/node.ts";
+import { createModel, trace } from "convnets";
+import { encode } from "convnets/onnx";
+import { logSoftmax, simplify } from "convnets/passes";
 import { pictures, serve } from "./protocol.ts";
 
 /** What JavaScript had before: the same inference graph on WebAssembly. It has no training. */

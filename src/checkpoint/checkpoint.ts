@@ -1,4 +1,4 @@
-import type { DType, TensorData } from "../graph/tensor.ts";
+import type { DType, TensorData } from "../graph/index.ts";
 
 /** Named weights, and what else is known of them. */
 export interface Checkpoint {

@@ -1,4 +1,4 @@
-import { numel, type TypedArray } from "../graph/tensor.ts";
+import { numel, type TypedArray } from "../graph/index.ts";
 
 /** A tensor as PyTorch has it: element (i, j, …) is number offset + i·stride[0] + j·stride[1] + … */
 export interface Strided {

@@ -1,5 +1,5 @@
 /** What PyTorch's pickles name: storages, and tensors as views of them. No numbers are read here. */
-import { type DType, itemSize, numel } from "../graph/tensor.ts";
+import { type DType, itemSize, numel } from "../graph/index.ts";
 import { describe, ensure, quote } from "./error.ts";
 import { type Dialect, Dict, Global, Tuple } from "./pickle.ts";
 

@@ -1,5 +1,5 @@
 /** Writes the zip form of `torch.save`, within what `torch.load(weights_only=True)` allows. */
-import { type DType, numel, type TensorData, toBytes } from "../graph/tensor.ts";
+import { type DType, numel, type TensorData, toBytes } from "../graph/index.ts";
 import { concatenate, dataView } from "./access.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";

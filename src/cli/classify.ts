@@ -3,18 +3,18 @@ import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import type { Prediction } from "../classify/index.ts";
-import { classifier, openSource } from "../classify/node/classifier.ts";
+import { classifier, openSource } from "../classify/node/index.ts";
 import {
   type Corrupt,
   DataError,
   decodeImage,
   fileDataset,
+  imagesBelow,
   type Loader,
-  picturesBelow,
   workerLoader,
-} from "../data/node.ts";
+} from "../data/node/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
-import { nodeEngine } from "../runtime/node.ts";
+import { nodeEngine } from "../runtime/node/index.ts";
 import { downloadBar } from "./download.ts";
 import { percent } from "./format.ts";
 import { makerFor } from "./own-model.ts";
@@ -112,7 +112,7 @@ async function picturesOf(names: readonly string[]): Promise<string[]> {
       files.push(name);
       continue;
     }
-    const { pictures } = await picturesBelow(name);
+    const { images: pictures } = await imagesBelow(name);
     if (pictures.length === 0) throw new UsageError(`there are no pictures in ${name}`);
     files.push(...pictures);
   }

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { Command, Option } from "commander";
-import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node.ts";
+import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node/index.ts";
 import { MODELS, type Recognized, recognize, VARIANTS } from "../models/index.ts";
-import { readOnnx } from "../onnx/node.ts";
+import { readOnnx } from "../onnx/node/index.ts";
 import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";
 import { MODEL_HELP, type ModelFlags } from "./model.ts";

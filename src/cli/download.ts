@@ -1,5 +1,4 @@
-import type { DownloadProgress } from "../data/formats/download.ts";
-import type { LocateOptions } from "../data/node.ts";
+import type { DownloadProgress, LocateOptions } from "../data/node/index.ts";
 import type { Output } from "./progress.ts";
 
 export interface DataFlags {

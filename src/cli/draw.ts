@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
-import { writeAtomically } from "../checkpoint/node.ts";
+import { writeAtomically } from "../checkpoint/node/index.ts";
 import { draw, type Level, type Theme } from "../draw/index.ts";
 import { VARIANTS } from "../models/index.ts";
 import { loadModel, type ModelFlags } from "./model.ts";

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { Command, Option } from "commander";
-import { openSource, type Source } from "../classify/node/source.ts";
+import { openSource, type Source } from "../classify/node/index.ts";
 import {
   type Corrupt,
   type Dataset,
@@ -9,13 +9,12 @@ import {
   relabel,
   split,
   workerLoader,
-} from "../data/node.ts";
+} from "../data/node/index.ts";
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
-import { nodeEngine } from "../runtime/node.ts";
-import type { TrainConfig } from "../train/config.ts";
-import { type Evaluation, Evaluator } from "../train/evaluate.ts";
-import { inputShape } from "../train/fit.ts";
-import { readConfig } from "../train/node/run.ts";
+import type { TrainConfig } from "../runs/index.ts";
+import { readConfig } from "../runs/node/index.ts";
+import { nodeEngine } from "../runtime/node/index.ts";
+import { type Evaluation, Evaluator, inputShape } from "../train/index.ts";
 import { withDownloads } from "./download.ts";
 import { resolveWeights, WEIGHTS_HELP } from "./model.ts";
 import { makerFor } from "./own-model.ts";

@@ -9,7 +9,7 @@ import {
   readSafetensorsHeader,
   safetensorsLayout,
   writeAtomically,
-} from "../checkpoint/node.ts";
+} from "../checkpoint/node/index.ts";
 import { NORMALIZATION } from "../data/index.ts";
 import type { Graph, Shape, TensorData } from "../graph/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
@@ -18,7 +18,7 @@ import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
-import { trainingGraphs } from "../train/training-graph.ts";
+import { trainingGraphs } from "../train/index.ts";
 import { megabytes, valueList } from "./format.ts";
 import { loadModel, type ModelFlags, resolveWeights, WEIGHTS_HELP } from "./model.ts";
 import { parsePositive, parseShape, print, UsageError } from "./support.ts";
@@ -184,7 +184,7 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
 /** What an .onnx file says of itself, which what is made of it says as well. */
 async function metadataOf(name: string): Promise<Checkpoint["metadata"]> {
   if (!/\.onnx$/i.test(name) || !existsSync(name)) return {};
-  const { readOnnxFacts } = await import("../onnx/node.ts");
+  const { readOnnxFacts } = await import("../onnx/node/index.ts");
   return readOnnxFacts(name).metadata;
 }
 

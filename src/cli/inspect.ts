@@ -2,10 +2,10 @@ import { existsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { extname } from "node:path";
 import { Command } from "commander";
-import { openCheckpoint } from "../checkpoint/node.ts";
+import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
-import { type OnnxFacts, readOnnxFacts } from "../onnx/node.ts";
+import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 

@@ -1,9 +1,9 @@
 /** Networks of the user's own, for weights that they trained. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { SourceOptions } from "../classify/node/source.ts";
+import type { SourceOptions } from "../classify/node/index.ts";
 import { MODELS } from "../models/index.ts";
-import { RUN_FILES, readConfig } from "../train/node/run.ts";
+import { RUN_FILES, readConfig } from "../runs/node/index.ts";
 import { loadModel } from "./model.ts";
 
 /**

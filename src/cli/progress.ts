@@ -1,4 +1,4 @@
-import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.ts";
+import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/index.ts";
 import { clock, grouped, percent } from "./format.ts";
 
 /** Shows a training to whoever started it. */

@@ -2,9 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { bestEpoch, type Run, readRun } from "../train/node/read-run.ts";
-import { RUN_FILES } from "../train/node/run.ts";
-import { settingsOf } from "../train/report/settings.ts";
+import { settingsOf } from "../report/index.ts";
+import { bestEpoch, RUN_FILES, type Run, readRun } from "../runs/node/index.ts";
 import { clock, percent } from "./format.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { CommanderError, InvalidArgumentError } from "commander";
-import { type Corrupt, DataError } from "../data/errors.ts";
+import { type Corrupt, DataError } from "../data/index.ts";
 
 /** A mistake of the person at the keyboard: exit code 2. */
 export class UsageError extends Error {

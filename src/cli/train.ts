@@ -2,13 +2,19 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { defaultDataDir, locateDataset } from "../data/node.ts";
+import { defaultDataDir, locateDataset } from "../data/node/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { INITS } from "../train/config.ts";
-import { DivergedError } from "../train/fit.ts";
-import { isRegistered, type ModelMaker, registeredModel } from "../train/node/prepare.ts";
-import { RUN_FILES, trainRun } from "../train/node/run.ts";
-import { type WriteReportOptions, writeReport } from "../train/node/write-report.ts";
+import { INITS } from "../runs/index.ts";
+import {
+  isRegistered,
+  type ModelMaker,
+  RUN_FILES,
+  registeredModel,
+  trainRun,
+  type WriteReportOptions,
+  writeReport,
+} from "../runs/node/index.ts";
+import { DivergedError } from "../train/index.ts";
 import { locating, withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
 import { loadModel, WEIGHTS_HELP } from "./model.ts";

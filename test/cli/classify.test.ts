@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writeCheckpoint } from "../../src/checkpoint/node.ts";
+import { writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { convnets, output } from "./run.ts";

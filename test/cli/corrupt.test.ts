@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { Random } from "../../src/random.ts";
 import { cifarBytes, idxBytes, put, temporaryFolder } from "../data/support.ts";
 import { CLI, convnets, type Outcome } from "./run.ts";

@@ -1,21 +1,24 @@
 /** What the library's entries reach. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));
 
-const IMPORTS = /^(?:import|export)\s(?:[^;"]*?from\s*)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+const IMPORTS = /^(?:import|export)\s(?:[^;"]*?from\s*)?"([^"]+)"/gm;
+const LATE_IMPORTS = /\bimport\("([^"]+)"\)/g;
 
-/** Everything that a file imports, and what that imports in turn: our files by path below src, packages by name. */
-function reached(entry: string): Set<string> {
+/**
+ * The files of ours, by path below src, and the packages, by name, that a file loads when it is imported. With `late`, also what
+ * it may load afterwards by `import()`.
+ */
+function reached(entry: string, { late = false } = {}): Set<string> {
   const found = new Set<string>();
   const follow = (file: string): void => {
     found.add(relative(SRC, file).replaceAll("\\", "/"));
     const text = readFileSync(file, "utf8").replace(/^(import|export) type [^;]*;/gm, "");
-    for (const [, fixed, late] of text.matchAll(IMPORTS)) {
-      const target = (fixed ?? late)!;
+    for (const [, target = ""] of [...text.matchAll(IMPORTS), ...(late ? text.matchAll(LATE_IMPORTS) : [])]) {
       const next = resolve(dirname(file), target);
       if (!target.startsWith(".")) found.add(target);
       else if (!found.has(relative(SRC, next).replaceAll("\\", "/"))) follow(next);
@@ -28,19 +31,25 @@ function reached(entry: string): Set<string> {
 /** Packages without native code, which run in browsers. */
 const PORTABLE = /^(@bufbuild\/protobuf(\/|$)|fflate$|valibot$|onnxruntime-(common|web)(\/|$))/;
 
-test.each(["index.ts", "web.ts"])("%s runs in browsers", (entry) => {
-  const all = [...reached(entry)];
+const rooms = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== "cli");
+const portable = ["index.ts", "web.ts", ...rooms.map(({ name }) => `${name}/index.ts`)];
+
+test.each(portable)("%s runs in browsers", (entry) => {
+  const all = [...reached(entry, { late: true })];
   const packages = all.filter((name) => !name.endsWith(".ts"));
   expect(packages.filter((name) => !PORTABLE.test(name))).toEqual([]);
-  expect(all.filter((name) => name === "node.ts" || name.endsWith("/node.ts"))).toEqual([]);
-  for (const part of ["graph", "operators", "passes", "onnx", "nn", "models", "summary", "draw", "optim", "train"])
-    expect(all).toContain(`${part}/index.ts`);
+  expect(all.filter((name) => /(^|\/)node(\.ts|\/)/.test(name))).toEqual([]);
 });
 
-test("node.ts holds all of index.ts, and the engine", () => {
-  const all = reached("node.ts");
-  for (const name of reached("index.ts")) expect(all).toContain(name);
-  expect(all).toContain("onnxruntime-node");
+test("every folder is an entry of the package", () => {
+  const { exports } = JSON.parse(readFileSync(resolve(SRC, "../package.json"), "utf8")) as { exports: object };
+  for (const { name } of rooms) if (name !== "runtime") expect(Object.keys(exports)).toContain(`./${name}`);
+});
+
+test("node.ts holds the engine for Node, and loads no build of ONNX Runtime before it is asked for one", () => {
+  const all = [...reached("node.ts")];
+  expect(all).toContain("runtime/node/engine.ts");
+  expect(all.filter((name) => /^onnxruntime-(node|web)/.test(name))).toEqual([]);
 });
 
 test.each(["cli/summary.ts", "cli/models.ts", "cli/compare.ts"])("%s loads neither engine nor decoder", (command) => {

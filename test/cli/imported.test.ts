@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readCheckpoint } from "../../src/checkpoint/node.ts";
+import { readCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { Random } from "../../src/random.ts";

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { type TensorData, tensor } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
-import { readOnnx } from "../../src/onnx/node.ts";
+import { readOnnx } from "../../src/onnx/node/index.ts";
 import { Random } from "../../src/random.ts";
 import { convnets } from "./run.ts";
 

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { readCheckpoint } from "../../src/checkpoint/node.ts";
+import { readCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { cifarBytes, put, temporaryFolder } from "../data/support.ts";
 import { CLI, convnets, DIST } from "./run.ts";
 

@@ -5,7 +5,7 @@
  */
 import { expect, it } from "vitest";
 import { Graph } from "../../src/graph/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { conform } from "./conform.ts";
 import { nodeSetting } from "./node.ts";
 import { attempt } from "./suite.ts";

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { InferenceSession } from "onnxruntime-node";
 import type { TypedArray } from "../../src/graph/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import type { Setting } from "./suite.ts";
 
 const TASKS = "/proc/self/task";

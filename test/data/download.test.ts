@@ -7,7 +7,15 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar/fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { cifar10, DownloadError, defaultDataDir, download, fetchSet, idx, type KnownSet } from "../../src/data/node.ts";
+import {
+  cifar10,
+  DownloadError,
+  defaultDataDir,
+  download,
+  fetchSet,
+  idx,
+  type KnownSet,
+} from "../../src/data/node/index.ts";
 import { cifarBytes, idxBytes, put, temporaryFolder } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too

@@ -15,7 +15,7 @@ import {
   type Transform,
   type WorkerLoaderOptions,
   workerLoader,
-} from "../../src/data/node.ts";
+} from "../../src/data/node/index.ts";
 import { put, sharedData, temporaryFolder } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
@@ -28,7 +28,7 @@ const AUGMENT: readonly Transform[] = [
   { randomErasing: { value: "random" } },
 ];
 
-const LIBRARY = new URL("../../dist/node.js", import.meta.url).href;
+const LIBRARY = new URL("../../dist/data/node/index.js", import.meta.url).href;
 
 const root = temporaryFolder();
 const open: Loader[] = [];
@@ -174,7 +174,7 @@ describe("workers", () => {
     expect(() => workerLoader(set, { batchSize: 4, workers: -1 })).toThrow("workers must be ≥ 0, got -1");
     expect(() => workerLoader(set, { batchSize: 4, prefetch: 0 })).toThrow("prefetch must be ≥ 1, got 0");
     expect(() => workerLoader(set, { batchSize: 4, transforms: ["blur" as "toTensor"] })).toThrow(
-      'no transform is called "blur"',
+      'there is no transform "blur"',
     );
   });
 });

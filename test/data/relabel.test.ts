@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Dataset, dataLoader, memoryDataset, relabel, subset } from "../../src/data/index.ts";
-import { workerLoader } from "../../src/data/node.ts";
+import { workerLoader } from "../../src/data/node/index.ts";
 
 const images = Uint8Array.from({ length: 4 }, (_, i) => 50 * i);
 const set = memoryDataset({

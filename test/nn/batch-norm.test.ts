@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { TensorData } from "../../src/graph/index.ts";
 import { BatchNorm2d, Module, type Tensor, trace } from "../../src/nn/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose, RUNS, SEED } from "../support/gradients.ts";
 import { pythonSkipReason } from "../support/python.ts";
@@ -121,7 +121,7 @@ describe("BatchNorm2d", () => {
 
   it("refuses a batch of one value a channel, which has no variance", () => {
     expect(() => trace(new BatchNorm2d(2), [1, 2, 1, 1], { training: true })).toThrow(
-      "BatchNorm2d: a training batch of [1, 2, 1, 1] has one value a channel",
+      "BatchNorm2d: a training batch of [1, 2, 1, 1] has one value per channel",
     );
     expect(() => trace(new BatchNorm2d(2), [1, 2, 1, 1])).not.toThrow();
   });

@@ -12,7 +12,7 @@ import {
   trace,
 } from "../../src/nn/index.ts";
 import { logSoftmax } from "../../src/passes/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { checkFamily, closeTorch, family } from "../support/gradients.ts";
 
 afterAll(closeTorch);

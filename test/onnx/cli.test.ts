@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node.ts";
+import { readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { type TensorData, tensor } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
-import { readOnnx } from "../../src/onnx/node.ts";
+import { readOnnx } from "../../src/onnx/node/index.ts";
 import { convnets, output } from "../cli/run.ts";
 import { difference, normal, runFile } from "./support.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Graph, type TensorData, tensor } from "../../src/graph/index.ts";
 import { decode, encode, OnnxError } from "../../src/onnx/index.ts";
-import { readOnnx } from "../../src/onnx/node.ts";
+import { readOnnx } from "../../src/onnx/node/index.ts";
 import { Ops } from "../../src/operators/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { difference, normal, runFile, runGraph } from "./support.ts";

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { safetensorsLayout } from "../../src/checkpoint/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { decode, exportOnnx, OnnxError, onnxFacts } from "../../src/onnx/index.ts";
-import { readOnnxFacts } from "../../src/onnx/node.ts";
+import { readOnnxFacts } from "../../src/onnx/node/index.ts";
 import { encodeModel } from "../../src/onnx/proto.ts";
 import { Random } from "../../src/random.ts";
 

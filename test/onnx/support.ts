@@ -2,7 +2,7 @@
 import * as ort from "onnxruntime-node";
 import { type Graph, type TensorData, type TypedArray, tensor } from "../../src/graph/index.ts";
 import { Random } from "../../src/random.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { python } from "../support/python.ts";
 
 /** Attributes as Python's make_attribute takes them; real numbers are wrapped, as JSON does not tell 1.0 from 1. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Attributes, Graph, type Shape, tensor } from "../../src/graph/index.ts";
 import { OPERATORS, Ops } from "../../src/operators/index.ts";
 import { differentiate } from "../../src/passes/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 
 /** Emits an operator over inputs of these shapes. */
 function emit(op: string, shapes: readonly Shape[], attributes: Attributes = {}, domain = "") {

@@ -12,7 +12,7 @@ import {
 } from "../../src/graph/index.ts";
 import { Ops } from "../../src/operators/index.ts";
 import { lower } from "../../src/passes/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose } from "../support/gradients.ts";
 

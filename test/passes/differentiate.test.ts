@@ -3,7 +3,7 @@ import { Graph, tensor, type Value } from "../../src/graph/index.ts";
 import { Conv2d, Identity, Module, type Tensor, Tracer, trace } from "../../src/nn/index.ts";
 import { Ops } from "../../src/operators/index.ts";
 import { differentiate } from "../../src/passes/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 
 const engine = nodeEngine({ threads: 1 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Graph, TensorData } from "../../src/graph/index.ts";
 import { BatchNorm2d, Conv2d, cat, Module, ModuleBuffer, Parameter, type Tensor, trace } from "../../src/nn/index.ts";
 import { foldBatchNorm } from "../../src/passes/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 
 const engine = nodeEngine({ threads: 1 });

@@ -6,9 +6,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { readCheckpoint } from "../../src/checkpoint/node.ts";
+import { readCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { createModel } from "../../src/models/index.ts";
-import { PRETRAINED, type PublishedWeights, pretrained, publishedWeights } from "../../src/pretrained/node.ts";
+import { PRETRAINED, type PublishedWeights, pretrained, publishedWeights } from "../../src/pretrained/node/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 
 const root = mkdtempSync(join(tmpdir(), "convnets-pretrained-"));

@@ -9,7 +9,7 @@ import { Identity, type Tensor, Tracer } from "../../src/nn/index.ts";
 import type { Target } from "../../src/operators/index.ts";
 import { differentiate } from "../../src/passes/index.ts";
 import type { Executable } from "../../src/runtime/engine.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "./draw.ts";
 import { pythonSkipReason } from "./python.ts";
 import { type Answer, Torch } from "./torch.ts";

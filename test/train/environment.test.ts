@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { environment } from "../../src/train/node/environment.ts";
+import { environment } from "../../src/runs/node/environment.ts";
 
 const versionOf = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")).version;
 

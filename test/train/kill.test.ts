@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { shapes } from "../../src/data/index.ts";
 import { Random } from "../../src/random.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const LIBRARY = pathToFileURL(fileURLToPath(new URL("../../dist/index.js", import.meta.url))).href;
+const LIBRARY = new URL("../../dist/", import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), "convnets-kill-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -21,7 +21,7 @@ function writeData(): string {
     const { memory } = shapes({ split, seed, length: 96 });
     const bytes = new Uint8Array(96 * 3073);
     for (let i = 0; i < 96; i++) {
-      bytes[i * 3073] = memory.labels[i]!;
+      bytes[i * 3073] = memory.labels![i]!;
       bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
     }
     writeFileSync(join(dir, file), bytes);
@@ -34,7 +34,8 @@ function writeModel(): string {
   const file = join(folder, "small.mjs");
   writeFileSync(
     file,
-    `import { AdaptiveAvgPool2d, BasicConv, Dropout, Flatten, Linear, MaxPool2d, Sequential } from ${JSON.stringify(LIBRARY)};
+    `import { AdaptiveAvgPool2d, Dropout, Flatten, Linear, MaxPool2d, Sequential } from "${LIBRARY}index.js";
+import { BasicConv } from "${LIBRARY}models/index.js";
 export default () => new Sequential(
   new BasicConv(3, 8, 3, { stride: 2, padding: 1 }), new MaxPool2d(3, { stride: 2 }), new BasicConv(8, 16, 3, { padding: 1 }),
   new AdaptiveAvgPool2d(1), new Flatten(), new Dropout(0.2), new Linear(16, 10));`,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { MetricsLog, openMetricsLog, readMetrics } from "../../src/train/node/metrics-log.ts";
+import { MetricsLog, openMetricsLog, readMetrics } from "../../src/runs/node/metrics-log.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-metrics-"));

@@ -8,9 +8,9 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { draw } from "../../src/draw/index.ts";
 import { createModel } from "../../src/models/index.ts";
-import { type ReportData, report } from "../../src/train/index.ts";
-import { ticks } from "../../src/train/report/chart.ts";
-import { settingsOf } from "../../src/train/report/settings.ts";
+import { ticks } from "../../src/report/chart.ts";
+import { type ReportData, report } from "../../src/report/index.ts";
+import { settingsOf } from "../../src/report/settings.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { type Course, course, evaluation } from "./made-up.ts";
 

@@ -15,11 +15,11 @@ import { command } from "../../src/cli/runs.ts";
 import { shapes } from "../../src/data/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
-import { parseConfig, type TrainConfig } from "../../src/train/index.ts";
-import { openMetricsLog } from "../../src/train/node/metrics-log.ts";
-import { readRun } from "../../src/train/node/read-run.ts";
-import { trainRun } from "../../src/train/node/run.ts";
-import { writeReport } from "../../src/train/node/write-report.ts";
+import { parseConfig, type TrainConfig } from "../../src/runs/index.ts";
+import { openMetricsLog } from "../../src/runs/node/metrics-log.ts";
+import { readRun } from "../../src/runs/node/read-run.ts";
+import { trainRun } from "../../src/runs/node/run.ts";
+import { writeReport } from "../../src/runs/node/write-report.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-runs-"));
@@ -214,7 +214,7 @@ describe("a real training of a few steps", () => {
       const { memory } = shapes({ seed, length: 20 });
       const bytes = new Uint8Array(20 * 3073);
       for (let i = 0; i < 20; i++) {
-        bytes[i * 3073] = memory.labels[i]!;
+        bytes[i * 3073] = memory.labels![i]!;
         bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
       }
       writeFileSync(join(data, file), bytes);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { TensorData } from "../../src/graph/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { sgd } from "../../src/optim/index.ts";
-import { nodeEngine } from "../../src/runtime/node.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { oneHot, type TrainingBatch, TrainingStep } from "../../src/train/index.ts";
 
 const MB = 1e6;

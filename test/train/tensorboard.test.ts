@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { crc32c, openTensorboard, record } from "../../src/train/node/tensorboard.ts";
+import { crc32c, openTensorboard, record } from "../../src/runs/node/tensorboard.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { type Course, course } from "./made-up.ts";
 

@@ -1,14 +1,14 @@
 /** Networks with their weights, out of whatever files people have; what no file says is filled in, and told. */
 import { existsSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node.ts";
-import { parseTransforms, type Transform } from "../../data/node.ts";
+import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
+import { parseTransforms, type Transform } from "../../data/node/index.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
-import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node.ts";
-import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node.ts";
-import { TRAINING_STATE } from "../../train/node/prepare.ts";
+import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
+import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node/index.ts";
+import { TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 
 /** Stands for the weights that torchvision publishes. */
@@ -98,7 +98,7 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
         ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
         : await imported(architecture, classes?.length);
     model.loadStateDict(tensors);
-    const size = Object.hasOwn(MODELS, architecture) ? modelEntry(architecture).inputSize : 224;
+    const { inputSize: size = 224 } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
     const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
     return complete(file, model, { ...options, classes }, metadata, [channels, Number(metadata.inputSize ?? size)]);
@@ -134,14 +134,16 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
 function complete(
   file: string,
   model: Module,
-  { classes, preprocessing }: SourceOptions,
+  { classes = model.spec?.classes, preprocessing }: SourceOptions,
   metadata: Checkpoint["metadata"],
   [channels, size]: readonly [channels: number, size: number],
 ): Source {
   const isSize = Number.isInteger(size) && size > 0;
   const side = isSize ? size : 224;
   const known = preprocessing ?? (metadata.preprocessing && parseTransforms(JSON.parse(metadata.preprocessing)));
-  const assumption = imagenetPreprocessing(side);
+  const own = model.spec?.normalization;
+  const published = imagenetPreprocessing(side);
+  const assumption = own ? published.map((step) => (isStep(step, "normalize") ? { normalize: own } : step)) : published;
   // grey values in the place of colours that ImageNet's mean and deviation are of
   const grey = [
     ...assumption.filter((step) => !isStep(step, "normalize")),
@@ -151,7 +153,7 @@ function complete(
     model,
     weights: model.stateDict(),
     classes: classes ?? [],
-    preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 ? grey : assumption,
+    preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 && !own ? grey : assumption,
     channels: channels === 1 ? 1 : 3,
     assumed: [
       ...(known

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { readCheckpoint, toReal } from "../../../src/checkpoint/node.ts";
+import { readCheckpoint, toReal } from "../../../src/checkpoint/node/index.ts";
 import { type TensorData, tensor } from "../../../src/graph/index.ts";
 import { Random } from "../../../src/random.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node/index.ts";
 import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from "../../../src/graph/tensor.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

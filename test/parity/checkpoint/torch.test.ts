@@ -4,7 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Checkpoint, openCheckpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node.ts";
+import {
+  type Checkpoint,
+  openCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from "../../../src/checkpoint/node/index.ts";
 import { type DType, fromBytes, itemSize, numel, type TensorData, tensor, toBytes } from "../../../src/graph/tensor.ts";
 import { Random } from "../../../src/random.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";

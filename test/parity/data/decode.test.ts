@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { toInterleaved } from "../../../src/data/image.ts";
-import { decodeFile } from "../../../src/data/node.ts";
+import { decodeFile } from "../../../src/data/node/index.ts";
 import { sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

@@ -1,7 +1,7 @@
 /** The real CIFAR-10, Fashion-MNIST and ImageFolder, against NumPy and torchvision reading the same files. */
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { cifar10, type Dataset, idx, imageFolder, NORMALIZATION, openDataset } from "../../../src/data/node.ts";
+import { cifar10, type Dataset, idx, imageFolder, NORMALIZATION, openDataset } from "../../../src/data/node/index.ts";
 import { planes, sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

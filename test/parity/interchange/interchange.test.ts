@@ -11,11 +11,11 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node/index.ts";
 import { type TensorData, toBytes } from "../../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../../src/models/index.ts";
 import { exportOnnx } from "../../../src/onnx/index.ts";
-import { readOnnx } from "../../../src/onnx/node.ts";
+import { readOnnx } from "../../../src/onnx/node/index.ts";
 import { pythonSkipReason } from "../../support/python.ts";
 
 /** Type, shape and hash of the bits. */

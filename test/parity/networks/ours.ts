@@ -8,7 +8,7 @@ import { type Module, trace } from "../../../src/nn/index.ts";
 import { sgd } from "../../../src/optim/index.ts";
 import { Random } from "../../../src/random.ts";
 import type { Engine } from "../../../src/runtime/engine.ts";
-import { nodeEngine } from "../../../src/runtime/node.ts";
+import { nodeEngine } from "../../../src/runtime/node/index.ts";
 import { oneHot, TrainingStep } from "../../../src/train/index.ts";
 import type { Case } from "./cases.ts";
 

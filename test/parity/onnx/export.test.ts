@@ -8,7 +8,7 @@ import { type TensorData, tensor } from "../../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../../src/models/index.ts";
 import { type Module, trace } from "../../../src/nn/index.ts";
 import { decode, encode, exportOnnx, inferenceGraph } from "../../../src/onnx/index.ts";
-import { readOnnx } from "../../../src/onnx/node.ts";
+import { readOnnx } from "../../../src/onnx/node/index.ts";
 import { sgd } from "../../../src/optim/index.ts";
 import { lower, simplify } from "../../../src/passes/index.ts";
 import { Random } from "../../../src/random.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromBytes, type TensorData, tensor } from "../../../src/graph/index.ts";
 import { crossEntropy, type Tensor, trace } from "../../../src/nn/index.ts";
 import type { OnnxModule } from "../../../src/onnx/index.ts";
-import { readOnnx, readOnnxModule } from "../../../src/onnx/node.ts";
+import { readOnnx, readOnnxModule } from "../../../src/onnx/node/index.ts";
 import { sgd } from "../../../src/optim/index.ts";
 import { differentiate } from "../../../src/passes/index.ts";
 import { summarize } from "../../../src/summary/index.ts";

@@ -3,15 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { writeCheckpoint } from "../../../src/checkpoint/node.ts";
+import { writeCheckpoint } from "../../../src/checkpoint/node/index.ts";
 import { dataLoader, NORMALIZATION } from "../../../src/data/index.ts";
-import { openDataset } from "../../../src/data/node.ts";
+import { openDataset } from "../../../src/data/node/index.ts";
 import { tensor } from "../../../src/graph/index.ts";
 import { createModel } from "../../../src/models/index.ts";
 import { init, type Module } from "../../../src/nn/index.ts";
 import { sgd } from "../../../src/optim/index.ts";
 import { Random } from "../../../src/random.ts";
-import { nodeEngine } from "../../../src/runtime/node.ts";
+import { nodeEngine } from "../../../src/runtime/node/index.ts";
 import { Evaluator, oneHot, TrainingStep } from "../../../src/train/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 

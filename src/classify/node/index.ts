@@ -1,0 +1,2 @@
+/** Classifying image files with networks from files. */
+export * from "./classifier.ts";

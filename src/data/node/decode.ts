@@ -1,0 +1,72 @@
+/** Images from files in any usual format. */
+
+import { rgbToGrayscale } from "../color.ts";
+import type { DecodeOptions } from "../dataset.ts";
+import { DataError } from "../errors.ts";
+import { type Image, interleaved } from "../image.ts";
+import { readBytes } from "./files.ts";
+
+export const MAX_PIXELS = 178_956_970;
+
+/** File name endings of the formats that are decoded. */
+export const IMAGE_EXTENSIONS: readonly string[] = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif"]; // prettier-ignore
+
+/** Decodes a file; everything that can be wrong with it is a `DataError` with its name. */
+export async function decodeFile(file: string, options: DecodeOptions = {}): Promise<Image> {
+  return decodeImage(await readBytes(file), options, file);
+}
+
+/**
+ * Decodes an image as PIL's `convert("RGB")` does, turned upright by its EXIF orientation.
+ *
+ * Colour profiles are ignored, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted without a
+ * profile, and of several frames the first is taken. All of that gives PIL's bytes. The exception is 16-bit greyscale:
+ * PIL cuts it at 255, here it is scaled.
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  { channels = 3, maxPixels = MAX_PIXELS }: DecodeOptions = {},
+  file?: string,
+): Promise<Image> {
+  const { default: sharp } = await import("sharp");
+  try {
+    if (bytes.length === 0) throw new Error("the file is empty");
+    // "error" takes what decoders merely warn of, such as a broken EXIF block, but no image that ends too early.
+    const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
+    const { width, height, space } = await decoder.metadata();
+    if (width * height > maxPixels) {
+      throw new DataError(
+        `cannot decode: the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
+          "make it smaller, or raise maxPixels if you trust it",
+        { file, skippable: true },
+      );
+    }
+    const isCmyk = space === "cmyk";
+    if (isCmyk) decoder.pipelineColourspace("cmyk").toColourspace("cmyk");
+    else decoder.toColourspace("srgb").removeAlpha();
+    const { data, info } = await decoder.raw().toBuffer({ resolveWithObject: true });
+    const rgb = isCmyk ? rgbFromCmyk(data) : new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const image = interleaved(rgb, info.height, info.width, 3);
+    return channels === 3 ? image : rgbToGrayscale(image);
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    const message = (cause as Error).message.replaceAll(/\s+/g, " ").trim();
+    throw new DataError(`cannot decode: ${message}; replace it, or remove it`, { file, cause, skippable: true });
+  }
+}
+
+/** R = 255 − K − C·(255 − K)/255, and so on: PIL's conversion, which knows no profiles. */
+function rgbFromCmyk(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let i = 0, o = 0; i < cmyk.length; i += 4) {
+    const white = 255 - cmyk[i + 3]!;
+    for (let c = 0; c < 3; c++) rgb[o++] = white - divideBy255(cmyk[i + c]! * white);
+  }
+  return rgb;
+}
+
+/** Rounded, in integers. */
+function divideBy255(x: number): number {
+  x += 128;
+  return ((x >> 8) + x) >> 8;
+}

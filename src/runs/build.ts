@@ -1,0 +1,58 @@
+import type { Loader } from "../data/index.ts";
+import type { Shape } from "../graph/index.ts";
+import { auxiliaryWeight, init, type Module } from "../nn/index.ts";
+import type { Engine } from "../runtime/index.ts";
+import { crossEntropyLoss, type FitOptions, lastLayers, type TrainingState } from "../train/index.ts";
+import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
+
+/** The options of `fit` for a config. */
+export function fitOptions(
+  config: TrainConfig,
+  { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
+  { signal, resume }: { signal?: AbortSignal; resume?: TrainingState } = {},
+): FitOptions {
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience } = config;
+  return {
+    engine,
+    train,
+    validation,
+    epochs: config.epochs,
+    optimizer: optimizerOf(config),
+    schedule: scheduleOf(config),
+    seed: config.seed,
+    ...(auxWeight !== undefined && {
+      lossWeights: (output: string) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
+    }),
+    loss: crossEntropyLoss({ labelSmoothing: config.labelSmoothing }),
+    accumulate: config.accumulate,
+    checkpointEvery: config.checkpointEvery,
+    ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(ema !== undefined && { ema }),
+    ...(patience !== undefined && { patience }),
+    ...(signal && { signal }),
+    ...(resume && { resume }),
+  };
+}
+
+/**
+ * Sets how weights are initialized at random: `"network"`, as each layer says; `"kaiming_fan_in"` and `"kaiming_fan_out"`, normal with
+ * the deviation √(2 / fan) of He et al. 2015 and biases 0, so that signals, or gradients, keep their size through many layers without
+ * normalization. With those two, the last layer starts with small weights, and a bias of 1: a softmax does not see the 1, but a
+ * ReLU after the scores, as in Network in Network, is open. `input` is the shape of a batch of images.
+ */
+export function chooseInit(model: Module, how: TrainConfig["init"], input: Shape): void {
+  if (how === "network") return;
+  const scores = new Set(lastLayers(model, input).map((path) => weightOf(path)));
+  const mode = how === "kaiming_fan_in" ? "fan_in" : "fan_out";
+  const parameters = new Map(model.parameters());
+  const weights = [...parameters].filter(([, { shape }]) => shape.length >= 2);
+  for (const [key, weight] of weights) {
+    const last = scores.has(key);
+    weight.initializer = last ? init.normal(0, 0.01) : init.kaimingNormal({ mode, nonlinearity: "relu" });
+    const bias = parameters.get(key.replace(/weight$/, "bias"));
+    if (bias?.shape.length === 1) bias.initializer = init.constant(last ? 1 : 0);
+  }
+}
+
+const weightOf = (path: string): string => (path === "" ? "weight" : `${path}.weight`);

@@ -1,0 +1,15 @@
+/** Trainings in folders: checkpoints, metrics, reports, resuming. Includes everything of `runs`. */
+export * from "../index.ts";
+export {
+  dataFacts,
+  isRegistered,
+  type ModelMaker,
+  prepareData,
+  prepareLoaders,
+  prepareWeights,
+  registeredModel,
+  TRAINING_STATE,
+} from "./prepare.ts";
+export { bestEpoch, type Run, readRun } from "./read-run.ts";
+export { RUN_FILES, type RunOptions, readConfig, trainRun } from "./run.ts";
+export { type WriteReportOptions, writeReport } from "./write-report.ts";

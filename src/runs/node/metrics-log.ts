@@ -1,0 +1,192 @@
+import { existsSync } from "node:fs";
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { writeError } from "../../checkpoint/index.ts";
+import { writeAtomically } from "../../checkpoint/node/index.ts";
+import type { TrainEvent } from "../../train/index.ts";
+
+// JSON has no NaN: the recall of a class without images is null
+const recall = v.nullable(v.number());
+
+const stepLine = v.object({
+  type: v.literal("step"),
+  epoch: v.number(),
+  batch: v.number(),
+  step: v.number(),
+  loss: v.number(),
+  accuracy: v.number(),
+  lr: v.number(),
+  images: v.number(),
+  seconds: v.number(),
+});
+
+const epochLine = v.object({
+  type: v.literal("epoch"),
+  epoch: v.number(),
+  step: v.number(),
+  lr: v.number(),
+  train: v.object({ loss: v.number(), accuracy: v.number(), images: v.number(), seconds: v.number() }),
+  /** An Evaluation without the confusion matrix and the mistakes, which evaluation.json has. */
+  validation: v.optional(
+    v.object({
+      images: v.number(),
+      loss: v.number(),
+      top1: v.number(),
+      top5: v.number(),
+      perClass: v.array(recall),
+      seconds: v.number(),
+    }),
+  ),
+  utilisation: v.number(),
+  best: v.boolean(),
+  /** ISO 8601. */
+  time: v.string(),
+});
+
+const endLine = v.object({
+  type: v.literal("end"),
+  reason: v.picklist(["finished", "early stopping", "stopped", "diverged", "failed"]),
+  epochs: v.number(),
+  /** What went wrong. */
+  message: v.optional(v.string()),
+  time: v.string(),
+});
+
+const metricsLine = v.variant("type", [stepLine, epochLine, endLine]);
+
+export type StepLine = v.InferOutput<typeof stepLine>;
+export type EpochLine = v.InferOutput<typeof epochLine>;
+export type EndLine = v.InferOutput<typeof endLine>;
+/** One line of metrics.jsonl. */
+export type MetricsLine = v.InferOutput<typeof metricsLine>;
+
+const FILE = "metrics.jsonl";
+
+/** How many lines may wait in memory, so that those who follow the file see it grow. */
+const BUFFERED = 100;
+
+/**
+ * Opens the log of a run: an empty one, or with `resumeAtStep` the one that is there. Its lines after that step belong to steps
+ * that are done again, and go.
+ */
+export async function openMetricsLog(
+  dir: string,
+  { resumeAtStep }: { resumeAtStep?: number } = {},
+): Promise<MetricsLog> {
+  const path = join(dir, FILE);
+  const kept =
+    resumeAtStep === undefined
+      ? []
+      : (await readMetrics(dir)).filter((line) => line.type !== "end" && line.step <= resumeAtStep);
+  await writeAtomically(path, text(kept));
+  return new MetricsLog(path, await open(path, "a"));
+}
+
+/**
+ * The metrics of a run so far; none where it has not begun. A last line that a kill cut short is passed over.
+ *
+ * Throws, naming the file and the line, where another line is damaged.
+ */
+export async function readMetrics(dir: string): Promise<MetricsLine[]> {
+  const path = join(dir, FILE);
+  if (!existsSync(path)) return [];
+  // each line ends in a line break: what follows the last one is empty, or was cut short
+  const complete = (await readFile(path, "utf8")).split("\n").slice(0, -1);
+  return complete.map((line, i) => {
+    try {
+      return v.parse(metricsLine, JSON.parse(line));
+    } catch (error) {
+      const problem = v.isValiError(error) ? `${v.getDotPath(error.issues[0])}: ${error.message}` : `${error}`;
+      throw new Error(`${path}, line ${i + 1} is damaged (${problem}); remove that line to go on`, { cause: error });
+    }
+  });
+}
+
+const text = (lines: readonly MetricsLine[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+
+/** Appends a line for each step and epoch, and one for the end. */
+export class MetricsLog {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #buffer: MetricsLine[] = [];
+  #epochs = 0;
+
+  /** @internal */
+  constructor(path: string, file: FileHandle) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Takes any event. Lines are in the file after each epoch and checkpoint; between them some wait in memory. */
+  async add(event: TrainEvent, time: Date): Promise<void> {
+    switch (event.type) {
+      case "step":
+        this.#buffer.push({ ...event });
+        if (this.#buffer.length >= BUFFERED) await this.flush();
+        break;
+      case "epoch":
+        this.#epochs = event.epoch + 1;
+        this.#buffer.push({ ...epochOf(event), time: time.toISOString() });
+        await this.flush();
+        break;
+      case "checkpoint":
+        await this.flush();
+        // a power cut after the checkpoint is saved must not leave a gap before it
+        await this.#file.datasync();
+        break;
+      case "end":
+        this.#buffer.push({ type: "end", reason: event.reason, epochs: event.epochs, time: time.toISOString() });
+        await this.flush();
+        break;
+      case "start":
+        this.#epochs = event.progress.epoch;
+        break;
+      case "evaluating":
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** Writes down why the run ended before its time. */
+  async fail(reason: "diverged" | "failed", message: string, time: Date): Promise<void> {
+    this.#buffer.push({ type: "end", reason, epochs: this.#epochs, message, time: time.toISOString() });
+    await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const lines = this.#buffer;
+    this.#buffer = [];
+    if (lines.length === 0) return;
+    const { size } = await this.#file.stat();
+    try {
+      await this.#file.appendFile(text(lines));
+    } catch (error) {
+      // no other line may follow half a line
+      await this.#file.truncate(size).catch(() => {});
+      throw writeError(this.#path, error as NodeJS.ErrnoException);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#file.close();
+  }
+}
+
+function epochOf({
+  type,
+  epoch,
+  step,
+  lr,
+  train,
+  validation,
+  utilisation,
+  best,
+}: Extract<TrainEvent, { type: "epoch" }>): Omit<EpochLine, "time"> {
+  if (!validation) return { type, epoch, step, lr, train, utilisation, best };
+  const { images, loss, top1, top5, perClass, seconds } = validation;
+  const kept = { images, loss, top1, top5, perClass: [...perClass], seconds };
+  return { type, epoch, step, lr, train, validation: kept, utilisation, best };
+}

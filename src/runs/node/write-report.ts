@@ -1,0 +1,118 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import sharp from "sharp";
+import { openCheckpoint, writeAtomically } from "../../checkpoint/node/index.ts";
+import { type Dataset, firstSample, type LocateOptions, toInterleaved } from "../../data/node/index.ts";
+import { draw } from "../../draw/index.ts";
+import { type ReportData, report } from "../../report/index.ts";
+import { renderText, summarize } from "../../summary/index.ts";
+import type { Evaluation, Mistake } from "../../train/index.ts";
+import { type ModelMaker, type PreparedData, prepareData, registeredModel } from "./prepare.ts";
+import { type Run, readRun } from "./read-run.ts";
+import { RUN_FILES } from "./run.ts";
+
+export interface WriteReportOptions {
+  /** How the data set is found, from which the pictures come. */
+  readonly data?: LocateOptions;
+  /** How networks are made of their name. Default: the registered ones. */
+  readonly makeModel?: ModelMaker;
+}
+
+/**
+ * Writes report.html into a run's folder from what lies there. Where the data set or the network cannot be had any more, the
+ * report says so in place of the pictures or the drawing. Gives its path.
+ */
+export async function writeReport(dir: string, options: WriteReportOptions = {}): Promise<string> {
+  const run = await readRun(dir);
+  const { config, state, problem, time, steps, epochs } = run;
+  const notes: string[] = [];
+  const evaluation = await readJson<Evaluation & { epoch: number; classes: string[] }>(join(dir, RUN_FILES.evaluation));
+  const data = await orNote(notes, "The data set was not found, so no mistakes are shown", () =>
+    prepareData(config, options.data),
+  );
+  const network = await orNote(notes, "The network cannot be shown", () =>
+    shownNetwork(run, options, evaluation, data),
+  );
+  const page = report({
+    title: `${basename(config.model)} on ${data?.validation.name ?? basename(config.data)}`,
+    state,
+    ...(problem !== undefined && { problem }),
+    time,
+    config,
+    environment: (await readJson<Record<string, unknown>>(join(dir, RUN_FILES.environment))) ?? {},
+    classes: evaluation?.classes ?? data?.classes ?? [],
+    steps,
+    epochs,
+    ...(evaluation && { evaluation }),
+    pictures: evaluation && data ? await Promise.all(picturesOf(data.validation, evaluation.worst)) : [],
+    ...network,
+    notes,
+  });
+  const path = join(dir, RUN_FILES.report);
+  await writeAtomically(path, page);
+  return path;
+}
+
+async function orNote<T>(notes: string[], what: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    notes.push(`${what}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+async function shownNetwork(
+  { dir, config }: Run,
+  { makeModel = registeredModel }: WriteReportOptions,
+  evaluation: { readonly classes: readonly string[] } | undefined,
+  data: PreparedData | undefined,
+): Promise<Pick<ReportData, "summary" | "drawing">> {
+  const { channels, height } = data ? (await firstSample(data.validation, config)).image : await trainedImages(dir);
+  const model = await makeModel(config, { numClasses: (evaluation ?? data)!.classes.length, channels });
+  const side = config.inputSize ?? height;
+  if (side === undefined) throw new Error("the size of its input is not known");
+  const input = [1, channels, side, side];
+  return {
+    summary: renderText(summarize(model, { input })),
+    drawing: draw(model, { input, title: basename(config.model) }),
+  };
+}
+
+/** What the best weights say of the images they were trained on. */
+async function trainedImages(dir: string): Promise<{ channels: number; height: undefined }> {
+  const path = join(dir, RUN_FILES.best);
+  if (!existsSync(path)) throw new Error(`neither the data set nor ${RUN_FILES.best} is there to tell its input`);
+  const file = await openCheckpoint(path);
+  await file.close();
+  const channels = Number(file.metadata.inChannels);
+  if (!Number.isInteger(channels)) throw new Error(`${RUN_FILES.best} does not say how many channels its images have`);
+  return { channels, height: undefined };
+}
+
+/** Longest side of a picture in the report, and of one that is so small that its pixels are to be seen. */
+const SIDE = 160;
+const SMALL = 64;
+
+function picturesOf(dataset: Dataset, worst: readonly Mistake[]): Promise<ReportData["pictures"][number]>[] {
+  return worst.map(async (mistake) => {
+    const { image } = await dataset.get(mistake.sample);
+    const { height, width, channels } = image;
+    const small = Math.max(height, width) <= SMALL;
+    const picture = sharp(toInterleaved(image), { raw: { width, height, channels: channels as 1 | 3 } });
+    const bytes = small
+      ? await picture.png().toBuffer()
+      : await picture.resize(SIDE, SIDE, { fit: "inside", withoutEnlargement: true }).jpeg({ quality: 85 }).toBuffer();
+    return { mistake, url: `data:image/${small ? "png" : "jpeg"};base64,${bytes.toString("base64")}`, small };
+  });
+}
+
+async function readJson<T>(path: string): Promise<T | undefined> {
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as T;
+  } catch (error) {
+    throw new Error(`${path} is damaged: ${(error as Error).message}`, { cause: error });
+  }
+}

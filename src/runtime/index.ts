@@ -1,0 +1,2 @@
+/** The interface that engines implement. The engines themselves are in `node` and web.ts. */
+export * from "./engine.ts";
