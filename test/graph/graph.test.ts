@@ -39,9 +39,9 @@ describe("a graph", () => {
 
   it("has one input or parameter, and one output, of a name", () => {
     const { graph, x } = example();
-    expect(() => graph.input("w", "float32", [1])).toThrow('there is an input or parameter "w" already');
-    expect(() => graph.parameter("x", "float32", [1])).toThrow('there is an input or parameter "x" already');
-    expect(() => graph.output("y", x)).toThrow('there is an output "y" already');
+    expect(() => graph.input("w", "float32", [1])).toThrow('there is already an input or parameter "w"');
+    expect(() => graph.parameter("x", "float32", [1])).toThrow('there is already an input or parameter "x"');
+    expect(() => graph.output("y", x)).toThrow('there is already an output "y"');
   });
 
   it("names every value apart, and keeps the names of its interface", () => {
