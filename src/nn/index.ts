@@ -17,5 +17,6 @@ export {
 } from "./outputs.ts";
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
 export { printModule } from "./print.ts";
+export { auxiliaryWeight, type ModelSpec, type Normalization, type TrainingHints } from "./spec.ts";
 export { cat, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";

@@ -2,6 +2,7 @@ import { asTensor, check, checkStateDict, describe, fitKeys, type TensorData } f
 import { Random } from "../random.ts";
 import { ModuleBuffer, Parameter, Stored } from "./parameter.ts";
 import { printModule } from "./print.ts";
+import type { ModelSpec } from "./spec.ts";
 import { Tensor } from "./tensor.ts";
 
 /** What a network returns: one tensor, or several by name. */
@@ -24,11 +25,14 @@ export type Output = Tensor | Readonly<Record<string, Tensor>>;
 export abstract class Module<Out extends Output = Output> {
   #mode: boolean | undefined;
 
+  /** What the network says about itself: its input size, auxiliary outputs, how to train it. */
+  declare readonly spec?: ModelSpec;
+
   constructor() {
     guardForward(Object.getPrototypeOf(this));
   }
 
-  /** Writes the operators of the module down. Networks call their modules by `call`, never by `forward`. */
+  /** Builds the module's part of the graph. Networks apply their modules with `call`, never with `forward`. */
   abstract forward(...inputs: Tensor[]): Out;
 
   /** Applies the module within the network that is traced. Throws for numbers: those go through `compile`. */

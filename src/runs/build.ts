@@ -9,7 +9,7 @@ import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
 /** What `fit` is to do, as a config says. */
 export function fitOptions(
   config: TrainConfig,
-  { engine, train, validation }: { engine: Engine; train: Loader; validation: Loader },
+  { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
   { signal, resume }: { signal?: AbortSignal; resume?: TrainingState } = {},
 ): FitOptions {
   const { auxWeight, decayNormAndBias, clipNorm, ema, patience } = config;
@@ -22,7 +22,9 @@ export function fitOptions(
     schedule: scheduleOf(config),
     seed: config.seed,
     labelSmoothing: config.labelSmoothing,
-    lossWeights: { aux1: auxWeight, aux2: auxWeight },
+    ...(auxWeight !== undefined && {
+      lossWeights: Object.fromEntries(Object.keys(model.spec?.auxiliary ?? {}).map((output) => [output, auxWeight])),
+    }),
     accumulate: config.accumulate,
     checkpointEvery: config.checkpointEvery,
     ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),

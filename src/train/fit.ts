@@ -19,7 +19,7 @@ export interface FitOptions {
   readonly seed?: number;
   readonly dropout?: boolean;
   readonly labelSmoothing?: number;
-  /** Share of each output in the loss; default 1, 0.3 for aux…. */
+  /** Weight of each output in the loss. Default: what the network's `spec` says of its auxiliary outputs, else 1. */
   readonly lossWeights?: Readonly<Record<string, number>>;
   readonly decays?: (key: string, shape: readonly number[]) => boolean;
   readonly clipNorm?: number;

@@ -1,17 +1,17 @@
 import { check } from "../graph/index.ts";
-import { classScores, crossEntropy, mainOutput, type Tensor } from "../nn/index.ts";
+import { auxiliaryWeight, classScores, crossEntropy, type ModelSpec, mainOutput, type Tensor } from "../nn/index.ts";
 
 type Outputs = Readonly<Record<string, Tensor>>;
 
-/** Weight of the loss of an output: 1, and 0.3 for auxiliary classifiers (Szegedy et al. 2015, 5). */
-export function lossWeight(name: string, given: Readonly<Record<string, number>> = {}): number {
-  return given[name] ?? (name.startsWith("aux") ? 0.3 : 1);
-}
-
-/** The weighted cross-entropy of all outputs against `target` [N, K]. */
-export function totalLoss(outputs: Outputs, target: Tensor, weights?: Readonly<Record<string, number>>): Tensor {
+/** The weighted cross-entropy of all outputs against `target` [N, K]; weights not given are those of the network's spec, else 1. */
+export function totalLoss(
+  outputs: Outputs,
+  target: Tensor,
+  weights: Readonly<Record<string, number>> = {},
+  spec?: ModelSpec,
+): Tensor {
   const losses = Object.entries(outputs)
-    .map(([name, output]) => [lossWeight(name, weights), output] as const)
+    .map(([name, output]) => [weights[name] ?? auxiliaryWeight(spec, name) ?? 1, output] as const)
     .filter(([weight]) => weight !== 0)
     .map(([weight, output]) =>
       weight === 1 ? crossEntropy(output, target) : crossEntropy(output, target).mul(weight),

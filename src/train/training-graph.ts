@@ -11,7 +11,7 @@ export interface TrainingGraphOptions {
   optimizer: Optimizer;
   /** Whether Dropout drops. Default true. */
   dropout?: boolean;
-  /** Share of each output in the loss; default 1, and 0.3 for outputs named aux… (Szegedy et al. 2015, 5). */
+  /** Weight of each output in the loss. Default: what the network's `spec` says of its auxiliary outputs, else 1. */
   lossWeights?: Readonly<Record<string, number>>;
   /** Whether the decay of the optimizer applies to a parameter. Default: to all. */
   decays?: (key: string, shape: readonly number[]) => boolean;
@@ -65,7 +65,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   const scores = mainScores(traced.outputs);
   const numClasses = scores.shape[1] as number;
   const target = tracer.input("target", [input[0]!, numClasses]);
-  const loss = totalLoss(traced.outputs, target, lossWeights);
+  const loss = totalLoss(traced.outputs, target, lossWeights, model.spec);
   const correct = correctCount(scores, target);
   tracer.graph.outputs.clear();
   tracer.graph.output("loss", loss.value);

@@ -98,7 +98,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     checkOutputs(model, input, config, data);
     const events = fit(
       model,
-      fitOptions(config, { engine, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
+      fitOptions(config, { engine, model, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
     );
     for await (const event of events) {
       // only now, so that what cannot begin leaves no run behind, and what cannot go on leaves it as it is
