@@ -346,6 +346,10 @@ describe("mistakes in a network", () => {
     expect(() => network.stateDict()).toThrow(list);
     network.layers = [1, "2", null, { a: 1 }];
     expect(network.stateDict().size).toBe(0);
+    // a list of what are properties too is a convenience
+    const conv = new Conv2d(3, 4, 1);
+    Object.assign(network, { conv, layers: [conv] });
+    expect([...network.stateDict().keys()]).toEqual(["conv.weight", "conv.bias"]);
   });
 
   it("forward instead of call is refused, but super.forward and own use of it are not", () => {
