@@ -6,6 +6,7 @@ import {
   numel,
   type Shape,
   type TensorData,
+  toFloat32,
   type Value,
 } from "../graph/index.ts";
 import {
@@ -23,7 +24,6 @@ import {
 } from "../nn/index.ts";
 import { prune } from "../passes/index.ts";
 import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
-import { toFloat32 } from "./float.ts";
 import { findHead } from "./head.ts";
 import { addProperty, Borders, contents, type OnnxPart, Replay } from "./replay.ts";
 import { type Home, structureOf } from "./structure.ts";
@@ -60,10 +60,16 @@ export class OnnxModule extends Module<Output> {
   override readonly spec: ModelSpec;
   readonly #replay: Replay;
   readonly #items: readonly (Node | OnnxPart)[];
+  /** Batch normalizations that the file no longer has, until a warning told so. */
+  #foldedNorms: number;
   readonly #places = new Map<Value, { readonly holder: Module; readonly property: string }>();
 
-  constructor({ graph: given, weights }: OnnxModel, { name = given.name || "ONNX" }: OnnxModuleOptions = {}) {
+  constructor(
+    { graph: given, weights, foldedNorms = 0 }: OnnxModel,
+    { name = given.name || "ONNX" }: OnnxModuleOptions = {},
+  ) {
     super();
+    this.#foldedNorms = foldedNorms;
     const graph = prune(given);
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
@@ -98,6 +104,7 @@ export class OnnxModule extends Module<Output> {
 
   /** Takes the inputs of the file's graph, in their order. */
   forward(...inputs: Tensor[]): Output {
+    if (inputs[0]?.tracer.training && this.#foldedNorms > 0) this.#warnOfFolding();
     return this.#replay.forward(inputs, this.#items, this);
   }
 
@@ -128,6 +135,13 @@ export class OnnxModule extends Module<Output> {
     const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
     const [scores] = Object.values(trace(this, seen, { training: false }).outputs);
     return scores?.shape[1] === numClasses ? this : this.replaceHead(numClasses);
+  }
+
+  #warnOfFolding(): void {
+    console.warn(
+      `${this.#replay.name}: ${this.#foldedNorms} batch normalizations were folded into convolutions when this file was exported; training runs without them and learns less well. Export it again with torch.onnx.export(…, optimize=False), or with dynamo=False and training=torch.onnx.TrainingMode.PRESERVE`,
+    );
+    this.#foldedNorms = 0;
   }
 
   #store(value: Value, { path, property }: Home, kind: WeightKind | undefined, data: TensorData): void {
