@@ -1,4 +1,5 @@
 import type { Item } from "../read/items.ts";
+import { fitText, shapeText, textWidth } from "../text.ts";
 import { layoutFlow, layoutInside, TURN } from "./flow.ts";
 import {
   BAND,
@@ -13,7 +14,6 @@ import {
 } from "./measure.ts";
 import type { Area, Placed } from "./pieces.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
-import { fitText, shapeText, textWidth } from "./text.ts";
 
 /** Proportion of a page that is pleasant to look at, width to height. */
 const ASPECT = 1.6;

@@ -1,5 +1,6 @@
 import { edgesOf, type Item, keepsShape, withPorts } from "../read/items.ts";
 import { decompose, type Edges, type Series, type Structure } from "../read/series.ts";
+import { textWidth } from "../text.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
 import {
@@ -16,7 +17,6 @@ import {
   tidy,
 } from "./pieces.ts";
 import { breakRows } from "./rows.ts";
-import { textWidth } from "./text.ts";
 
 /*
  * Layout of boxes and lines. The axis u runs along the flow, v across it; the trunk lies on v = 0. What runs in series stands

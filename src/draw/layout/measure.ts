@@ -1,6 +1,6 @@
 import type { Item } from "../read/items.ts";
+import { shapeText, short, textWidth } from "../text.ts";
 import type { Direction, Form, Text } from "./scene.ts";
-import { shapeText, short, textWidth } from "./text.ts";
 
 /** Sizes of boxes, in pixels. */
 export interface Size {

@@ -2,9 +2,9 @@ import type { Dim } from "../../graph/index.ts";
 import { type Item, itemsOf, type Level } from "../read/items.ts";
 import { mapSize } from "../read/layers.ts";
 import type { Network } from "../read/parts.ts";
+import { fitText, textWidth } from "../text.ts";
 import { BAND, FONT, paramsText } from "./measure.ts";
 import type { Text } from "./scene.ts";
-import { fitText, textWidth } from "./text.ts";
 
 /*
  * What the layers of a chain look like as solids: height and depth follow the size of the maps, each halving taking the same

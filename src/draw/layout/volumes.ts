@@ -1,9 +1,9 @@
 import type { Item, Level } from "../read/items.ts";
 import type { Network } from "../read/parts.ts";
+import { textWidth } from "../text.ts";
 import { FONT, PAGE_WIDTH } from "./measure.ts";
 import type { Box, Point, Scene, Text, Wire } from "./scene.ts";
 import { type Group, groupsOf, labelWidth, type Solid } from "./solids.ts";
-import { textWidth } from "./text.ts";
 
 /*
  * A chain of layers as a row of solids, the picture of VGG-like networks in papers. Solids stand centred on one axis, in depth

@@ -1,8 +1,8 @@
 import { formatShape } from "../../graph/index.ts";
 import { BAND, layerTitle } from "../layout/measure.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "../layout/scene.ts";
-import { textWidth } from "../layout/text.ts";
 import type { Item } from "../read/items.ts";
+import { textWidth } from "../text.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
 
 export interface SvgOptions {
