@@ -74,7 +74,7 @@ const ROOT = "convnets-drawing";
 
 const variables = (palette: Palette) =>
   Object.entries(palette)
-    .map(([name, colour]) => `--${name}:${colour}`)
+    .map(([name, color]) => `--${name}:${color}`)
     .join(";");
 
 /** Class of the drawing's root element, so that drawings on one page do not affect each other. */
