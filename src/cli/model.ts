@@ -140,7 +140,7 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
 function isModuleOfAnother(value: unknown): boolean {
   if (value instanceof Module) return false;
   for (let at = value; at; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
+    if (Object.hasOwn(at, "loadStateDict") && Object.hasOwn(at, "stateShapes")) return true;
   }
   return false;
 }

@@ -64,6 +64,7 @@ const auxSizeFor = (mapSize: number) => Math.floor((mapSize - 2) / 3);
  * Throws if `mapSize` is below 5.
  */
 export class AuxClf extends Module<Tensor> {
+  static readonly type: string = "AuxClf";
   readonly feature_: Sequential;
   readonly clf_: Sequential;
 
@@ -100,6 +101,7 @@ const truncated = { weight: init.truncatedNormal({ std: 0.01 }) };
 
 /** Torchvision's auxiliary classifier: an adaptive pool, so that images may have any size, and other keys. */
 class InceptionAux extends Module<Tensor> {
+  static readonly type: string = "InceptionAux";
   readonly conv: Module<Tensor>;
   readonly fc1: Linear;
   readonly fc2: Linear;
@@ -166,6 +168,7 @@ const VARIANTS = {
  * Throws if the images are too small, or of another size than its auxiliary classifiers were built for.
  */
 export class GoogLeNet extends Module<GoogLeNetOutput> {
+  static readonly type: string = "GoogLeNet";
   readonly conv1: Module<Tensor>;
   readonly maxpool1: MaxPool2d;
   readonly lrn1?: LocalResponseNorm;

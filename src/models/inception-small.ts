@@ -35,6 +35,7 @@ const STEM = 32;
  * Throws if the images are smaller than 4×4 pixels.
  */
 export class InceptionSmall extends Module<Tensor> {
+  static readonly type: string = "InceptionSmall";
   readonly stem: BasicConv;
   readonly blocks: Sequential;
   readonly avgpool: AdaptiveAvgPool2d;

@@ -35,6 +35,7 @@ export type ConvFactory = (
  *     x [N, inChannels, H, W] → y [N, outChannels, outH, outW]
  */
 export class BasicConv extends Module<Tensor> {
+  static readonly type: string = "BasicConv";
   readonly conv: Sequential;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -53,6 +54,7 @@ export class BasicConv extends Module<Tensor> {
 
 /** Torchvision's unit: the same steps under other keys, with eps 0.001 and its own initial weights. */
 export class BasicConv2d extends Module<Tensor> {
+  static readonly type: string = "BasicConv2d";
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
 
@@ -73,6 +75,7 @@ export class BasicConv2d extends Module<Tensor> {
 
 /** The paper's unit: convolution with bias, then ReLU; batch normalization was not known yet. */
 export class ConvReLU extends Module<Tensor> {
+  static readonly type: string = "ConvReLU";
   readonly conv: Conv2d;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -109,6 +112,7 @@ export interface InceptionOptions {
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + poolProj, H, W]
  */
 export class Inception extends Module<Tensor> {
+  static readonly type: string = "Inception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Sequential;
   readonly branch3: Sequential;
@@ -149,6 +153,7 @@ export class Inception extends Module<Tensor> {
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + inChannels, H, W]
  */
 export class NaiveInception extends Module<Tensor> {
+  static readonly type: string = "NaiveInception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Module<Tensor>;
   readonly branch3: Module<Tensor>;

@@ -191,6 +191,7 @@ const SMALL_WIDTHS = [32, "M", 64, "M", 128, "M", 128] as const;
  * Throws if the images are smaller than 8×8 pixels, since it halves them three times.
  */
 export class VggSmall extends Module<Tensor> {
+  static readonly type: string = "VggSmall";
   override readonly spec: ModelSpec;
   readonly features: Sequential;
   readonly avgpool: AdaptiveAvgPool2d;

@@ -94,7 +94,9 @@ describe("a user's own network", () => {
     ]);
     const config = parseConfig(recipe("./own.js", CIFAR, { network: model }));
     const run = { model } as unknown as Parameters<typeof fitOptions>[1];
-    expect(fitOptions({ ...config, auxWeight: 0.1 }, run).lossWeights).toEqual({ early: 0.1 });
+    const { lossWeights } = fitOptions({ ...config, auxWeight: 0.1 }, run);
+    const weightOf = lossWeights as (output: string) => number | undefined;
+    expect(["logits", "early"].map(weightOf)).toEqual([undefined, 0.1]);
     expect(fitOptions(config, run).lossWeights).toBeUndefined();
   });
 

@@ -90,8 +90,8 @@ export function faceOf(unit: Unit): Face {
   const main = mainNode(nodes);
   const pooled = pooling(module, nodes);
   if (pooled) return face("pool", pooled.title, pooled.window);
-  // a user's own module with several operators is known by its class
-  if (module && nodes.length > 1 && module.constructor.name !== "" && isOwn(nodes))
+  // a user's own module with several operators is known by its type
+  if (module && nodes.length > 1 && module.type !== "" && isOwn(nodes))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
   return nodeFace(main, unit);
 }
