@@ -2,7 +2,7 @@ import { attribute, type Node, type Shape } from "../../graph/index.ts";
 import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../../nn/index.ts";
 import type { Unit } from "./parts.ts";
 
-/** What a layer does, by colour. */
+/** What a layer does; each kind has its color. */
 export type Kind =
   | "conv"
   | "pointwise"
@@ -71,7 +71,7 @@ const RESHAPES: Readonly<Record<string, string>> = {
   Cast: "cast",
 };
 
-/** Operators by the weight they have in the look of a layer that is made of several. */
+/** Operators by how much they decide how a layer of several looks. */
 const PRECEDENCE = [
   (op: string) => op === "Conv" || op === "ConvTranspose",
   (op: string) => op === "Gemm" || op === "MatMul",
@@ -83,14 +83,14 @@ const PRECEDENCE = [
   (op: string) => !(op in RESHAPES),
 ];
 
-/** What to write on a layer, from its operators and, where it is known, its module. */
+/** What to write on a layer, from its operators and, if known, its module. */
 export function faceOf(unit: Unit): Face {
   const { module, nodes } = unit;
   if (module instanceof Dropout || nodes[0]?.op === "Dropout") return dropout(module, nodes[0]);
   const main = mainNode(nodes);
   const pooled = pooling(module, nodes);
   if (pooled) return face("pool", pooled.title, pooled.window);
-  // a module of one's own with several operators is known by its class
+  // a user's own module with several operators is known by its type
   if (module && nodes.length > 1 && module.type !== "" && isOwn(nodes))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
   return nodeFace(main, unit);
@@ -123,7 +123,7 @@ function dropout(module: Module | undefined, node: Node | undefined): Face {
   return face("dropout", "dropout", rate === undefined ? undefined : `${Number(rate)}`);
 }
 
-/** Averages that are spelled as products with a fixed matrix, or as a mean over height and width. */
+/** Averages written as products with a constant matrix, or as a mean over height and width. */
 function pooling(module: Module | undefined, nodes: readonly Node[]): { title: string; window?: string } | undefined {
   const [first] = nodes;
   const before = first?.inputs[0]?.shape ?? [];
@@ -141,7 +141,7 @@ function nodeFace(node: Node, { reads }: Unit): Face {
   if (op === "Conv" || op === "ConvTranspose") return convolution(node);
   if (op === "Gemm") return face("linear", "linear");
   if (op === "MatMul" && reads.length > 1) return face("other", "matmul");
-  // a product over the pixels of maps: averages over windows are spelled so where they divide unevenly
+  // a product over the pixels of maps: windows that divide the maps unevenly are averaged so
   if (op === "MatMul" && mapSize(node.outputs[0]!.shape)) return face("pool", "resample");
   if (op === "MatMul") return face("linear", "linear");
   if (op in POOLS) return face("pool", POOLS[op]!, op.startsWith("Global") ? "global" : poolWindow(node));
@@ -176,13 +176,13 @@ function poolWindow(node: Node): string {
   return [kernel.join("×"), ...marked("/", attribute.ints(node, "strides", [1, 1]))].join(" ");
 }
 
-/** Sizes with a mark before it, or nothing where all are 1. */
+/** Sizes with a mark in front, or nothing if all are 1. */
 function marked(mark: string, sizes: readonly number[]): string[] {
   if (sizes.every((size) => size === 1)) return [];
   return [`${mark}${sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes.join("×")}`];
 }
 
-/** Sizes without that of the batch. */
+/** The shape without the batch. */
 export function perSample(shape: Shape): Shape {
   return shape.length > 1 ? shape.slice(1) : shape;
 }
@@ -193,7 +193,7 @@ export function mapSize(shape: Shape): readonly [number, number] | undefined {
   return shape.length === 4 && typeof H === "number" && typeof W === "number" ? [H, W] : undefined;
 }
 
-/** Whether an operator only joins the axes of maps into one. */
+/** Whether a layer only flattens maps to vectors. */
 export function flattens({ nodes: [node, ...others] }: Unit): boolean {
   const shape = node?.outputs[0]?.shape ?? [];
   return (
