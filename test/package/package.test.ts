@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { entries, execute, installed, pack, ROOT } from "./packed.ts";
 
 const tarball = pack({ vendor: false });
@@ -11,6 +11,8 @@ const folder = join(project, "node_modules/convnets");
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const bin = (name: string) => join(ROOT, "node_modules/.bin", name);
 
