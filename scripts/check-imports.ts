@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   data: ["graph", "random"],
   checkpoint: ["graph"],
   pretrained: ["graph", "models", "data"],
-  train: ["graph", "operators", "passes", "nn", "runtime", "optim", "data", "random"],
+  infer: ["graph", "passes", "nn", "runtime"],
+  train: ["graph", "operators", "passes", "nn", "runtime", "infer", "optim", "data", "random"],
   report: ["graph", "train", "version"],
   runs: [
     ...[
@@ -41,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["pretrained", "train", "report", "random", "version"],
   ],
-  classify: ["graph", "nn", "models", "onnx", "runtime", "data", "checkpoint", "train", "runs", "pretrained"],
+  classify: ["graph", "nn", "models", "onnx", "runtime", "infer", "data", "checkpoint", "train", "runs", "pretrained"],
 };
 /** Entries and commands may import everything. */
 const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);

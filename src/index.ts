@@ -18,6 +18,7 @@ export {
 } from "./data/index.ts";
 export { draw } from "./draw/index.ts";
 export { type DType, Graph, type Shape, type TensorData, tensor, zeros } from "./graph/index.ts";
+export { compile, type Predictor } from "./infer/index.ts";
 export { createModel, MODELS, type ModelName, type ModelOptions, type Variant } from "./models/index.ts";
 export {
   AdaptiveAvgPool2d,

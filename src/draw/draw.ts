@@ -1,16 +1,16 @@
 import { check, Graph, type Node, numel, type Shape, type Value } from "../graph/index.ts";
 import { Module, type Trace, trace } from "../nn/index.ts";
 import { OPERATORS } from "../operators/index.ts";
-import { flowScene, padded } from "./compose.ts";
-import { edgesOf, type Item, itemsOf, type Level, layersOf } from "./items.ts";
-import { type Kind, mapSize } from "./layers.ts";
-import { FONT, MARGIN, PAGE_WIDTH } from "./measure.ts";
-import { type Network, networkOf, type Source, unitsOf } from "./parts.ts";
-import type { Box, Scene, Text } from "./scene.ts";
-import { svg } from "./svg.ts";
-import { fitText, shapeText, short, textWidth } from "./text.ts";
-import { KINDS, type Theme } from "./theme.ts";
-import { volumeScene } from "./volumes.ts";
+import { flowScene, padded } from "./layout/compose.ts";
+import { FONT, MARGIN, PAGE_WIDTH } from "./layout/measure.ts";
+import type { Box, Scene, Text } from "./layout/scene.ts";
+import { fitText, shapeText, short, textWidth } from "./layout/text.ts";
+import { volumeScene } from "./layout/volumes.ts";
+import { svg } from "./paint/svg.ts";
+import { KINDS, type Theme } from "./paint/theme.ts";
+import { edgesOf, type Item, itemsOf, type Level, layersOf } from "./read/items.ts";
+import { type Kind, mapSize } from "./read/layers.ts";
+import { type Network, networkOf, type Source, unitsOf } from "./read/parts.ts";
 
 export interface DrawOptions {
   /** A box for each block, or for each layer. Default `"layer"`. */

@@ -9,7 +9,15 @@ import {
   type TensorData,
   tensor,
 } from "../graph/index.ts";
-import { classScores, type Module, namedOutputs, type Tensor, Tracer } from "../nn/index.ts";
+import {
+  auxiliaryWeight,
+  type Module,
+  mainOutputName,
+  namedOutputs,
+  probabilities,
+  type Tensor,
+  Tracer,
+} from "../nn/index.ts";
 import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
 import { encode } from "./encode.ts";
 
@@ -102,10 +110,13 @@ export function inferenceGraph(
   const tracer = new Tracer(model);
   const x = preprocess ? normalized(tracer, input, preprocess) : tracer.input("input", input);
   const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
-  const wanted = outputs.filter(([name]) => aux || outputs.length === 1 || !name.startsWith("aux"));
+  const wanted = outputs.filter(
+    ([name]) => aux || outputs.length === 1 || auxiliaryWeight(model.spec, name) === undefined,
+  );
   check(wanted[0], () => `${model.type}: has auxiliary outputs only`);
-  wanted.forEach(([name, y], i) => {
-    if (softmax && i === 0) tracer.graph.output("probabilities", probabilities(y).value);
+  const main = mainOutputName(wanted.map(([name]) => name));
+  wanted.forEach(([name, y]) => {
+    if (softmax && name === main) tracer.graph.output("probabilities", probabilities(y).value);
     else tracer.graph.output(name, y.value);
   });
   return simplify(lowerBatchStatistics(tracer.graph));
@@ -133,14 +144,4 @@ function normalized(tracer: Tracer, [N, C, H, W]: Shape, options: Preprocess): T
   const y = ops.add(scaled, perChannel(mean.map((value, c) => -value / std[c]!)));
   ops.scope = "";
   return pixels.wrap(y);
-}
-
-/** Scores [N, K, …] as probabilities [N, K]; those of a network that ends in Softmax are. */
-function probabilities(y: Tensor): Tensor {
-  let node = y.tracer.graph.producer(y.value);
-  while (node && ["Flatten", "Identity", "Reshape", "Squeeze"].includes(node.op) && node.inputs[0]) {
-    node = y.tracer.graph.producer(node.inputs[0]);
-  }
-  const scores = classScores(y);
-  return node?.op === "Softmax" ? scores : node?.op === "LogSoftmax" ? scores.exp() : scores.softmax(1);
 }

@@ -73,12 +73,36 @@ describe("a classifier", () => {
 
   it("says what does not fit", async () => {
     await expect((await make("vgg_small", { classes: ["cat", "dog"] }))(picture(1))).rejects.toThrow(
-      "there are 2 names, but the network tells 7 classes apart",
+      "the network has 7 outputs, but 2 classes are named",
     );
     await expect(make("vgg_small", { topk: 0 })).rejects.toThrow("topk must be a whole number ≥ 1, got 0");
     const classify = await make("vgg_small");
-    await expect(classify(zeros("int32", [3, 32, 32]))).rejects.toThrow("a tensor has to be float32 [C, H, W]");
+    await expect(classify(zeros("int32", [3, 32, 32]))).rejects.toThrow("a network takes float32 numbers");
     await expect(classify.batch(zeros("float32", [3, 32, 32]))).rejects.toThrow("a batch has to be [N, C, H, W]");
+  });
+
+  it("runs any number of images as batches, in their order", async () => {
+    const classify = await make("vgg_small");
+    const pictures = Array.from({ length: 7 }, (_, i) => picture(i));
+    const answers = await classify.all(pictures, { batchSize: 3 });
+    expect(answers).toHaveLength(7);
+    for (const [i, alone] of (await Promise.all(pictures.map((image) => classify(image)))).entries()) {
+      expect(answers[i]!.map(({ label }) => label)).toEqual(alone.map(({ label }) => label));
+      expect(answers[i]![0]!.probability).toBeCloseTo(alone[0]!.probability, 5);
+    }
+    expect(await classify.all([])).toEqual([]);
+    await expect(classify.all(pictures, { batchSize: 0 })).rejects.toThrow("batchSize has to be a whole number ≥ 1");
+  });
+
+  it("refuses images of another size than the first", async () => {
+    const classify = await make("vgg_small", { preprocessing: [] });
+    await classify(picture(1, 32));
+    await expect(classify(picture(1, 40))).rejects.toThrow(
+      "an image is [3, 40, 40] after preprocessing, but those before were [3, 32, 32]; bring all to one size: preprocessing: [{ resize: { size: [32, 32] } }, …]",
+    );
+    await expect(
+      (await make("vgg_small", { preprocessing: [] })).all([picture(1, 32), picture(2, 40)]),
+    ).rejects.toThrow("image 1 of a batch is [3, 40, 40] after preprocessing, the first [3, 32, 32]");
   });
 
   it("prepares pictures as torchvision does for ImageNet where it is not told how", async () => {

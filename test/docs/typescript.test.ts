@@ -1,42 +1,15 @@
-/** What stands in the documents as TypeScript compiles against the package as it is built. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, expect, it } from "vitest";
-import { DIST } from "../cli/run.ts";
+/** The TypeScript in the documents compiles against the package as it is built. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import "../cli/run.ts";
+import { DOCUMENTS, programsOf, typeCheck, workspace } from "./documents.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "convnets-docs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const documents = ["README.md", "README.zh-CN.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
-const blocks = documents
-  .filter((name) => name.endsWith(".md"))
-  .flatMap((name) =>
-    [...readFileSync(join(ROOT, name), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(
-      ([, code = ""], i) => [`${name.replaceAll(/\W/g, "-")}-${i + 1}.ts`, code] as const,
-    ),
-  );
-
-it("examples compile", () => {
-  expect(blocks.length).toBeGreaterThanOrEqual(5);
-  // a module, so that names of one are not those of another
-  for (const [name, code] of blocks) writeFileSync(join(folder, name), `${code}\nexport {};\n`);
-  const paths = {
-    convnets: [join(DIST, "index.d.ts")],
-    "convnets/*": [join(DIST, "*.d.ts"), join(DIST, "*/index.d.ts")],
-  };
-  const compilerOptions = {
-    ...{ target: "es2022", module: "nodenext", strict: true, noEmit: true, skipLibCheck: true, paths },
-    ...{ types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")] },
-  };
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
-  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-  const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
-  expect(stdout).toBe("");
-  expect(status).toBe(0);
+it("the documents' programs compile", () => {
+  const folder = workspace();
+  const programs = DOCUMENTS.flatMap(programsOf);
+  expect(programs.length).toBeGreaterThanOrEqual(5);
+  // modules, so that their names do not collide
+  for (const { name, code } of programs) writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
+  expect(typeCheck(folder)).toBe("");
 }, 60_000);

@@ -1,8 +1,9 @@
 /** What has to hold of any scene, as lists of what is wrong. */
-import type { Item } from "../../src/draw/items.ts";
-import { PAGE_WIDTH } from "../../src/draw/measure.ts";
-import type { Box, Point, Scene, Text } from "../../src/draw/scene.ts";
-import { textWidth } from "../../src/draw/text.ts";
+
+import { PAGE_WIDTH } from "../../src/draw/layout/measure.ts";
+import type { Box, Point, Scene, Text } from "../../src/draw/layout/scene.ts";
+import { textWidth } from "../../src/draw/layout/text.ts";
+import type { Item } from "../../src/draw/read/items.ts";
 
 interface Rect {
   readonly left: number;

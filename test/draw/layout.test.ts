@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sceneOf } from "../../src/draw/draw.ts";
-import { layersOf } from "../../src/draw/items.ts";
-import { networkOf } from "../../src/draw/parts.ts";
-import type { Scene } from "../../src/draw/scene.ts";
+import type { Scene } from "../../src/draw/layout/scene.ts";
+import { layersOf } from "../../src/draw/read/items.ts";
+import { networkOf } from "../../src/draw/read/parts.ts";
 import { numel } from "../../src/graph/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS, NaiveInception } from "../../src/models/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";

@@ -1,30 +1,37 @@
-/** The classifier with pictures and networks out of files. */
+/** The classifier, with images and networks from files. */
 import { decodeFile, decodeImage, type Image } from "../../data/node/index.ts";
 import type { TensorData } from "../../graph/index.ts";
 import { Module } from "../../nn/index.ts";
 import type { Engine } from "../../runtime/index.ts";
 import { nodeEngine } from "../../runtime/node/index.ts";
-import { type Classifier, type ClassifierOptions, classifier as plainClassifier } from "../classifier.ts";
+import {
+  type Classifier,
+  type ClassifierOptions,
+  groups,
+  type Prediction,
+  classifier as plainClassifier,
+} from "../classifier.ts";
 import { openSource, type SourceOptions } from "./source.ts";
 
 export { openSource, type Source, type SourceOptions } from "./source.ts";
 
-/** A file, its bytes, a decoded picture, or a tensor [C, H, W] that is prepared already. */
+/** A file, its bytes, a decoded image, or a tensor [C, H, W] that is preprocessed already. */
 export type Picture = string | Uint8Array | Image | TensorData;
 
-/** `weights` is a file here, and is read only for a registered network or an .onnx file. */
+/** `weights` is a file here; it is read only for a registered network or an .onnx file. */
 export interface FileClassifierOptions extends SourceOptions, Pick<ClassifierOptions, "topk"> {
   /** Default: the processor. */
   readonly engine?: Engine;
 }
 
 /**
- * Makes a network classify pictures, from files.
+ * Makes a network classify image files.
  *
  *     const classify = await classifier("vgg16", { weights: "vgg16-397923af.pth" });
  *     const [best] = await classify("samoyed.jpg");
+ *     const answers = await classify.all(files); // as batches
  *
- * What a source can be, `openSource` says.
+ * `source` is a Module, or what `openSource` opens: a run, a weight file, an .onnx file, the name of a network.
  */
 export async function classifier(source: string, options?: FileClassifierOptions): Promise<Classifier<Picture>>;
 export async function classifier(source: Module, options?: Partial<ClassifierOptions>): Promise<Classifier<Picture>>;
@@ -34,14 +41,25 @@ export async function classifier(
 ): Promise<Classifier<Picture>> {
   const given = { engine, ...(topk !== undefined && { topk }) };
   const opened = source instanceof Module ? undefined : await openSource(source, options as SourceOptions);
-  const plain = await plainClassifier(opened?.model ?? (source as Module), {
-    ...(opened ?? (options as Partial<ClassifierOptions>)),
-    ...given,
-  });
+  const plain = opened
+    ? await plainClassifier(opened.model, {
+        weights: opened.weights,
+        classes: opened.classes,
+        preprocessing: opened.preprocessing,
+        ...given,
+      })
+    : await plainClassifier(source as Module, { ...(options as Partial<ClassifierOptions>), ...given });
   const decode = { channels: opened?.channels ?? 3 };
-  const classify = async (picture: Picture) => {
-    if (typeof picture === "string") return plain(await decodeFile(picture, decode));
-    return plain(picture instanceof Uint8Array ? await decodeImage(picture, decode) : picture);
+  const read = async (picture: Picture) => {
+    if (typeof picture === "string") return decodeFile(picture, decode);
+    return picture instanceof Uint8Array ? decodeImage(picture, decode) : picture;
   };
-  return Object.assign(classify, plain);
+  const classify = async (picture: Picture) => plain(await read(picture));
+  const all: Classifier<Picture>["all"] = async (pictures, { batchSize = 32 } = {}) => {
+    const answers: Prediction[][] = [];
+    for (const group of groups(pictures, batchSize))
+      answers.push(...(await plain.all(await Promise.all(group.map(read)), { batchSize })));
+    return answers;
+  };
+  return Object.assign(classify, plain, { all });
 }

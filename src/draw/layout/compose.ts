@@ -1,0 +1,201 @@
+import type { Item } from "../read/items.ts";
+import { layoutFlow, layoutInside, TURN } from "./flow.ts";
+import {
+  BAND,
+  FONT,
+  layerLines,
+  MINIATURE,
+  MINIATURE_STYLE,
+  PAGE_WIDTH,
+  pageStyle,
+  paramsText,
+  type Style,
+} from "./measure.ts";
+import type { Area, Placed } from "./pieces.ts";
+import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
+import { fitText, shapeText, textWidth } from "./text.ts";
+
+/** Proportion of a page that is pleasant to look at, width to height. */
+const ASPECT = 1.6;
+
+/** Boxes and lines, in rows or in a column: whatever looks better on a page. Shapes that stay are written if there is room. */
+export function flowScene(items: readonly Item[], open: boolean): Scene {
+  const drawn = (style: Style) =>
+    compose(layoutFlow(items, style, style.direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
+  const scenes = [drawn(pageStyle("right", open)), drawn(pageStyle("down", open))];
+  if (scenes[0]!.width > PAGE_WIDTH) scenes.push(drawn(pageStyle("right", open, true)));
+  const cost = ({ width, height }: Scene) =>
+    Math.abs(Math.log(width / height / ASPECT)) + 8 * Math.max(0, Math.log(width / PAGE_WIDTH));
+  return scenes.reduce((best, scene) => (cost(scene) < cost(best) ? scene : best));
+}
+
+/** Turns places along and across the flow into places on the page. */
+function compose(area: Area, style: Style): Scene {
+  const composer = new Composer(style);
+  composer.add(area, 0, area.before, false);
+  const [along, across] = [area.length, area.before + area.after];
+  const [width, height] = style.direction === "right" ? [along, across] : [across, along];
+  const { boxes, wires, texts } = composer;
+  return { direction: style.direction, width, height, boxes, wires, texts, legend: [], brackets: [] };
+}
+
+class Composer {
+  readonly boxes: Box[] = [];
+  readonly wires: Wire[] = [];
+  readonly texts: Text[] = [];
+  readonly #style: Style;
+
+  constructor(style: Style) {
+    this.#style = style;
+  }
+
+  add(area: Area, u: number, v: number, framed: boolean): void {
+    for (const { points, ...wire } of area.wires) {
+      this.wires.push({ ...wire, points: points.map(([a, b]) => this.#point(a + u, b + v)) });
+    }
+    for (const placed of area.boxes) this.#box({ ...placed, u: placed.u + u, v: placed.v + v }, framed);
+  }
+
+  #point(u: number, v: number): Point {
+    return this.#style.direction === "right" ? [u, v] : [v, u];
+  }
+
+  #box(placed: Placed, framed: boolean): void {
+    const { item, form, u, v, length, before, after, inside } = placed;
+    if (item.role === "port") return;
+    const [x, y] = this.#point(u, v - before);
+    const [width, height] = this.#point(length, before + after);
+    const frame = { form, item, x, y, width, height };
+    this.#shape(placed);
+    if (inside) {
+      const { headline, direction } = this.#style;
+      const texts = frameTexts(item, x + 10, y + 17, width - 20);
+      this.boxes.push({ ...frame, texts });
+      this.add(inside, u + (direction === "right" ? 0 : headline), v, true);
+      return;
+    }
+    this.boxes.push({
+      ...frame,
+      texts: textsOf(frame, framed, this.#style.direction),
+      ...(form === "block" && { miniature: miniature(frame) }),
+    });
+  }
+
+  /** The shape of what leaves a box, on its line. */
+  #shape({ item, u, v, length, stub, written, out }: Placed): void {
+    if (!written) return;
+    const text = shapeText(item.shape);
+    const room = textWidth(text, FONT.text) + 1;
+    const base = { text, size: FONT.text, tone: "muted" as const, room };
+    if (this.#style.direction === "right") {
+      this.texts.push({ ...base, x: u + length + stub / 2 + 2, y: v + out - 5, anchor: "middle" });
+    } else {
+      this.texts.push({ ...base, x: v + 7, y: u + length + 15, anchor: "start" });
+    }
+  }
+}
+
+/** Name of a frame's block, and its parameters where there is room. */
+function frameTexts(item: Item, x: number, y: number, room: number): Text[] {
+  const name = fitText(item.title, room, FONT.text, true);
+  const params = paramsText(item.params);
+  const begin = textWidth(name, FONT.text, true) + 8;
+  const base = { y, size: FONT.text, anchor: "start" as const };
+  return [
+    { ...base, x, text: name, tone: "bold", room },
+    ...(item.params > 0 && begin + textWidth(params, FONT.text) <= room
+      ? [{ ...base, x: x + begin, text: params, tone: "muted" as const, room: room - begin }]
+      : []),
+  ];
+}
+
+type Frame = Omit<Box, "texts" | "miniature">;
+
+function textsOf(frame: Frame, framed: boolean, direction: Direction): Text[] {
+  const { form, item, x, y, width, height } = frame;
+  const middle = x + width / 2;
+  const line = (text: string, baseline: number, rest: Partial<Text> = {}): Text => {
+    const size = rest.size ?? FONT.name;
+    const room = rest.room ?? width - 6;
+    return {
+      x: middle,
+      y: baseline,
+      size,
+      tone: "plain",
+      anchor: "middle",
+      room,
+      ...rest,
+      text: fitText(text, room, size, rest.tone === "bold"),
+    };
+  };
+  switch (form) {
+    case "layer": {
+      const lines = layerLines(item, framed);
+      const bands = BAND * item.folded.length;
+      const [right, below] = direction === "right" ? [bands, 0] : [0, bands];
+      const top = y + (height - below) / 2 + (lines.length > 1 ? -3 : 4.5);
+      return lines.map(({ text, size, tone }, i) =>
+        line(text, top + 16 * i, { size, tone, x: middle - right / 2, room: width - right - 4 }),
+      );
+    }
+    case "bar":
+      return height > width
+        ? [line(item.title, y + height / 2, { size: FONT.text, turned: true, x: middle + 4, room: height - 6 })]
+        : [line(item.title, y + height / 2 + 4, { size: FONT.text })];
+    case "sum":
+      return [line(item.title, y + height / 2 + 5.5, { size: 16, room: width })];
+    case "end":
+      return [line(item.title, y + height / 2 + 4.5)];
+    case "block":
+      return [
+        line(item.title, y + 18, { tone: "bold" }),
+        ...(item.params > 0
+          ? [line(paramsText(item.params), y + height - 9, { size: FONT.text, tone: "muted" as const })]
+          : []),
+      ];
+    default:
+      return [];
+  }
+}
+
+/** What is inside a block, small enough to fit into its box. */
+function miniature({ item, x, y, width }: Frame): Box[] {
+  const { boxes, ...size } = compose(layoutInside(item, MINIATURE_STYLE, Infinity), MINIATURE_STYLE);
+  const room = { width: width - 16, height: item.params > 0 ? MINIATURE.height : MINIATURE.height + 14 };
+  const scale = Math.min(2.2, room.width / size.width, room.height / Math.max(size.height, 1));
+  const left = x + (width - size.width * scale) / 2;
+  const top = y + 25 + (room.height - size.height * scale) / 2 + (item.params > 0 ? 0 : -2);
+  return boxes.map((box) => ({
+    ...box,
+    x: left + box.x * scale,
+    y: top + box.y * scale,
+    width: box.width * scale,
+    height: box.height * scale,
+    texts: [],
+  }));
+}
+
+/** Adds a margin around a scene, and room above and below. */
+export function padded(scene: Scene, width: number, above: number, below: number): Scene {
+  const dx = (width - scene.width) / 2;
+  const dy = above;
+  const shift = <T extends { readonly x: number; readonly y: number }>(thing: T): T => ({
+    ...thing,
+    x: thing.x + dx,
+    y: thing.y + dy,
+  });
+  const box = (one: Box): Box => ({
+    ...shift(one),
+    texts: one.texts.map(shift),
+    ...(one.miniature && { miniature: one.miniature.map(box) }),
+  });
+  return {
+    ...scene,
+    width,
+    height: scene.height + above + below,
+    boxes: scene.boxes.map(box),
+    wires: scene.wires.map((wire) => ({ ...wire, points: wire.points.map(([x, y]): Point => [x + dx, y + dy]) })),
+    texts: scene.texts.map(shift),
+    brackets: scene.brackets.map(shift),
+  };
+}

@@ -1,0 +1,244 @@
+import { formatShape } from "../../graph/index.ts";
+import { BAND, layerTitle } from "../layout/measure.ts";
+import type { Box, Direction, Point, Scene, Text, Wire } from "../layout/scene.ts";
+import { textWidth } from "../layout/text.ts";
+import type { Item } from "../read/items.ts";
+import { rootClass, styleSheet, type Theme } from "./theme.ts";
+
+export interface SvgOptions {
+  readonly title: string;
+  readonly description: string;
+  readonly theme: Theme;
+}
+
+/** A scene as an SVG document, which may also be put into an HTML page as it is. */
+export function svg(scene: Scene, { title, description, theme }: SvgOptions): string {
+  const { width, height, direction } = scene;
+  const [w, h] = [Math.ceil(width), Math.ceil(height)];
+  const frames = scene.boxes.filter(({ form }) => form === "frame");
+  const others = scene.boxes.filter(({ form }) => form !== "frame");
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="${rootClass(theme)}" role="img" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}" style="max-width:100%;height:auto">`,
+    element("title", {}, escaped(title)),
+    element("desc", {}, escaped(description)),
+    `<style>\n${styleSheet(theme)}\n</style>`,
+    element("rect", { class: "page", width: w, height: h }),
+    ...frames.map((box) => drawBox(box, direction)),
+    ...scene.wires.map((wire) => drawWire(wire, direction)),
+    ...others.map((box) => drawBox(box, direction)),
+    ...scene.brackets.map(({ x, y, width }) =>
+      element("path", { class: "wire", d: `M${n(x)} ${n(y - 5)}v5h${n(width)}v-5` }),
+    ),
+    ...scene.legend.map(({ kind, ...place }) => element("rect", { class: kind, ...place, rx: 3 })),
+    ...scene.texts.map(drawText),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** Text that is safe between tags and in attributes; control characters, which XML does not allow, are left out. */
+export function escaped(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu, "")
+      .replaceAll("&", "&amp;")
+      .replaceAll("<", "&lt;")
+      .replaceAll(">", "&gt;")
+      .replaceAll('"', "&quot;")
+  );
+}
+
+/** A number with at most one decimal. */
+function n(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+function element(name: string, attributes: Attributes, content?: string): string {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${typeof value === "number" ? n(value) : value}"`)
+    .join("");
+  return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
+}
+
+function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
+  const attributes = {
+    class: tone === "muted" ? "muted" : undefined,
+    x,
+    y,
+    "font-size": size,
+    "text-anchor": anchor === "start" ? undefined : anchor,
+    "font-weight": tone === "bold" ? 700 : undefined,
+    textLength: textWidth(text, size, tone === "bold"),
+    lengthAdjust: "spacingAndGlyphs",
+    transform: turned ? `rotate(-90 ${n(x)} ${n(y)})` : undefined,
+  };
+  return element("text", attributes, escaped(text));
+}
+
+function drawBox(box: Box, direction: Direction): string {
+  const { item, texts } = box;
+  const parts = [element("title", {}, escaped(tooltip(item))), ...shapesOf(box, direction), ...texts.map(drawText)];
+  return element("g", {}, parts.join(""));
+}
+
+function shapesOf(box: Box, direction: Direction): string[] {
+  const { form, item, x, y, width, height } = box;
+  const rect = (name: string, rx: number) => element("rect", { class: name, x, y, width, height, rx });
+  switch (form) {
+    case "frame":
+      return [rect("frame", 10)];
+    case "block":
+      return [rect("block", 8), ...(box.miniature ?? []).map((small) => drawSmall(small))];
+    case "end":
+      return [rect("end", height / 2)];
+    case "sum":
+      return [
+        element("ellipse", { class: item.kind, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
+        ...ring(box),
+      ];
+    case "bar":
+    case "layer":
+      return [rect(item.kind ?? "other", 5), ...bands(box, direction)];
+    case "volume":
+      return volume(box);
+    default:
+      return form satisfies never;
+  }
+}
+
+/** What is folded into a layer, as stripes at the side where the data leaves it. */
+function bands({ item, x, y, width, height }: Box, direction: Direction): string[] {
+  return item.folded.map(({ kind }, i) => {
+    const inset = BAND * (item.folded.length - i) + 1;
+    return direction === "right"
+      ? element("rect", {
+          class: `band ${kind}`,
+          x: x + width - inset,
+          y: y + 3,
+          width: BAND - 1,
+          height: height - 6,
+          rx: 1,
+        })
+      : element("rect", {
+          class: `band ${kind}`,
+          x: x + 5,
+          y: y + height - inset,
+          width: width - 10,
+          height: BAND - 2,
+          rx: 1,
+        });
+  });
+}
+
+/** An activation after a sum, around it. */
+function ring({ item, x, y, width, height }: Box): string[] {
+  return item.folded.map(({ kind }) =>
+    element("ellipse", { class: `ring ${kind}`, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
+  );
+}
+
+function drawSmall({ form, item, x, y, width, height }: Box): string {
+  const rx = form === "sum" ? height / 2 : 1;
+  return element("rect", { class: `small ${item.kind ?? "other"}`, x, y, width, height, rx });
+}
+
+/** A solid seen from the front and a little from above and the right; what is folded in are slices at its right. */
+function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
+  const kind = item.kind ?? "join";
+  const bands = item.folded.map((face) => face.kind);
+  const body = width - BAND * bands.length;
+  const rise = depth / 2;
+  const front = (left: number, wide: number) => `M${n(left)} ${n(y)}h${n(wide)}v${n(height)}h${n(-wide)}z`;
+  const top = (left: number, wide: number) =>
+    `M${n(left)} ${n(y)}l${n(depth)} ${n(-rise)}h${n(wide)}l${n(-depth)} ${n(rise)}z`;
+  const right = x + width;
+  const side = `M${n(right)} ${n(y)}l${n(depth)} ${n(-rise)}v${n(height)}l${n(-depth)} ${n(rise)}z`;
+  const path = (name: string, d: string) => element("path", { class: name, d });
+  return [
+    path(kind, side),
+    path("shade", side),
+    path(kind, top(x, width)),
+    path("gleam", top(x, width)),
+    path(kind, front(x, width)),
+    ...bands.flatMap((band, i) => {
+      const left = x + body + BAND * i;
+      return [path(`slice ${band}`, top(left, BAND)), path(`slice ${band}`, front(left, BAND))];
+    }),
+    path(`outline ${kind}`, front(x, width)),
+  ];
+}
+
+const TURN_RADIUS = 8;
+const TIP = 6;
+
+/** A line with an arrow at its end, before which it runs straight. */
+function drawWire({ points: given, to }: Wire, direction: Direction): string {
+  const points = [...given];
+  const end = points.at(-1)!;
+  const before = points.at(-2)!;
+  if (to?.role !== "port" && !isStraight(before, end)) {
+    points.splice(-1, 0, direction === "right" ? [end[0] - TIP, end[1]] : [end[0], end[1] - TIP]);
+  }
+  const [first, ...rest] = points;
+  const path = [`M${n(first![0])} ${n(first![1])}`];
+  rest.forEach((point, i) => {
+    const from = points[i]!;
+    const next = rest[i + 1];
+    if (!isStraight(from, point)) path.push(curve(from, point, direction));
+    else if (next && isStraight(point, next) && turns(from, point, next)) path.push(corner(from, point, next));
+    else path.push(`L${n(point[0])} ${n(point[1])}`);
+  });
+  const line = element("path", { class: "wire", d: path.join("") });
+  return to?.role === "port" ? line : line + tip(points.at(-2)!, end);
+}
+
+function isStraight([ax, ay]: Point, [bx, by]: Point): boolean {
+  return ax === bx || ay === by;
+}
+
+function turns([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): boolean {
+  return (ax === bx) !== (bx === cx) && (ay === by) !== (by === cy);
+}
+
+function corner(from: Point, at: Point, to: Point): string {
+  const towards = (other: Point): Point => {
+    const length = Math.hypot(other[0] - at[0], other[1] - at[1]);
+    const part = Math.min(TURN_RADIUS, length / 2) / length;
+    return [at[0] + (other[0] - at[0]) * part, at[1] + (other[1] - at[1]) * part];
+  };
+  const [a, b] = [towards(from), towards(to)];
+  return `L${n(a[0])} ${n(a[1])}Q${n(at[0])} ${n(at[1])} ${n(b[0])} ${n(b[1])}`;
+}
+
+function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
+  if (direction === "right") {
+    const middle = n((ax + bx) / 2);
+    return `C${middle} ${n(ay)} ${middle} ${n(by)} ${n(bx)} ${n(by)}`;
+  }
+  const middle = n((ay + by) / 2);
+  return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
+}
+
+/** The arrow at the end of a line that comes from a point straight before or beside it. */
+function tip([fromX, fromY]: Point, [x, y]: Point): string {
+  const [dx, dy] = [TIP * Math.sign(x - fromX), TIP * Math.sign(y - fromY)];
+  const [wideX, wideY] = [0.55 * dy, 0.55 * dx];
+  const corners = [`${n(x - dx + wideX)} ${n(y - dy - wideY)}`, `${n(x - dx - wideX)} ${n(y - dy + wideY)}`];
+  return element("path", { class: "tip", d: `M${n(x)} ${n(y)}L${corners.join("L")}z` });
+}
+
+/** What the pointer finds on a box. */
+function tooltip(item: Item): string {
+  const { role, path, params, shape, folded } = item;
+  const name = role === "layer" ? layerTitle(item) : item.title;
+  return [
+    [name, ...folded.map(({ title }) => title)].join(", "),
+    ...(path && path !== name ? [path] : []),
+    `${role === "output" ? "" : "gives "}${formatShape(shape)}`,
+    ...(params > 0 ? [`${params.toLocaleString("en-US")} parameters`] : []),
+  ].join("\n");
+}

@@ -1,0 +1,138 @@
+import { FONTS } from "../layout/text.ts";
+import type { Kind } from "../read/layers.ts";
+
+export type Theme = "light" | "dark" | "auto";
+
+/** Kinds in the order of the legend. */
+export const KINDS = {
+  conv: "convolution",
+  pointwise: "1×1 convolution",
+  linear: "fully connected",
+  pool: "pooling",
+  norm: "normalization",
+  activation: "activation",
+  softmax: "softmax",
+  dropout: "dropout",
+  join: "concatenation, sum",
+  other: "other",
+} as const satisfies Record<Kind, string>;
+
+/** Colours by name: of the page, and for each kind that of its face and of its edge. */
+type Palette = Readonly<
+  Record<"page" | "ink" | "muted" | "line" | "frame" | "rim" | "block" | `${Kind}-${"face" | "edge"}`, string>
+>;
+
+const LIGHT: Palette = {
+  page: "#ffffff",
+  ink: "#1c2430",
+  muted: "#5b6675",
+  line: "#8b97a6",
+  frame: "#f6f8fa",
+  rim: "#d5dbe3",
+  block: "#ffffff",
+  "conv-face": "#cfe0fb",
+  "conv-edge": "#4a80d4",
+  "pointwise-face": "#c9eeec",
+  "pointwise-edge": "#2c9c98",
+  "linear-face": "#e2d8fb",
+  "linear-edge": "#8160d0",
+  "pool-face": "#fbd3d5",
+  "pool-edge": "#d2595f",
+  "norm-face": "#d3edcf",
+  "norm-edge": "#5aa552",
+  "activation-face": "#ffe2b0",
+  "activation-edge": "#e09b2d",
+  "softmax-face": "#f9d3ec",
+  "softmax-edge": "#c4519f",
+  "dropout-face": "#eceef1",
+  "dropout-edge": "#929ba7",
+  "join-face": "#dbe2ea",
+  "join-edge": "#66758a",
+  "other-face": "#efe9df",
+  "other-edge": "#a08d6c",
+};
+
+const DARK: Palette = {
+  page: "#0f141b",
+  ink: "#e8edf3",
+  muted: "#9aa7b6",
+  line: "#66758a",
+  frame: "#151c26",
+  rim: "#303b4a",
+  block: "#1a222d",
+  "conv-face": "#1d3a66",
+  "conv-edge": "#6ea3f2",
+  "pointwise-face": "#12494a",
+  "pointwise-edge": "#4cc3be",
+  "linear-face": "#3a2c68",
+  "linear-edge": "#a78cf0",
+  "pool-face": "#5c2429",
+  "pool-edge": "#ef7f84",
+  "norm-face": "#224a24",
+  "norm-edge": "#78c56f",
+  "activation-face": "#5c4111",
+  "activation-edge": "#efb455",
+  "softmax-face": "#5a2049",
+  "softmax-edge": "#e57fc3",
+  "dropout-face": "#2b323c",
+  "dropout-edge": "#8d99a8",
+  "join-face": "#323d4c",
+  "join-edge": "#94a5bb",
+  "other-face": "#40382a",
+  "other-edge": "#bfa97f",
+};
+
+const ROOT = "convnets-drawing";
+
+const variables = (palette: Palette) =>
+  Object.entries(palette)
+    .map(([name, colour]) => `--${name}:${colour}`)
+    .join(";");
+
+/** Class of the drawing's root element, apart from those of other drawings on the same page. */
+export const rootClass = (theme: Theme): string => `${ROOT} ${ROOT}-${theme}`;
+
+/**
+ * The style sheet of a drawing. Colours are custom properties; before each stands the plain colour, for programs that do not
+ * know custom properties.
+ */
+export function styleSheet(theme: Theme): string {
+  const root = `.${ROOT}-${theme}`;
+  const palette = theme === "dark" ? DARK : LIGHT;
+  const rule = (selector: string, property: "fill" | "stroke", name: keyof Palette) =>
+    `${root} ${selector}{${property}:${palette[name]};${property}:var(--${name})}`;
+  const kinds = Object.keys(KINDS) as Kind[];
+  return [
+    `${root}{${variables(palette)};font-family:${FONTS}}`,
+    rule(".page", "fill", "page"),
+    rule("text", "fill", "ink"),
+    rule(".muted", "fill", "muted"),
+    rule(".wire", "stroke", "line"),
+    rule(".tip", "fill", "line"),
+    rule(".frame", "fill", "frame"),
+    rule(".frame", "stroke", "rim"),
+    rule(".block", "fill", "block"),
+    rule(".block", "stroke", "line"),
+    rule(".end", "fill", "page"),
+    rule(".end", "stroke", "line"),
+    ...kinds.flatMap((kind) => [
+      rule(`.${kind}`, "fill", `${kind}-face`),
+      rule(`.${kind}`, "stroke", `${kind}-edge`),
+      rule(`.band.${kind}`, "fill", `${kind}-edge`),
+      rule(`.slice.${kind}`, "fill", `${kind}-edge`),
+    ]),
+    `${root} .wire{fill:none;stroke-width:1.4}`,
+    `${root} .dropout{stroke-dasharray:3 2}`,
+    `${root} .band{stroke:none}`,
+    `${root} .ring{fill:none;stroke-width:3}`,
+    `${root} .small{stroke-width:.7}`,
+    `${root} .slice{stroke:none}`,
+    `${root} .outline{fill:none}`,
+    `${root} .shade{fill:#000;fill-opacity:.12;stroke:none}`,
+    `${root} .gleam{fill:#fff;fill-opacity:${theme === "dark" ? 0.1 : 0.4};stroke:none}`,
+    // last, as it replaces what stands above
+    ...(theme === "auto"
+      ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
+      : []),
+  ].join("\n");
+}

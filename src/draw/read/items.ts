@@ -1,0 +1,287 @@
+import type { Shape, Value } from "../../graph/index.ts";
+import { numel, sameShape } from "../../graph/index.ts";
+import { type Face, faceOf, flattens, type Kind, mapSize, perSample } from "./layers.ts";
+import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
+import { decompose, type Edges } from "./series.ts";
+
+/** How much is shown: a box for each block, or for each layer. */
+export type Level = "block" | "layer";
+
+/**
+ * Something drawn as one thing: a layer with what is folded into it, a block, or an end of the network. A port is where
+ * lines enter or leave a frame.
+ */
+export interface Item {
+  readonly role: "layer" | "block" | "input" | "output" | "port";
+  /** Undefined for blocks and ends. */
+  readonly kind?: Kind;
+  /** Name of a block or an end, what a layer does. */
+  readonly title: string;
+  /** Kernel of a layer, class of a block. */
+  readonly note?: string;
+  /** Layers folded into this one, in order. */
+  readonly folded: readonly Face[];
+  readonly path: string;
+  readonly params: number;
+  /** Shape of what it gives, without the batch. */
+  readonly shape: Shape;
+  readonly reads: readonly Value[];
+  readonly gives: readonly Value[];
+  /** Layers of a block. */
+  readonly inside: readonly Item[];
+  readonly units: readonly Unit[];
+}
+
+/** What a level of drawing shows, in the order in which it is computed: inputs, layers and blocks, outputs. */
+export function itemsOf(network: Network, level: Level): Item[] {
+  const items = new Items(network, level);
+  const shown = items.frontier(network.root);
+  return items.withEnds(!network.modular && level === "block" ? items.groupBranches(shown) : shown);
+}
+
+/** The same with every layer in sight. */
+export function layersOf(network: Network): Item[] {
+  const items = new Items(network, "layer");
+  return items.withEnds(items.flat(network.root));
+}
+
+/** Pairs of positions: the second reads what the first gives. */
+export function edgesOf(items: readonly Item[]): (readonly [number, number])[] {
+  const makers = new Map(items.flatMap(({ gives }, i) => gives.map((value) => [value, i] as const)));
+  return items.flatMap(({ reads }, to) =>
+    [...new Set(reads.flatMap((value) => makers.get(value) ?? []))].map((from) => [from, to] as const),
+  );
+}
+
+/** Whether a layer gives the shape of one that it reads. */
+export function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
+  const { role, shape } = items[index]!;
+  return role === "layer" && edges.some(([from, to]) => to === index && sameShape(items[from]!.shape, shape));
+}
+
+/** What is inside a block, between the ports at which it is entered and left. */
+export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edges: (readonly [number, number])[] } {
+  const port: Item = {
+    role: "port",
+    title: "",
+    folded: [],
+    path: "",
+    params: 0,
+    shape: [],
+    reads: [],
+    gives: [],
+    inside: [],
+    units: [],
+  };
+  const items = [port, ...inside, { ...port }];
+  const within = edgesOf(inside).map(([from, to]) => [from + 1, to + 1] as const);
+  const entries = inside.flatMap((item, i) =>
+    item.reads.some((value) => reads.includes(value)) ? [[0, i + 1] as const] : [],
+  );
+  const exits = inside.flatMap((item, i) =>
+    item.gives.some((value) => gives.includes(value)) ? [[i + 1, items.length - 1] as const] : [],
+  );
+  return { items, edges: [...entries, ...within, ...exits] };
+}
+
+/** A chain of fewer layers than this says as much without a frame around it. */
+const FRAMED = 4;
+/** A module that works at this many sizes of maps is no block, but a sequence of blocks. */
+const SEQUENCE_OF_SIZES = 3;
+
+class Items {
+  readonly #network: Network;
+  readonly #level: Level;
+  /** How many layers read each value. */
+  readonly #readers = new Map<Value, number>();
+
+  constructor(network: Network, level: Level) {
+    this.#network = network;
+    this.#level = level;
+    const reads = [...unitsOf(network.root).flatMap(({ reads }) => reads), ...network.outputs.values()];
+    for (const value of reads) this.#readers.set(value, (this.#readers.get(value) ?? 0) + 1);
+  }
+
+  /** All layers of a part. */
+  flat(part: Part): Item[] {
+    return this.#fold(unitsOf(part).map((unit) => this.#layer(unit)));
+  }
+
+  /** Layers and blocks of a part that is not itself shown as a block. */
+  frontier(part: Part): Item[] {
+    const items = part.parts.flatMap((child) => {
+      if (isUnit(child)) return [this.#layer(child)];
+      const inside = this.flat(child);
+      if (inside.length <= 1) return inside;
+      return part.parts.length === 1 || this.#opens(child, inside)
+        ? this.frontier(child)
+        : [this.#block(child, inside)];
+    });
+    return this.#fold(items);
+  }
+
+  /** Whether a module is shown as its parts instead of as one block. */
+  #opens(part: Part, inside: readonly Item[]): boolean {
+    const values = inside.flatMap(({ reads, gives }) => [...reads, ...gives]);
+    if (values.every(({ shape }) => shape.length <= 2)) return true;
+    const maps = values.flatMap(({ shape }) => [mapSize(shape) ?? [1, 1]]).filter(([H, W]) => H * W > 1);
+    if (new Set(maps.map(String)).size >= SEQUENCE_OF_SIZES) return true;
+    if (this.#level === "block") return false;
+    if (inside.length < FRAMED && isChain(inside)) return true;
+    return this.frontier(part).filter(({ role }) => role === "block").length > 1;
+  }
+
+  #layer(unit: Unit): Item {
+    const face = faceOf(unit);
+    return {
+      role: "layer",
+      kind: face.kind,
+      title: face.title,
+      ...(face.window && { note: face.window }),
+      folded: [],
+      path: unit.path,
+      params: this.#params([unit]),
+      shape: perSample((unit.gives[0] ?? unit.nodes[0]?.outputs[0])?.shape ?? []),
+      reads: unit.reads,
+      gives: unit.gives,
+      inside: [],
+      units: [unit],
+    };
+  }
+
+  #block({ name, type, path }: { name: string; type: string; path: string }, inside: readonly Item[]): Item {
+    const units = inside.flatMap(({ units }) => units);
+    const within = new Map<Value, number>();
+    for (const value of units.flatMap(({ reads }) => reads)) within.set(value, (within.get(value) ?? 0) + 1);
+    const made = new Set(inside.flatMap(({ gives }) => gives));
+    const gives = [...made].filter((value) => (this.#readers.get(value) ?? 0) > (within.get(value) ?? 0));
+    return {
+      role: "block",
+      // "0" says little without the name of the list that it is in
+      title: /^\d+$/.test(name) ? path.split(".").slice(-2).join(".") : name,
+      ...(type && { note: type }),
+      folded: [],
+      path,
+      params: this.#params(units),
+      shape: perSample((gives[0] ?? inside.at(-1)?.gives[0])?.shape ?? []),
+      reads: [...new Set(inside.flatMap(({ reads }) => reads).filter((value) => !made.has(value)))],
+      gives,
+      inside,
+      units,
+    };
+  }
+
+  #params(units: readonly Unit[]): number {
+    const weights = new Set(units.flatMap((unit) => [...this.#network.weights(unit)]));
+    return [...weights].reduce((total, { shape }) => total + numel(shape.map(Number)), 0);
+  }
+
+  /** Folds activations, batch normalization and the like into the layer before them. */
+  #fold(items: readonly Item[]): Item[] {
+    const folded: Item[] = [];
+    const makers = new Map<Value, number>();
+    for (const item of items) {
+      const [x] = item.reads;
+      const at = item.reads.length === 1 ? makers.get(x!) : undefined;
+      const before = at === undefined ? undefined : folded[at]!;
+      if (before && this.#readers.get(x!) === 1 && foldsInto(item, before)) {
+        folded[at!] = this.#join(before, item);
+        for (const value of item.gives) makers.set(value, at!);
+      } else {
+        for (const value of item.gives) makers.set(value, folded.length);
+        folded.push(item);
+      }
+    }
+    return folded;
+  }
+
+  #join(before: Item, item: Item): Item {
+    const units = [...before.units, ...item.units];
+    const silent = flattens(item.units[0]!) || item.kind === "join" || item.title === before.title;
+    const face = silent ? [] : [faceOf(item.units[0]!)];
+    if (before.role === "block") {
+      const inside = before.inside.map((one) => (one.gives.includes(item.reads[0]!) ? this.#join(one, item) : one));
+      return {
+        ...before,
+        inside,
+        gives: before.gives.map((value) => (value === item.reads[0] ? item.gives[0]! : value)),
+        units,
+      };
+    }
+    return {
+      ...before,
+      folded: [...before.folded, ...face, ...item.folded],
+      params: this.#params(units),
+      // flattened maps are still maps to look at
+      shape: flattens(item.units[0]!) ? before.shape : item.shape,
+      gives: [...before.gives.filter((value) => !item.reads.includes(value)), ...item.gives],
+      units,
+    };
+  }
+
+  /** Inputs before and outputs after the items. */
+  withEnds(items: readonly Item[]): Item[] {
+    const end = (role: "input" | "output", title: string, value: Value): Item => ({
+      role,
+      title,
+      folded: [],
+      path: "",
+      params: 0,
+      shape: perSample(value.shape),
+      reads: role === "output" ? [value] : [],
+      gives: role === "input" ? [value] : [],
+      inside: [],
+      units: [],
+    });
+    const { inputs, outputs } = this.#network;
+    return [
+      ...inputs.map((value) => end("input", value.name, value)),
+      ...items,
+      ...[...outputs].map(([name, value]) => end("output", name, value)),
+    ];
+  }
+
+  /** Blocks for graphs that know no modules: branches and what joins them. */
+  groupBranches(items: readonly Item[]): Item[] {
+    const { trunk } = decompose(items.length, edgesOf(items));
+    const grouped: Item[] = [];
+    const used = new Set<number>();
+    let count = 0;
+    trunk.forEach((part, i) => {
+      const next = trunk[i + 1];
+      if (part.kind === "item" || next?.kind !== "item") return;
+      const members = [...part.items, next.item].sort((a, b) => a - b);
+      for (const member of members) used.add(member);
+      const join = items[next.item]!;
+      const type = join.title === "+" ? "residual" : join.title === "concat" ? "branches" : "";
+      count++;
+      grouped[next.item] = this.#block(
+        { name: `block ${count}`, type, path: "" },
+        members.map((i) => items[i]!),
+      );
+    });
+    return items.flatMap((item, i) => grouped[i] ?? (used.has(i) ? [] : [item]));
+  }
+}
+
+/** Whether a layer reads better as a part of the one before it. */
+function foldsInto(item: Item, before: Item): boolean {
+  const [unit] = item.units;
+  if (item.role !== "layer" || !unit || before.role === "input") return false;
+  if (flattens(unit)) return true;
+  if (before.role !== "layer") return false;
+  const weighted = before.kind === "conv" || before.kind === "pointwise" || before.kind === "linear";
+  if (item.title === "batch norm") return weighted;
+  if (item.kind === "activation") return before.kind !== "dropout" && before.kind !== "activation";
+  // a bias that is added apart
+  if (unit.nodes.length === 1 && unit.nodes[0]?.op === "Add" && item.params > 0) return weighted;
+  return (item.title === "resample" || item.title === "reshape") && item.title === before.title;
+}
+
+/** Whether each layer reads only what the one before it gives. */
+function isChain(items: readonly Item[]): boolean {
+  return items.every(({ reads }, i) => {
+    const given = items[i - 1]?.gives;
+    return given ? reads.every((value) => given.includes(value)) : reads.length === 1;
+  });
+}

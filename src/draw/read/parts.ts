@@ -1,0 +1,225 @@
+import { check, type Graph, type Node, type Value } from "../../graph/index.ts";
+import { Dropout, Layer, type Module, type ModuleCall } from "../../nn/index.ts";
+
+/** One layer: the operators of one call of a layer's module, or a single operator between modules. */
+export interface Unit {
+  /** None where a layer hands on what it gets, as Dropout does outside training. */
+  readonly nodes: readonly Node[];
+  /** The layer; undefined for operators between modules and in graphs without modules. */
+  readonly module: Module | undefined;
+  readonly path: string;
+  readonly reads: readonly Value[];
+  readonly gives: readonly Value[];
+}
+
+/** One call of a module, with what happens in it in order. */
+export interface Part {
+  readonly name: string;
+  readonly type: string;
+  readonly path: string;
+  readonly parts: readonly (Part | Unit)[];
+}
+
+/** A graph sorted into layers and modules. */
+export interface Network {
+  readonly root: Part;
+  /** Whether the graph says which operator belongs to which module. */
+  readonly modular: boolean;
+  readonly inputs: readonly Value[];
+  readonly outputs: ReadonlyMap<string, Value>;
+  /** Parameters that a layer learns. */
+  weights(unit: Unit): ReadonlySet<Value>;
+}
+
+/** What can be sorted: a trace, or a graph alone, such as an imported one. */
+export interface Source {
+  readonly graph: Graph;
+  readonly root?: ModuleCall;
+  /** Inputs that carry data; by default all of the graph's. */
+  readonly inputs?: readonly { readonly value: Value }[];
+}
+
+export const isUnit = (part: Part | Unit): part is Unit => "nodes" in part;
+
+/** All layers of a part, in order. */
+export function unitsOf({ parts }: Part): Unit[] {
+  return parts.flatMap((part) => (isUnit(part) ? [part] : unitsOf(part)));
+}
+
+/** Operators with weights that make a layer of their own. */
+const WEIGHTED = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
+
+/**
+ * Sorts a graph into layers and modules: by the calls that a trace wrote down, else by the scopes of the nodes. Operators on
+ * which no output depends, and those that compute weights or shapes instead of passing data on, are left out.
+ */
+export function networkOf({ graph, root, inputs }: Source): Network {
+  const sources = inputs?.map(({ value }) => value) ?? graph.inputs;
+  const carriers = carriersOf(graph, sources);
+  const reader = new Reader(graph, carriers);
+  const part = root ? reader.call(root) : reader.scopes(graph.name);
+  const read = new Set(unitsOf(part).flatMap(({ reads }) => reads));
+  return {
+    root: part,
+    modular: root !== undefined || graph.nodes.some(({ scope }) => scope !== ""),
+    inputs: sources.filter((value) => read.has(value)),
+    outputs: new Map([...graph.outputs].map(([name, value]) => [name, reader.now(value)])),
+    weights: (unit) => weightsOf(graph, carriers, unit),
+  };
+}
+
+class Reader {
+  readonly #graph: Graph;
+  /** Position in the graph of each node that is drawn. */
+  readonly #positions: ReadonlyMap<Node, number>;
+  readonly #carriers: ReadonlySet<Value>;
+  readonly #readers = new Map<Value, Node[]>();
+  readonly #results: ReadonlySet<Value>;
+  /** Nodes still to be drawn, by scope. */
+  readonly #waiting = new Map<string, Node[]>();
+  /** What a layer without operators made of a value. */
+  readonly #renamed = new Map<Value, Value>();
+
+  constructor(graph: Graph, carriers: ReadonlySet<Value>) {
+    this.#graph = graph;
+    this.#results = new Set(graph.outputs.values());
+    this.#carriers = carriers;
+    this.#positions = this.#drawn();
+    for (const node of this.#positions.keys()) {
+      this.#waiting.set(node.scope, [...(this.#waiting.get(node.scope) ?? []), node]);
+      for (const value of new Set(node.inputs)) {
+        if (value) this.#readers.set(value, [...(this.#readers.get(value) ?? []), node]);
+      }
+    }
+    check(
+      this.#positions.size > 0,
+      () => `draw: no operator of "${graph.name}" lies on a way from an input to an output`,
+    );
+  }
+
+  /** The value that stands for this one by now. */
+  now(value: Value): Value {
+    return this.#renamed.get(value) ?? value;
+  }
+
+  call({ module, name, path, inputs, outputs, calls }: ModuleCall): Part {
+    const parts: (Part | Unit)[] = [];
+    for (const child of calls) {
+      parts.push(...this.#take(path, this.#last(child.inputs)).map((node) => this.#unit([node])));
+      parts.push(child.calls.length === 0 ? this.#leaf(child) : this.call(child));
+    }
+    parts.push(...this.#take(path, this.#last(outputs)).map((node) => this.#unit([node])));
+    // a layer that only hands on leaves nothing, except for Dropout, which does so outside training alone
+    if (parts.length === 0 && module instanceof Dropout && module.p > 0) parts.push(this.#handOn(module, path, inputs));
+    return { name, type: module.type, path, parts };
+  }
+
+  /** A module without modules in it is one layer, unless it is no library layer and does the work of several. */
+  #leaf(call: ModuleCall): Part | Unit {
+    const part = this.call(call);
+    const nodes = (part.parts as readonly Unit[]).flatMap(({ nodes }) => nodes);
+    const weighted = nodes.filter(({ op }) => WEIGHTED.has(op)).length;
+    if (nodes.length === 0 || (weighted > 1 && !(call.module instanceof Layer))) return part;
+    return this.#unit(nodes, call.module);
+  }
+
+  /** Parts by the scopes of the nodes, for graphs whose trace is not known. */
+  scopes(name: string): Part {
+    return { name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
+  }
+
+  #byScope(nodes: readonly Node[], path: readonly string[]): (Part | Unit)[] {
+    const segment = ({ scope }: Node) => (scope === "" ? undefined : scope.split(".")[path.length]);
+    const runs: { name: string | undefined; nodes: Node[] }[] = [];
+    for (const node of nodes) {
+      const name = segment(node);
+      const run = runs.at(-1);
+      if (name !== undefined && run?.name === name) run.nodes.push(node);
+      else runs.push({ name, nodes: [node] });
+    }
+    return runs.map(({ name, nodes }) => {
+      if (name === undefined) return this.#unit(nodes);
+      const inner = [...path, name];
+      const whole = inner.join(".");
+      const alone = nodes.every(({ scope }) => scope === whole);
+      if (alone && nodes.filter(({ op }) => WEIGHTED.has(op)).length <= 1 && this.#isChain(nodes))
+        return this.#unit(nodes);
+      return { name, type: "", path: whole, parts: this.#byScope(nodes, inner) };
+    });
+  }
+
+  #isChain(nodes: readonly Node[]): boolean {
+    return nodes.every((node, i) => i === 0 || node.inputs.some((value) => nodes[i - 1]!.outputs.includes(value!)));
+  }
+
+  /** Takes the nodes of a scope that stand up to a position. */
+  #take(scope: string, until: number): Node[] {
+    const waiting = this.#waiting.get(scope) ?? [];
+    const count = waiting.findIndex((node) => this.#positions.get(node)! > until);
+    return waiting.splice(0, count < 0 ? waiting.length : count);
+  }
+
+  /** Position of the last node that makes one of these values. */
+  #last(values: readonly Value[]): number {
+    return Math.max(-1, ...values.map((value) => this.#positions.get(this.#graph.producer(value)!) ?? -1));
+  }
+
+  #unit(nodes: readonly Node[], module?: Module): Unit {
+    const inside = new Set(nodes);
+    const made = new Set(nodes.flatMap(({ outputs }) => outputs));
+    const reads = nodes
+      .flatMap(({ inputs }) => inputs)
+      .filter((value) => value !== undefined && this.#carriers.has(value) && !made.has(value));
+    const gives = [...made].filter(
+      (value) => this.#results.has(value) || this.#readers.get(value)?.some((node) => !inside.has(node)),
+    );
+    const path = nodes[0]!.scope;
+    return { nodes, module, path, reads: [...new Set((reads as Value[]).map((value) => this.now(value)))], gives };
+  }
+
+  #handOn(module: Module, path: string, [x]: readonly Value[]): Unit {
+    check(x, () => `draw: ${path} (${module.type}) is called without an input`);
+    const y = { ...x };
+    const reads = [this.now(x)];
+    this.#renamed.set(x, y);
+    return { nodes: [], module, path, reads, gives: [y] };
+  }
+
+  /** Nodes that lie on a way from an input to an output, with their positions. */
+  #drawn(): Map<Node, number> {
+    const wanted = new Set(this.#results);
+    const drawn: [Node, number][] = [];
+    for (let i = this.#graph.nodes.length - 1; i >= 0; i--) {
+      const node = this.#graph.nodes[i]!;
+      if (!node.outputs.some((value) => wanted.has(value) && this.#carriers.has(value))) continue;
+      for (const value of node.inputs) if (value) wanted.add(value);
+      drawn.push([node, i]);
+    }
+    return new Map(drawn.reverse());
+  }
+}
+
+/** Values that depend on the data, and not on their shape alone. */
+function carriersOf(graph: Graph, inputs: readonly Value[]): Set<Value> {
+  const carriers = new Set(inputs);
+  for (const { op, inputs, outputs } of graph.nodes) {
+    if (op === "Shape" || !inputs.some((value) => value && carriers.has(value))) continue;
+    for (const value of outputs) carriers.add(value);
+  }
+  return carriers;
+}
+
+/** Parameters that a layer learns; the statistics of batch normalization are none. */
+function weightsOf(graph: Graph, carriers: ReadonlySet<Value>, { nodes }: Unit): Set<Value> {
+  const parameters = new Set(graph.parameters);
+  const found = new Set<Value>();
+  const seen = new Set<Value>();
+  const collect = (value: Value | undefined): void => {
+    if (!value || seen.has(value) || carriers.has(value)) return;
+    seen.add(value);
+    if (parameters.has(value)) found.add(value);
+    graph.producer(value)?.inputs.forEach(collect);
+  };
+  for (const { op, inputs } of nodes) inputs.slice(0, op === "BatchNormalization" ? 3 : undefined).forEach(collect);
+  return found;
+}
