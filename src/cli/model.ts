@@ -29,6 +29,8 @@ export const MODEL_HELP =
 export interface ModelFlags {
   variant?: Variant;
   numClasses?: number;
+  /** `false` leaves out the auxiliary classifiers. */
+  aux?: boolean;
   input?: number[];
   /** Whether a finished network in a file is taken as it is, where `variant` or `numClasses` is asked for. */
   finished?: boolean;
@@ -46,8 +48,12 @@ export interface LoadedModel {
  * are given `{ variant, numClasses }` where these are asked for.
  */
 export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
-  const { variant, numClasses, input, finished = false } = flags;
-  const options: ModelOptions = { ...(variant && { variant }), ...(numClasses !== undefined && { numClasses }) };
+  const { variant, numClasses, aux = true, input, finished = false } = flags;
+  const options: ModelOptions = {
+    ...(variant && { variant }),
+    ...(numClasses !== undefined && { numClasses }),
+    ...(!aux && { auxLogits: false }),
+  };
   if (Object.hasOwn(MODELS, name)) {
     const { inputSize, variants } = modelEntry(name);
     if (variant && !variants.includes(variant))
@@ -67,7 +73,9 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   }
   if (!statSync(file).isFile()) throw new UsageError(`${file} is a folder; name the file in it that has the network`);
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);
-  return { name: file, model: await moduleOfFile(file, exported, options, finished), input: input ?? [1, 3, 224, 224] };
+  const model = await moduleOfFile(file, exported, options, finished);
+  const { inChannels = 3, inputSize = 224 } = model.spec ?? {};
+  return { name: file, model, input: input ?? [1, inChannels, inputSize, inputSize] };
 }
 
 /** `file.js#Name`; a file may have "#" in its own name. */
@@ -132,7 +140,7 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
 function isModuleOfAnother(value: unknown): boolean {
   if (value instanceof Module) return false;
   for (let at = value; at; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
+    if (Object.hasOwn(at, "loadStateDict") && Object.hasOwn(at, "stateShapes")) return true;
   }
   return false;
 }

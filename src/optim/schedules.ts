@@ -48,7 +48,10 @@ export function polynomialRate(lr: number, options: { power?: number } = {}): Sc
 export function warmup(schedule: Schedule, options: { epochs: number; start?: number }): Schedule {
   checkOptions("warmup", options, { epochs: "number", start: "number" });
   const { epochs: warm, start = 0.01 } = options;
-  check(typeof schedule === "function", () => "warmup: needs a schedule, such as warmup(cosineRate(0.1), { epochs: 1 })");
+  check(
+    typeof schedule === "function",
+    () => "warmup: needs a schedule, such as warmup(cosineRate(0.1), { epochs: 1 })",
+  );
   check(warm >= 0, () => `warmup: epochs has to be 0 or more, but is ${warm}`);
   return (epoch, epochs) => {
     if (epoch >= warm) return schedule(epoch - warm, Math.max(epochs - warm, 1e-9));

@@ -1,6 +1,6 @@
 import type { Loader } from "../data/index.ts";
 import type { Shape } from "../graph/index.ts";
-import { init, type Module } from "../nn/index.ts";
+import { auxiliaryWeight, init, type Module } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
 import { crossEntropyLoss, type FitOptions, lastLayers, type TrainingState } from "../train/index.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
@@ -8,7 +8,7 @@ import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
 /** The options of `fit` for a config. */
 export function fitOptions(
   config: TrainConfig,
-  { engine, train, validation }: { engine: Engine; train: Loader; validation: Loader },
+  { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
   { signal, resume }: { signal?: AbortSignal; resume?: TrainingState } = {},
 ): FitOptions {
   const { auxWeight, decayNormAndBias, clipNorm, ema, patience } = config;
@@ -21,7 +21,7 @@ export function fitOptions(
     schedule: scheduleOf(config),
     seed: config.seed,
     loss: crossEntropyLoss({ labelSmoothing: config.labelSmoothing }),
-    lossWeights: (output) => (output.startsWith("aux") ? auxWeight : undefined),
+    lossWeights: (output) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
     accumulate: config.accumulate,
     checkpointEvery: config.checkpointEvery,
     ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),

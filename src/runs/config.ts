@@ -84,8 +84,8 @@ export const trainConfigSchema = v.strictObject({
   clipNorm: v.optional(positive),
   /** Decay of a moving average of the weights, which is what is evaluated and saved as the best. */
   ema: v.optional(v.pipe(v.number(), v.gtValue(0), v.ltValue(1))),
-  /** Share of auxiliary classifiers in the loss. */
-  auxWeight: v.optional(atLeastZero, 0.3),
+  /** Weight of each auxiliary output in the loss. Default: what the network's `spec` says. */
+  auxWeight: v.optional(atLeastZero),
   /** Whether weight decay also pulls on biases and batch normalization. */
   decayNormAndBias: v.optional(v.boolean(), true),
   /** How first weights are drawn: as the network says, or by He et al. 2015 (see `chooseInit`). */
@@ -119,7 +119,7 @@ export function parseConfig(value: unknown): TrainConfig {
 }
 
 export function optimizerOf({ optimizer }: TrainConfig): Optimizer {
-  return optimizer.name === "sgd" ? sgd(optimizer) : adamw(optimizer);
+  return optimizer.name === "sgd" ? sgd(unnamed(optimizer)) : adamw(unnamed(optimizer));
 }
 
 export function scheduleOf({ lr, schedule, warmupEpochs }: TrainConfig): Schedule {
@@ -132,14 +132,17 @@ function mainSchedule(lr: number, schedule: TrainConfig["schedule"]): Schedule {
     case "constant":
       return constantRate(lr);
     case "step":
-      return stepRate(lr, schedule);
+      return stepRate(lr, unnamed(schedule));
     case "multistep":
-      return multiStepRate(lr, schedule);
+      return multiStepRate(lr, unnamed(schedule));
     case "cosine":
-      return cosineRate(lr, schedule);
+      return cosineRate(lr, unnamed(schedule));
     case "polynomial":
-      return polynomialRate(lr, schedule);
+      return polynomialRate(lr, unnamed(schedule));
     default:
       return schedule satisfies never;
   }
 }
+
+/** The options without the name of what they are for. */
+const unnamed = <T extends { readonly name: string }>({ name: _, ...options }: T): Omit<T, "name"> => options;

@@ -1,15 +1,12 @@
 import { check, formatShape, listed, type Shape } from "../graph/index.ts";
-import { mainOutput, type Tensor } from "../nn/index.ts";
+import { auxiliaryWeight, type ModelSpec, mainOutput, type Tensor } from "../nn/index.ts";
 import { type Loss, type LossContext, type TargetLoss, targetShape } from "./losses.ts";
 import type { TrainingOptions } from "./options.ts";
 
 type Outputs = Readonly<Record<string, Tensor>>;
 
-/** Weight of an auxiliary classifier (Szegedy et al. 2015, section 5). */
-const AUX_WEIGHT = 0.3;
-
 /** Weight of the loss of each output. Throws for weights of outputs that the network does not have. */
-function weightsOf(outputs: Outputs, given: TrainingOptions["lossWeights"] = {}): Map<string, number> {
+function weightsOf(outputs: Outputs, { lossWeights: given = {}, spec }: TotalLossOptions): Map<string, number> {
   const names = Object.keys(outputs);
   if (typeof given !== "function") {
     const unknown = Object.keys(given).filter((name) => !names.includes(name));
@@ -19,7 +16,7 @@ function weightsOf(outputs: Outputs, given: TrainingOptions["lossWeights"] = {})
     );
   }
   const weightOf = typeof given === "function" ? given : (name: string) => given[name];
-  return new Map(names.map((name) => [name, weightOf(name) ?? (name.startsWith("aux") ? AUX_WEIGHT : 1)]));
+  return new Map(names.map((name) => [name, weightOf(name) ?? auxiliaryWeight(spec, name) ?? 1]));
 }
 
 /** Shape of the targets of a batch: that of the main output, unless a loss that is a function takes others. */
@@ -33,18 +30,21 @@ export function targetOf(outputs: Outputs, loss: Loss, asked?: Shape): Shape {
   return shape;
 }
 
+export interface TotalLossOptions {
+  readonly lossWeights?: TrainingOptions["lossWeights"];
+  readonly context: LossContext;
+  /** Tells auxiliary outputs and their weight. */
+  readonly spec?: ModelSpec | undefined;
+}
+
 /** The loss [] of all outputs together. */
-export function totalLoss(
-  outputs: Outputs,
-  target: Tensor,
-  loss: Loss,
-  { lossWeights, context }: { lossWeights?: TrainingOptions["lossWeights"]; context: LossContext },
-): Tensor {
+export function totalLoss(outputs: Outputs, target: Tensor, loss: Loss, options: TotalLossOptions): Tensor {
+  const { lossWeights, context } = options;
   if (typeof loss === "function") {
     check(lossWeights === undefined, () => "lossWeights: a loss that is a function weighs the outputs itself");
     return scalar("loss", loss(mainOutput(outputs), target, context));
   }
-  const weights = [...weightsOf(outputs, lossWeights)].filter(([, weight]) => weight !== 0);
+  const weights = [...weightsOf(outputs, options)].filter(([, weight]) => weight !== 0);
   check(weights.length > 0, () => "lossWeights: all outputs of the network have weight 0");
   const losses = weights.map(([name, weight]) => {
     const value = ofOutput(loss, name, outputs, target, context);

@@ -98,7 +98,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     checkOutputs(model, input, config, data);
     const events = fit(
       model,
-      fitOptions(config, { engine, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
+      fitOptions(config, { engine, model, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
     );
     for await (const event of events) {
       // only now, so that what cannot begin leaves no run behind, and what cannot go on leaves it as it is
@@ -169,7 +169,7 @@ function describe(
 
 /** A network that is too wide or too narrow for the data is told before a step is done. */
 function checkOutputs(model: Module, input: Shape, { model: name, data: set }: TrainConfig, data: PreparedData): void {
-  const outputs = classScores(mainOutput(trace(model, input).outputs)).shape[1];
+  const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
   if (outputs === data.classes.length) return;
   throw new Error(
     `${name} tells ${outputs} classes apart, but ${set} has ${data.classes.length}; let its file export a function of { numClasses } that makes it`,
