@@ -36,6 +36,7 @@ const KINDS = {
   number: [(value: unknown) => typeof value === "number" && !Number.isNaN(value), "a number"],
   boolean: [(value: unknown) => typeof value === "boolean", "true or false"],
   function: [(value: unknown) => typeof value === "function", "a function"],
+  any: [() => true, "anything"],
 } as const;
 
 /** Kinds of values that `checkOptions` and `checkArguments` know. `size` is of at least 1, `pixels` of at least 0. */
