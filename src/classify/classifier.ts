@@ -13,6 +13,7 @@ export interface Prediction {
   readonly probability: number;
 }
 
+/** Options of `classifier`. */
 export interface ClassifierOptions {
   readonly engine: Engine;
   /** Default: the weights that the network has. */

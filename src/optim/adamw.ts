@@ -2,6 +2,7 @@ import { check, checkOptions } from "../graph/index.ts";
 import { checkRanges, checkRate } from "./check.ts";
 import type { Optimizer } from "./optimizer.ts";
 
+/** Options of `adamw`. */
 export interface AdamWOptions {
   /** Decay of the averages of gradients and of their squares. Default [0.9, 0.999]. */
   betas?: readonly [number, number];

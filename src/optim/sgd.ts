@@ -2,6 +2,7 @@ import { check, checkOptions } from "../graph/index.ts";
 import { checkRanges, checkRate } from "./check.ts";
 import type { Optimizer } from "./optimizer.ts";
 
+/** Options of `sgd`. */
 export interface SgdOptions {
   /** 0 … 1. Default 0. */
   momentum?: number;

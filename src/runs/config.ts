@@ -56,6 +56,7 @@ const schedule = v.variant("name", [
   v.strictObject({ name: v.literal("polynomial"), power: v.optional(positive, 0.5) }),
 ]);
 
+/** How weights can be initialized at random; see `chooseInit`. */
 export const INITS = ["network", "kaiming_fan_in", "kaiming_fan_out"] as const;
 
 /** Everything that decides how a training goes: the same config, data and engine give the same numbers. */
@@ -108,7 +109,9 @@ export const trainConfigSchema = v.strictObject({
   skipCorrupt: v.optional(v.boolean(), false),
 });
 
+/** A checked config, with all defaults filled in. */
 export type TrainConfig = v.InferOutput<typeof trainConfigSchema>;
+/** A config as people write it: what has a default may be left out. */
 export type TrainConfigInput = v.InferInput<typeof trainConfigSchema>;
 
 /** Checks a config and fills in its defaults. Throws, naming every field that is wrong. */

@@ -42,6 +42,7 @@ export const RUN_FILES = {
   lock: "lock",
 } as const;
 
+/** Options of `trainRun`. */
 export interface RunOptions extends DataOptions {
   /** Folder of the run; created if it does not exist. */
   readonly dir: string;
