@@ -93,7 +93,10 @@ describe("fit", () => {
     };
     const train = dataLoader(numbers(96, 0), { batchSize: 16, shuffle: true });
     const validation = dataLoader(numbers(40, 1), { batchSize: 16 });
-    const { history } = await fit(network(1), options({ train, validation, loss: mseLoss(), epochs: 10, schedule: constantRate(0.02) }));
+    const { history } = await fit(
+      network(1),
+      options({ train, validation, loss: mseLoss(), epochs: 10, schedule: constantRate(0.02) }),
+    );
     expect(history.at(-1)!.validation!.metrics.meanAbsoluteError).toBeLessThan(0.15);
     expect(history.at(-1)!.validation!.loss).toBeLessThan(history[0]!.validation!.loss);
   });

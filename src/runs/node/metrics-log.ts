@@ -9,6 +9,9 @@ import type { TrainEvent } from "../../train/index.ts";
 // JSON has no NaN: the recall of a class without images is null
 const recall = v.nullable(v.number());
 
+/** What was measured; missing in files of version 0.1.0. */
+const metrics = v.optional(v.record(v.string(), v.nullable(v.number())));
+
 const stepLine = v.object({
   type: v.literal("step"),
   epoch: v.number(),
@@ -16,7 +19,9 @@ const stepLine = v.object({
   step: v.number(),
   loss: v.number(),
   accuracy: v.number(),
+  metrics,
   lr: v.number(),
+  gradientNorm: v.optional(v.number()),
   images: v.number(),
   seconds: v.number(),
 });
@@ -26,7 +31,7 @@ const epochLine = v.object({
   epoch: v.number(),
   step: v.number(),
   lr: v.number(),
-  train: v.object({ loss: v.number(), accuracy: v.number(), images: v.number(), seconds: v.number() }),
+  train: v.object({ loss: v.number(), accuracy: v.number(), metrics, images: v.number(), seconds: v.number() }),
   /** An Evaluation without the confusion matrix and the mistakes, which evaluation.json has. */
   validation: v.optional(
     v.object({
