@@ -58,6 +58,15 @@ describe("crossEntropy", () => {
     },
   );
 
+  it("refuses labels as whole numbers, and targets of another width", () => {
+    const tracer = new Tracer(new Identity());
+    const x = tracer.input("x", ["N", 3]);
+    expect(() => crossEntropy(x, tracer.input("labels", ["N"], "int64"))).toThrow(
+      "crossEntropy: the target is int64[N], but has to be float32[N, 3], the probabilities of the classes; of labels: oneHot(labels, 3)",
+    );
+    expect(() => crossEntropy(x, tracer.input("narrow", ["N", 2]))).toThrow("the target is float32[N, 2]");
+  });
+
   it("needs one score per class", () => {
     const tracer = new Tracer(new Identity());
     const [x, target] = [tracer.input("x", ["N", 3, 2, 2]), tracer.input("target", ["N", 3])];

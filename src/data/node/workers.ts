@@ -9,6 +9,7 @@ import { parseTransforms } from "../transforms.ts";
 import { shared } from "./source.ts";
 import type { WorkerRequest, WorkerSettings } from "./worker.ts";
 
+/** Options of `workerLoader`. */
 export interface WorkerLoaderOptions extends LoaderOptions {
   /** Threads that decode and transform; 0 works in the calling thread. Default: half of the cores, 1 … 8. */
   readonly workers?: number | undefined;
