@@ -10,11 +10,9 @@ import {
   type Value,
 } from "../graph/index.ts";
 import {
-  auxiliaryWeight,
   BatchNorm2d,
   type Initializer,
   init,
-  type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
@@ -32,15 +30,6 @@ import { type Home, structureOf } from "./structure.ts";
 export interface OnnxModuleOptions {
   /** What the network is called in summaries. Default: the name of its graph. */
   name?: string;
-}
-
-/** Exported networks keep the names of their outputs: those called `aux…` only help training. */
-function specOf({ outputs }: Graph): ModelSpec {
-  const auxiliary = [...outputs.keys()].flatMap((name) => {
-    const weight = auxiliaryWeight(undefined, name);
-    return weight === undefined ? [] : [[name, weight]];
-  });
-  return { auxiliary: Object.fromEntries(auxiliary) };
 }
 
 /**
@@ -65,7 +54,6 @@ export function onnxModule(
  * Batch normalization and dropout follow `train` and `eval`, whatever form they have in the file. Real numbers are float32.
  */
 export class OnnxModule extends Module<Output> {
-  override readonly spec: ModelSpec;
   readonly #replay: Replay;
   readonly #items: readonly (Node | OnnxPart)[];
   /** Batch normalizations that the file no longer has, until a warning told so. */
@@ -81,7 +69,6 @@ export class OnnxModule extends Module<Output> {
     const graph = prune(given);
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
-    this.spec = specOf(graph);
     const { root, homes } = structureOf(graph);
     this.#items = contents(this, this.#replay, root, new Borders(graph));
     const kinds = weightKinds(graph);

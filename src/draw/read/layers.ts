@@ -23,7 +23,7 @@ const rearranges = ({ op, domain }: Node): boolean => findOperator(op, domain)?.
 
 const isKind = (kind: Kind) => (node: Node) => kindOf(node) === kind;
 
-/** Operators by the weight they have in the look of a layer that is made of several. */
+/** Operators by how much they decide how a layer of several looks. */
 const PRECEDENCE: readonly ((node: Node) => boolean)[] = [
   ...(["conv", "linear", "pool", "norm", "softmax"] as const).map(isKind),
   ({ op }) => op === "Concat",
@@ -31,14 +31,14 @@ const PRECEDENCE: readonly ((node: Node) => boolean)[] = [
   (node) => !rearranges(node),
 ];
 
-/** What to write on a layer, from its operators and, where it is known, its module. */
+/** What to write on a layer, from its operators and, if known, its module. */
 export function faceOf(unit: Unit): Face {
   const { module, nodes } = unit;
   if (module instanceof Dropout || nodes[0]?.op === "Dropout") return dropout(module, nodes[0]);
   const main = mainNode(nodes);
   const pooled = pooling(module, nodes);
   if (pooled) return face("pool", pooled.title, pooled.window);
-  // a module of one's own with several operators is known by its class
+  // a user's own module with several operators is known by its type
   if (module && nodes.length > 1 && module.type !== "" && isOwn(nodes))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
   return nodeFace(main, unit);
@@ -72,7 +72,7 @@ function dropout(module: Module | undefined, node: Node | undefined): Face {
   return face("dropout", "dropout", rate === undefined ? undefined : `${Number(rate)}`);
 }
 
-/** Averages that are spelled as products with a fixed matrix, or as a mean over height and width. */
+/** Averages written as products with a constant matrix, or as a mean over height and width. */
 function pooling(module: Module | undefined, nodes: readonly Node[]): { title: string; window?: string } | undefined {
   const [first] = nodes;
   const before = first?.inputs[0]?.shape ?? [];
@@ -93,7 +93,7 @@ function nodeFace(node: Node, { reads }: Unit): Face {
   if (kind === "pool") return face(kind, title, op.startsWith("Global") ? "global" : poolWindow(node));
   if (kind === "join" && reads.length <= 1) return face("other", name);
   if (op === "MatMul" && reads.length > 1) return face("other", "matmul");
-  // a product over the pixels of maps: averages over windows are written so where they divide unevenly
+  // a product over the pixels of maps: windows that divide the maps unevenly are averaged so
   if (op === "MatMul" && mapSize(node.outputs[0]!.shape)) return face("pool", "resample");
   return face(kind, title, undefined, short);
 }
@@ -120,13 +120,13 @@ function poolWindow(node: Node): string {
   return [kernel.join("×"), ...marked("/", attribute.ints(node, "strides", [1, 1]))].join(" ");
 }
 
-/** Sizes with a mark before it, or nothing where all are 1. */
+/** Sizes with a mark in front, or nothing if all are 1. */
 function marked(mark: string, sizes: readonly number[]): string[] {
   if (sizes.every((size) => size === 1)) return [];
   return [`${mark}${sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes.join("×")}`];
 }
 
-/** Sizes without that of the batch. */
+/** The shape without the batch. */
 export function perSample(shape: Shape): Shape {
   return shape.length > 1 ? shape.slice(1) : shape;
 }
@@ -137,7 +137,7 @@ export function mapSize(shape: Shape): readonly [number, number] | undefined {
   return shape.length === 4 && typeof H === "number" && typeof W === "number" ? [H, W] : undefined;
 }
 
-/** Whether an operator only joins the axes of maps into one. */
+/** Whether a layer only flattens maps to vectors. */
 export function flattens({ nodes: [node, ...others] }: Unit): boolean {
   const shape = node?.outputs[0]?.shape ?? [];
   return node !== undefined && others.length === 0 && rearranges(node) && node.op !== "Transpose" && shape.length <= 2;

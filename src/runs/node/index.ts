@@ -1,12 +1,15 @@
 /** Trainings in folders: checkpoints, metrics, reports, resuming. Includes everything of `runs`. */
 export * from "../index.ts";
 export {
+  type DataOptions,
   dataFacts,
   isRegistered,
   type ModelMaker,
+  openedOnce,
+  type Prepared,
+  type PreparedData,
   prepareData,
-  prepareLoaders,
-  prepareWeights,
+  prepareRun,
   registeredModel,
   TRAINING_STATE,
 } from "./prepare.ts";
