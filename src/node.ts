@@ -1,4 +1,4 @@
-/** What needs Node: the native engine, files, downloads, worker threads and runs in folders. */
+/** What needs Node: the engine for Node, files, downloads, worker threads and runs in folders. */
 export {
   type OpenCheckpoint,
   openCheckpoint,
@@ -43,4 +43,4 @@ export {
   type WriteReportOptions,
   writeReport,
 } from "./runs/node/index.ts";
-export { type NodeEngineOptions, nodeEngine } from "./runtime/node/index.ts";
+export { type NodeEngineOptions, nodeEngine, type OrtModule } from "./runtime/node/index.ts";

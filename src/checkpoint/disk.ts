@@ -1,7 +1,7 @@
 import { CheckpointError } from "./error.ts";
 
 /** What a failed write says: where there is no room, which file it was and what to do. Other errors stay as they are. */
-export function writeError(path: string, error: NodeJS.ErrnoException): Error {
+export function writeError(path: string, error: Error & { code?: string | undefined }): Error {
   switch (error.code) {
     case "ENOSPC":
     case "EDQUOT":

@@ -3,9 +3,8 @@
  *
  * Source: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays"; versions 1.0 to 3.0 are read, 1.0 is written.
  */
-import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from "../graph/index.ts";
+import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes, toFloat32 } from "../graph/index.ts";
 import { dataView } from "./access.ts";
-import { toFloat32 } from "./convert.ts";
 import { CheckpointError, ensure, quote } from "./error.ts";
 
 const MAGIC = "\x93NUMPY";

@@ -2,10 +2,9 @@
  * The safetensors format, as https://github.com/huggingface/safetensors publishes it: 8 bytes of header length, a JSON
  * header, and the numbers of all tensors, row-major, little-endian, one after the other.
  */
-import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from "../graph/index.ts";
+import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes, toFloat32 } from "../graph/index.ts";
 import { concatenate, dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
-import { toFloat32 } from "./convert.ts";
 import { CheckpointError, describe, ensure, quote } from "./error.ts";
 
 const DTYPES = {

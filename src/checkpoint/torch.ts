@@ -2,10 +2,9 @@
  * Reads the files of `torch.save`, without running anything: the zip form (PyTorch 1.6 and later) and the stream form
  * before it. Layouts as in PyTorch's torch/serialization.py.
  */
-import { fromBytes, itemSize, numel, type TensorData } from "../graph/index.ts";
+import { fromBytes, itemSize, numel, type TensorData, toFloat32 } from "../graph/index.ts";
 import { dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
-import { toFloat32 } from "./convert.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";
 import { CheckpointError, ensure, quote } from "./error.ts";
 import { findTensors } from "./nesting.ts";

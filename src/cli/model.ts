@@ -29,6 +29,8 @@ export const MODEL_HELP =
 export interface ModelFlags {
   variant?: Variant;
   numClasses?: number;
+  /** `false` leaves out the auxiliary classifiers. */
+  aux?: boolean;
   input?: InputShape;
   /** Take a finished network in a file as it is, even if `variant` or `numClasses` is given. */
   finished?: boolean;
@@ -51,8 +53,12 @@ const SIDE = 224;
  * `net.js#Name`. Classes and functions are called with `{ variant, numClasses }` if these are given.
  */
 export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
-  const { variant, numClasses, input, finished = false } = flags;
-  const options: ModelOptions = { ...(variant && { variant }), ...(numClasses !== undefined && { numClasses }) };
+  const { variant, numClasses, aux = true, input, finished = false } = flags;
+  const options: ModelOptions = {
+    ...(variant && { variant }),
+    ...(numClasses !== undefined && { numClasses }),
+    ...(!aux && { auxLogits: false }),
+  };
   if (Object.hasOwn(MODELS, name)) {
     const { inputSize, variants } = modelEntry(name);
     if (variant && !variants.includes(variant))
@@ -78,8 +84,10 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);
   if (!isNetworkFile(file)) throw new UsageError(`${file} is not a network: a network is an .onnx, .js or .ts file`);
   const model = await moduleOfFile(file, exported, options, finished);
-  if (input) return { name: file, model, input };
-  return { name: file, model, input: [1, 3, SIDE, SIDE], assumed: assumption(file, [1, 3, SIDE, SIDE]) };
+  const { inChannels = 3, inputSize } = model.spec ?? {};
+  const shape = input ?? [1, inChannels, inputSize ?? SIDE, inputSize ?? SIDE];
+  const isAssumed = input === undefined && inputSize === undefined;
+  return { name: file, model, input: shape, ...(isAssumed && { assumed: assumption(file, shape as number[]) }) };
 }
 
 const assumption = (name: string, input: readonly number[]) =>
@@ -189,7 +197,7 @@ function moduleBy(found: object, args: readonly ModelOptions[]): unknown {
 function isModuleOfAnother(value: unknown): boolean {
   if (value instanceof Module) return false;
   for (let at = value; at; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, "loadStateDict") && at.constructor.name === "Module") return true;
+    if (Object.hasOwn(at, "loadStateDict") && Object.hasOwn(at, "stateShapes")) return true;
   }
   return false;
 }

@@ -1,11 +1,12 @@
 /** The settings of a training from a command line. */
 import { readFile } from "node:fs/promises";
 import { locateDataset, type Transform } from "../data/node/index.ts";
+import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
-import { dataFacts, readConfig } from "../runs/node/index.ts";
+import { dataFacts, isRegistered, readConfig } from "../runs/node/index.ts";
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
-import { publishedFor, resolveWeights } from "./model.ts";
+import { loadModel, publishedFor, resolveWeights } from "./model.ts";
 import { note, UsageError } from "./support.ts";
 
 export interface TrainFlags {
@@ -97,7 +98,14 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   if (understood !== undefined) say(understood);
   const facts = await dataFacts(located, { skipCorrupt });
   const { optimizer } = flags;
-  const recommended = recipe(model, facts, { variant: published?.variant ?? variant, inputSize, epochs, optimizer });
+  const network = await describedBy(model);
+  const recommended = recipe(model, facts, {
+    variant: published?.variant ?? variant,
+    inputSize,
+    epochs,
+    optimizer,
+    network,
+  });
   const base = published ? normalizedAs(published.transforms, recommended) : recommended;
   const merged: Record<string, unknown> = { ...base, ...settings };
   if (optimizer && nameOf(settings.optimizer) !== optimizer) merged.optimizer = base.optimizer;
@@ -105,6 +113,12 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
   return checked(merged);
+}
+
+/** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */
+async function describedBy(model: string): Promise<Module | undefined> {
+  if (isRegistered(model) || /\.onnx$/i.test(model)) return undefined;
+  return (await loadModel(model, { numClasses: 2, finished: true })).model;
 }
 
 const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;

@@ -1,6 +1,6 @@
 /** One batch, from what it is made of. The same function runs inline and in workers, so the batches are the same. */
 import { Random } from "../random.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, NO_LABEL, type Sample } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { type MixOptions, mix, oneHot } from "./mix.ts";
@@ -33,7 +33,7 @@ export interface MadeBatch {
   readonly shape: readonly [N: number, C: number, H: number, W: number];
   readonly images: Float32Array;
   readonly labels: Int32Array;
-  /** Probabilities [N, K], where batches are mixed. */
+  /** [N, K]: the targets of samples that have them, or the probabilities of the classes if batches are mixed. */
   readonly targets?: Float32Array | undefined;
   /** Which sample each row is. */
   readonly samples: Uint32Array;
@@ -43,11 +43,12 @@ export interface MadeBatch {
 interface Ready {
   readonly sample: number;
   readonly label: number;
+  readonly target: ArrayLike<number> | undefined;
   readonly image: Image;
   readonly random: Random;
 }
 
-/** Decoded pictures that may wait for their transforms at once: bounds memory, and keeps a decoder's threads busy. */
+/** Decoded images that may wait for their transforms at once: bounds memory, and keeps a decoder's threads busy. */
 const CONCURRENCY = 8;
 
 /**
@@ -64,13 +65,11 @@ export async function makeBatch(
   const failures: Failure[] = [];
   const slots = new Array<Ready | undefined>(samples.length);
   const fail = (sample: number, error: unknown) => failures.push(failureOf(sample, error));
-  const transform = (slot: number, { image, label }: { image: Image; label: number }) => {
+  const transform = (slot: number, given: Sample) => {
     const sample = samples[slot]!;
-    if (!Number.isInteger(label) || label < 0 || label >= dataset.classes.length) {
-      throw new DataError(`label ${label} is not one of the ${dataset.classes.length} classes`);
-    }
+    const { label, target } = wanted(dataset, given);
     const random = new Random(seed, "transforms", epoch, sample);
-    slots[slot] = { sample, label, image: pipeline.pixels(image, random), random };
+    slots[slot] = { sample, label, target, image: pipeline.pixels(given.image, random), random };
   };
   let next = 0;
   const lane = async () => {
@@ -100,10 +99,34 @@ export async function makeBatch(
   for (const [n, { image, random }] of ready.entries()) pipeline.write(image, images, n * C * H * W, random);
   const shape = [N, C, H, W] as const;
   const mixes = mixing && ((mixing.mixup ?? 0) > 0 || (mixing.cutmix ?? 0) > 0);
-  const targets = mixes && N > 0 ? oneHot(labels, dataset.classes.length) : undefined;
-  if (targets) mix({ images, shape, targets }, mixing!, new Random(seed, "mix", epoch, index));
+  const targets = targetsOf(dataset, ready) ?? (mixes && N > 0 ? oneHot(labels, dataset.classes.length) : undefined);
+  if (targets && mixes) mix({ images, shape, targets }, mixing!, new Random(seed, "mix", epoch, index));
   failures.sort((a, b) => samples.indexOf(a.sample) - samples.indexOf(b.sample));
   return { shape, images, labels, targets, samples: Uint32Array.from(ready, ({ sample }) => sample), failures };
+}
+
+/** Label and target of a sample, checked. */
+function wanted({ classes, targetSize }: Dataset, { label = NO_LABEL, target }: Sample) {
+  if (targetSize === undefined) {
+    if (!Number.isInteger(label) || label < 0 || label >= classes.length) {
+      const remedy = target ? "; a data set whose samples have a `target` needs a `targetSize`" : "";
+      throw new DataError(`label ${label} is not one of the ${classes.length} classes${remedy}`);
+    }
+    return { label, target: undefined };
+  }
+  if (target?.length !== targetSize)
+    throw new DataError(`a target of ${targetSize} numbers is needed, but the sample has ${target?.length ?? "none"}`);
+  for (let i = 0; i < targetSize; i++)
+    if (!Number.isFinite(target[i])) throw new DataError(`number ${i} of the target is ${target[i]}`);
+  return { label, target };
+}
+
+/** The targets of samples as rows [N, K]. */
+function targetsOf({ targetSize }: Dataset, ready: readonly Ready[]): Float32Array | undefined {
+  if (targetSize === undefined || ready.length === 0) return undefined;
+  const targets = new Float32Array(ready.length * targetSize);
+  for (const [n, { target }] of ready.entries()) targets.set(target!, n * targetSize);
+  return targets;
 }
 
 function failureOf(sample: number, error: unknown): Failure {
@@ -111,7 +134,7 @@ function failureOf(sample: number, error: unknown): Failure {
   return { sample, reason: error instanceof Error ? (error.stack ?? error.message) : String(error), corrupt: false };
 }
 
-/** The size that most pictures of a batch have; the earlier one of equals. */
+/** The size that most images of a batch have; the earlier one of equals. */
 function commonSize(ready: readonly Ready[]): readonly [C: number, H: number, W: number] {
   const counts = new Map<string, { size: readonly [number, number, number]; count: number }>();
   for (const { image } of ready) {
@@ -128,6 +151,6 @@ function commonSize(ready: readonly Ready[]): readonly [C: number, H: number, W:
 function sizeError({ channels, height, width }: Image, [C, H, W]: readonly [number, number, number]): DataError {
   return new DataError(
     `after its transforms the image is ${height}×${width} with ${channels} channels, but others of its batch are ` +
-      `${H}×${W} with ${C}; end the transforms of pictures with a resize to [height, width] or a crop`,
+      `${H}×${W} with ${C}; end the transforms with a resize to [height, width] or a crop`,
   );
 }

@@ -1,7 +1,4 @@
-/**
- * Data sets, transforms and the loader, for Node and browsers. Reading files, downloads and workers are in node.ts.
- * May import graph/tensor.ts and random.ts; is imported by train, cli and web.
- */
+/** Data sets, transforms and loaders. Files, downloads and workers are in `node`. Imports `graph` and `random`. */
 export { type BatchRequest, type BatchSettings, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
 export {
   adjustBrightness,
@@ -19,6 +16,7 @@ export {
   type MemoryDataset,
   type MemoryOptions,
   memoryDataset,
+  NO_LABEL,
   type Sample,
   sharedBytes,
   split,

@@ -1,5 +1,5 @@
 /** Batches in a seeded order, prepared ahead of the consumer. Runs inline here; workers are a `BatchMaker` of their own. */
-import { type TensorData, tensor } from "../graph/index.ts";
+import { checkOptions, type TensorData, tensor } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { type BatchRequest, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
 import type { Dataset } from "./dataset.ts";
@@ -28,9 +28,9 @@ export interface Batch {
   readonly index: number;
   /** [N, C, H, W] */
   readonly images: TensorData<"float32">;
-  /** [N] */
+  /** [N]; −1 for samples that have a target and no label */
   readonly labels: TensorData<"int32">;
-  /** [N, K], the probability of each class, where batches are mixed. */
+  /** [N, K]: the samples' targets, or the probability of each class if batches are mixed. */
   readonly targets?: TensorData<"float32">;
   /** Position of each row in the data set. */
   readonly samples: Uint32Array;
@@ -52,12 +52,19 @@ export interface LoaderStats {
   readonly workers: number;
 }
 
-export interface Loader {
+/**
+ * Batches of a data set. As an iterable it is one epoch after the other, each time in an order of its own if it shuffles:
+ *
+ *     for await (const { images, labels } of loader) …
+ */
+export interface Loader extends AsyncIterable<Batch> {
   readonly dataset: Dataset;
   readonly batchSize: number;
   readonly batchesPerEpoch: number;
   /** The batches of an epoch; `from` leaves out the earlier ones, so that a run can go on in the middle of an epoch. */
   epoch(epoch: number, options?: { readonly from?: number }): AsyncGenerator<Batch, void, undefined>;
+  /** The first batch of epoch 0, for its shapes. It is kept: an epoch 0 that follows does not make it again. */
+  first(): Promise<Batch>;
   /** Corrupt samples met so far, each once, and what the reader of the set left out. */
   readonly skipped: readonly Corrupt[];
   readonly stats: LoaderStats;
@@ -73,6 +80,12 @@ export interface BatchMaker {
   make(request: BatchRequest): Promise<MadeBatch>;
   close(): Promise<void>;
 }
+
+/** Options of loaders, those of workers included. */
+const LOADER_OPTIONS = [
+  ...["batchSize", "transforms", "mix", "shuffle", "seed", "dropLast", "skipCorrupt"],
+  ...["workers", "prefetch"],
+];
 
 /** A loader that works in this thread, one batch ahead of the consumer. Runs everywhere. */
 export function dataLoader(dataset: Dataset, options: LoaderOptions): Loader {
@@ -95,6 +108,7 @@ function inlineMaker(dataset: Dataset, { transforms = [], seed = 0, mix }: Loade
 
 /** Orders, keeps ahead, reports: everything about loading that does not depend on where batches are made. */
 export function createLoader(dataset: Dataset, options: LoaderOptions, maker: BatchMaker): Loader {
+  checkOptions("loader", options, LOADER_OPTIONS);
   const { batchSize, shuffle = false, seed = 0, dropLast = false, skipCorrupt = false } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new Error(`loader: batchSize must be ≥ 1, got ${batchSize}`);
   const batchesPerEpoch = Math[dropLast ? "floor" : "ceil"](dataset.length / batchSize);
@@ -109,6 +123,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
   const orders = new Map<number, Uint32Array>();
   const pending = new Map<number, Promise<MadeBatch>>();
   const skipped = new Map<number, Corrupt>();
+  let epochs = 0;
   let stats = { batches: 0, samples: 0, elapsed: 0, waited: 0, firstWait: 0 };
 
   const order = (epoch: number): Uint32Array => {
@@ -152,6 +167,17 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
     dataset,
     batchSize,
     batchesPerEpoch,
+    [Symbol.asyncIterator]() {
+      return this.epoch(epochs++);
+    },
+    async first() {
+      if (pending.size === 0) keepAhead(0, 0);
+      const made = await (pending.get(0) ?? maker.make({ epoch: 0, index: 0, samples: order(0).slice(0, batchSize) }));
+      report(made.failures);
+      if (made.samples.length > 0) return batchOf(made, 0, 0);
+      for await (const batch of this.epoch(0)) return batch;
+      throw new DataError("there is no batch", { file: dataset.name });
+    },
     get skipped() {
       return [...(dataset.skipped ?? []), ...skipped.values()];
     },
@@ -179,7 +205,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
         if (made.samples.length === 0) continue;
         stats.batches++;
         stats.samples += made.samples.length;
-        yield batchOf(made, epoch, index, dataset.classes.length);
+        yield batchOf(made, epoch, index);
       }
       stats.elapsed = performance.now() - start;
       if (stats.batches === 0 && from === 0) {
@@ -192,19 +218,14 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
   };
 }
 
-function batchOf(
-  { shape, images, labels, targets, samples }: MadeBatch,
-  epoch: number,
-  index: number,
-  K: number,
-): Batch {
+function batchOf({ shape, images, labels, targets, samples }: MadeBatch, epoch: number, index: number): Batch {
   const N = shape[0];
   return {
     epoch,
     index,
     images: tensor("float32", shape, images),
     labels: tensor("int32", [N], labels),
-    ...(targets && { targets: tensor("float32", [N, K], targets) }),
+    ...(targets && { targets: tensor("float32", [N, targets.length / N], targets) }),
     samples,
   };
 }

@@ -1,11 +1,13 @@
+import { check } from "../graph/index.ts";
 import type { Dataset, DatasetSource } from "./dataset.ts";
 
 /**
- * The set with its labels as positions in another list of classes, such as that of a network that knows more of them. Undefined
- * where the list lacks one of the set's classes. Names are the same in other cases and with "_" for spaces; of those that a list
- * has twice, as ImageNet has cranes, the first is the other's first.
+ * The set with its labels as positions in another list of classes, such as that of a network that knows more of them. Undefined if
+ * the list lacks one of the set's classes. Names are compared without case and with "_" as a space; if a list has a name twice, as
+ * ImageNet has crane, the first is taken for the first.
  */
 export function relabel(dataset: Dataset, classes: readonly string[]): Dataset | undefined {
+  check(dataset.targetSize === undefined, () => `relabel: ${dataset.name} has targets in place of labels`);
   const known = classes.map(plain);
   const met = new Map<string, number>();
   const places = dataset.classes.map((name) => {
@@ -14,7 +16,7 @@ export function relabel(dataset: Dataset, classes: readonly string[]): Dataset |
     return place;
   });
   if (places.includes(-1)) return undefined;
-  const moved = (labels: ArrayLike<number>) => Int32Array.from(labels, (label) => places[label]!);
+  const moved = (labels: ArrayLike<number>): Int32Array => Int32Array.from(labels, (label) => places[label]!);
   const { name, length, labels, describe, skipped, source } = dataset;
   return {
     name,
@@ -22,7 +24,7 @@ export function relabel(dataset: Dataset, classes: readonly string[]): Dataset |
     length,
     async get(index) {
       const { image, label } = await dataset.get(index);
-      return { image, label: places[label]! };
+      return { image, ...(label !== undefined && { label: places[label]! }) };
     },
     ...(labels && { labels: moved(labels) }),
     ...(describe && { describe }),
@@ -33,9 +35,13 @@ export function relabel(dataset: Dataset, classes: readonly string[]): Dataset |
 
 const plain = (name: string) => name.toLowerCase().replaceAll("_", " ");
 
-function relabelled(source: DatasetSource, classes: readonly string[], moved: (labels: Int32Array) => Int32Array) {
+function relabelled(
+  source: DatasetSource,
+  classes: readonly string[],
+  moved: (labels: ArrayLike<number>) => Int32Array,
+) {
   if (source.kind === "files") return { source: { ...source, labels: moved(source.labels) } };
-  if (source.kind !== "memory") return {};
+  if (source.kind !== "memory" || !source.memory.labels) return {};
   const { memory } = source;
-  return { source: { ...source, memory: { ...memory, classes, labels: moved(memory.labels) } } };
+  return { source: { ...source, memory: { ...memory, classes, labels: moved(source.memory.labels) } } };
 }

@@ -1,9 +1,10 @@
 /**
- * A generated set of coloured pictures, ten shapes to tell apart: needs no download, runs everywhere.
+ * A generated set of coloured images with ten shapes: needs no download, runs everywhere.
  *
- * Each picture is a function of (seed, split, index). Position, size, rotation, colours, the background's gradient and
- * stripes, strokes across the picture, and noise vary; only the outline tells the class.
+ * Each image is a function of (seed, split, index). Position, size, rotation, colours, the background's gradient and
+ * stripes, strokes across the image, and noise vary; only the outline shows the class.
  */
+import { check, checkOptions } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { type MemoryDataset, memoryDataset, sharedBytes } from "./dataset.ts";
 
@@ -67,17 +68,32 @@ function contrast(a: Colour, b: Colour): number {
 }
 
 export interface ShapesOptions {
-  /** How many pictures; the classes take turns. Default: 10,000 to train and 2,000 to test. */
+  /** How many images; the classes take turns. Default: 10,000 for training and 2,000 for testing. */
   readonly length?: number | undefined;
   readonly split?: "train" | "test" | undefined;
   readonly seed?: number | undefined;
-  /** Height and width, pixels. */
+  /** Height and width of an image, 8 … 512 pixels. Default 32. */
   readonly size?: number | undefined;
 }
 
-/** Generates the set. Ten thousand pictures of 32×32 take about a second. */
-export function shapes({ split = "train", seed = 0, size = 32, length }: ShapesOptions = {}): MemoryDataset {
+/** Largest side, in pixels: what is larger is rather meant as a count. */
+const MAX_SIZE = 512;
+
+/**
+ * Generates the set. Ten thousand images of 32×32 take about a second.
+ *
+ *     shapes({ split: "test", length: 500, size: 48 }) → 500 images [3, 48, 48]
+ */
+export function shapes(options: ShapesOptions = {}): MemoryDataset {
+  checkOptions("shapes", options, ["length", "split", "seed", "size"]);
+  const { split = "train", seed = 0, size = 32, length } = options;
   const count = length ?? (split === "train" ? 10_000 : 2_000);
+  check(split === "train" || split === "test", () => `shapes: split has to be "train" or "test", but is ${split}`);
+  check(Number.isInteger(count) && count >= 1, () => `shapes: length has to be a whole number ≥ 1, but is ${count}`);
+  check(
+    Number.isInteger(size) && size >= 8 && size <= MAX_SIZE,
+    () => `shapes: size is the side of an image, 8 to ${MAX_SIZE} pixels, but is ${size}; how many images: length`,
+  );
   const images = sharedBytes(count * 3 * size * size);
   const labels = Int32Array.from({ length: count }, (_, i) => i % SHAPE_CLASSES.length);
   const bytes = new Uint8ClampedArray(images.buffer);

@@ -23,30 +23,47 @@ export function describe(given: unknown): string {
   return typeof length === "number" ? `${kind} of ${length}` : kind === "Object" ? "an object" : kind;
 }
 
-/** What the value of an option may be: a predicate, and the words that say so. */
+/** What a value may be: a predicate, and the words that say so. */
 const KINDS = {
+  axis: [(value: unknown) => Number.isInteger(value), "a whole number"],
   whole: [(value: unknown) => isWhole(value, 1), "a positive whole number"],
   size: [(value: unknown) => isPair(value, 1), "a positive whole number, or two: [height, width]"],
   pixels: [(value: unknown) => isPair(value, 0), "a whole number, or two: [height, width]"],
+  padding: [
+    (value: unknown) => value === "same" || value === "valid" || isPair(value, 0),
+    'a whole number, or two: [height, width], or "same" or "valid"',
+  ],
   number: [(value: unknown) => typeof value === "number" && !Number.isNaN(value), "a number"],
   boolean: [(value: unknown) => typeof value === "boolean", "true or false"],
   function: [(value: unknown) => typeof value === "function", "a function"],
-  any: [() => true, ""],
+  any: [() => true, "anything"],
 } as const;
 
-/** Kinds of options that `checkOptions` knows. `size` and `pixels` are one number or [height, width]. */
+/** Kinds of values that `checkOptions` and `checkArguments` know. `size` is of at least 1, `pixels` of at least 0. */
 export type OptionKind = keyof typeof KINDS;
 
 const isWhole = (value: unknown, least: number) => Number.isInteger(value) && (value as number) >= least;
 const isPair = (value: unknown, least: number) =>
   isWhole(value, least) || (Array.isArray(value) && value.length === 2 && value.every((item) => isWhole(item, least)));
 
+/** Throws unless each value is of its kind; undefined is of none. `who` starts the message. */
+export function checkArguments(
+  who: string,
+  values: Readonly<Record<string, unknown>>,
+  kinds: Readonly<Record<string, OptionKind>>,
+): void {
+  for (const [name, value] of Object.entries(values)) {
+    const [fits, words] = KINDS[kinds[name]!];
+    check(fits(value), () => `${who}: ${name} has to be ${words}, but is ${describe(value)}`);
+  }
+}
+
 /**
- * Throws unless `options` is an object whose every property is an allowed option of the right kind; the message suggests the
- * nearest right name. `who` starts the message. Options that are undefined count as left out.
+ * Throws unless `options` is an object whose every property is an allowed option, of the right kind where kinds are given; the
+ * message suggests the nearest right name. `who` starts the message. Options that are undefined count as left out.
  *
- *     checkOptions("fit", options, ["epochs", "optimizer"]); // names only
- *     checkOptions("Conv2d", options, { stride: "size", groups: "whole" }); // names and kinds
+ *     checkOptions("fit", options, ["epochs", "optimizer"]);
+ *     checkOptions("Conv2d", options, { stride: "size", groups: "whole" });
  */
 export function checkOptions(
   who: string,
@@ -56,13 +73,14 @@ export function checkOptions(
   const names = Array.isArray(allowed) ? (allowed as readonly string[]) : Object.keys(allowed);
   check(
     typeof options === "object" && options !== null && !Array.isArray(options),
-    () => `${who}: options are an object such as { ${names[0]}: … }, but got ${describe(options)}`,
+    () =>
+      `${who}: options are an object such as { ${names[0]}: ${typeof options === "number" ? options : "…"} }, but got ${describe(options)}`,
   );
-  for (const [name, value] of Object.entries(options)) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name] of given)
     check(names.includes(name), () => `${who}: there is no option "${name}"; ${suggestion(name, names)}`);
-    const [fits, words] = KINDS[(allowed as Readonly<Record<string, OptionKind>>)[name] ?? "any"];
-    check(value === undefined || fits(value), () => `${who}: ${name} has to be ${words}, but is ${describe(value)}`);
-  }
+  if (names !== allowed)
+    checkArguments(who, Object.fromEntries(given), allowed as Readonly<Record<string, OptionKind>>);
 }
 
 /** `did you mean "padding"?`, or all names where none is near. */

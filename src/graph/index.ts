@@ -2,7 +2,8 @@
  * The graph: values, nodes, shapes and numbers. It knows no operator. Everything may import from here; it imports nothing.
  */
 export * as attribute from "./attributes.ts";
-export { check, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";
+export { check, checkArguments, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";
+export { type RealType, toFloat32, toReal } from "./convert.ts";
 export {
   type Attribute,
   type Attributes,
@@ -16,6 +17,7 @@ export {
 } from "./graph.ts";
 export { printGraph } from "./print.ts";
 export { broadcast, type Dim, formatShape, isStatic, product, quotient, type Shape, sameShape } from "./shape.ts";
+export { checkStateDict, fitKeys } from "./state-dict.ts";
 export {
   asData,
   asTensor,

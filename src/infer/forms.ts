@@ -3,8 +3,11 @@ import { type Module, type Tensor, type Trace, trace } from "../nn/index.ts";
 import { logSoftmax } from "../passes/index.ts";
 import type { Engine, Executable, Feeds } from "../runtime/index.ts";
 
-/** What is computed of a network's outputs, as a part of the graph; both by name. */
-export type Heads = (outputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
+/** What is computed of a network's outputs, and its inputs in the order of `forward`, as a part of the graph. */
+export type Heads = (
+  outputs: Readonly<Record<string, Tensor>>,
+  inputs: readonly Tensor[],
+) => Readonly<Record<string, Tensor>>;
 
 export interface FormsOptions {
   readonly engine: Engine;
@@ -107,15 +110,16 @@ export class Forms {
     return entry;
   }
 
-  async #compile({ graph, outputs }: Trace): Promise<Form> {
+  async #compile({ graph, inputs, outputs }: Trace): Promise<Form> {
     const { engine, weights, heads, who } = this.#options;
+    const given = graph.parameters.map(({ name }) => name);
     if (heads) {
-      const wanted = Object.entries(heads(outputs));
+      const wanted = Object.entries(heads(outputs, inputs));
       graph.outputs.clear();
       for (const [name, { value }] of wanted) graph.output(name, value);
     }
-    const missing = weights ? graph.parameters.filter(({ name }) => !weights.has(name)) : [];
-    check(missing.length === 0, () => `${who}: the weights lack ${listed(missing.map(({ name }) => name))}`);
+    const missing = weights ? given.filter((name) => !weights.has(name)) : [];
+    check(missing.length === 0, () => `${who}: the weights lack ${listed(missing)}`);
     const stable = logSoftmax(graph);
     const executable = await engine.compile(stable, weights ? { weights } : {});
     return { executable, outputs: new Map([...stable.outputs].map(([name, { shape }]) => [name, shape])) };

@@ -8,15 +8,16 @@ import {
   Linear,
   LocalResponseNorm,
   MaxPool2d,
+  type ModelSpec,
   Module,
   ReLU,
   Sequential,
   type Tensor,
 } from "../nn/index.ts";
 import { basicConv, basicConv2d, type ConvFactory, convReLU, Inception, type InceptionWidths } from "./inception.ts";
-import { checkImages, type ModelOptions, type Variant } from "./options.ts";
+import { checkImages, IMAGENET, type ModelOptions } from "./options.ts";
 
-/** Output channels of each convolution (Szegedy et al. 2015, Table 1). */
+/** Output channels of each convolution of the nine Inception blocks (Szegedy et al. 2015, Table 1). */
 // biome-ignore format: a table
 export const INCEPTION_WIDTHS = {
   //     1×1 3×3r  3×3 5×5r  5×5 pool     out
@@ -33,86 +34,56 @@ export const INCEPTION_WIDTHS = {
 
 type Block = keyof typeof INCEPTION_WIDTHS;
 
-/** Channels of an Inception block's output. */
+/** Channels of an Inception block's output: those of its four branches together. */
 export function inceptionChannels([conv1x1, , conv3x3, , conv5x5, poolProj]: InceptionWidths): number {
   return conv1x1 + conv3x3 + conv5x5 + poolProj;
 }
 
-/** How the variants differ. */
-const VARIANTS = {
-  /** Batch normalization, which came later, throughout. The 4e block has 150 channels where the table has 160. */
-  note: {
-    conv: basicConv,
-    wideKernel: 5,
-    lastPool: 3,
-    lrn: false,
-    dropout: 0.4,
-    widths: { "4e": [256, 150, 320, 32, 128, 128] },
-  },
-  /** As published: local response normalization, no batch normalization. */
-  paper: { conv: convReLU, wideKernel: 5, lastPool: 3, lrn: true, dropout: 0.4, widths: {} },
-  /** Torchvision's port: 3×3 in the branch named 5×5, a 2×2 last pool, other dropout. */
-  torchvision: { conv: basicConv2d, wideKernel: 3, lastPool: 2, lrn: false, dropout: 0.2, widths: {} },
-} as const satisfies Record<Variant, unknown>;
-
-/** Scale and shift per channel that turn torchvision's normalisation into (x − 0.5) / 0.5. */
-const TRANSFORM_INPUT = { std: [0.229, 0.224, 0.225], mean: [0.485, 0.456, 0.406] } as const;
-
 export interface GoogLeNetOptions extends ModelOptions {
-  /** Whether there are auxiliary classifiers. Default true. */
-  auxLogits?: boolean;
-  /** Torchvision's pretrained weights want the input scaled anew; only that variant. Default false. */
+  /**
+   * Whether the network itself turns images normalized as for ImageNet into (pixel − 0.5) / 0.5, which torchvision's published
+   * weights expect. For three channels and variant `"torchvision"` only. Default false.
+   */
   transformInput?: boolean;
 }
 
+/** The scores, and in training those of the auxiliary classifiers `aux2` and `aux1`. */
 export type GoogLeNetOutput = Readonly<Record<string, Tensor>> & { readonly logits: Tensor };
 
-/** Side of a square after a pool of 3×3 at stride 2 that rounds up. */
-const halved = (size: number) => Math.ceil((size - 3) / 2) + 1;
-
-/** Side of block 4's maps for images of this side: a 7×7 convolution at stride 2, then three pools. */
-function block4Size(inputSize: number): number {
-  return halved(halved(halved(Math.floor((inputSize - 1) / 2) + 1)));
-}
-
-/** Side of the smallest images whose maps in block 4 have this side. */
-function imageSize(mapSize: number): number {
-  let side = 1;
-  while (block4Size(side) < mapSize) side++;
-  return side;
-}
-
-/** Side to which an auxiliary classifier pools maps: windows of 5×5 at stride 3. */
-const auxSize = (mapSize: number) => Math.floor((mapSize - 5) / 3) + 1;
-
-/** Sides of the images whose block 4 an auxiliary classifier pools to this side. */
-const auxImages = (pooled: number) => [imageSize(3 * pooled + 2), imageSize(3 * pooled + 5) - 1] as const;
+/** Side in pixels of block 4's maps: the layers before it halve the image four times. */
+const mapSizeFor = (inputSize: number) => Math.floor((inputSize + 1) / 16);
+/** Side in pixels of those maps after the auxiliary classifiers' pool, 5×5 with stride 3. */
+const auxSizeFor = (mapSize: number) => Math.floor((mapSize - 2) / 3);
 
 /**
- * A classifier on a middle layer, which feeds gradient into the lower layers while training (the note's and the paper's).
+ * An auxiliary classifier: it sits on a middle layer and feeds gradient into the lower layers during training (study note and
+ * paper).
  *
- *     x [N, inChannels, H, W] → logits [N, numClasses]
+ *     x [N, inChannels, mapSize, mapSize] → logits [N, numClasses]
+ *
+ * Throws if `mapSize` is below 5.
  */
 export class AuxClf extends Module<Tensor> {
+  static readonly type: string = "AuxClf";
   readonly feature_: Sequential;
   readonly clf_: Sequential;
 
-  /** `mapSize` is the side of the maps that come in, 14 for 224×224 images. */
+  /** `mapSize` is the side of the incoming maps in pixels, 14 for images of 224×224. */
   constructor(
     inChannels: number,
     numClasses: number,
     { conv = basicConv, mapSize = 14 }: { conv?: ConvFactory; mapSize?: number } = {},
   ) {
     super();
-    const pooled = auxSize(mapSize);
+    const side = auxSizeFor(mapSize);
     check(
-      pooled >= 1,
+      side >= 1,
       () =>
-        `AuxClf: maps of ${mapSize}×${mapSize} are smaller than its 5×5 pool; use larger images or no auxiliary classifiers`,
+        `AuxClf: maps of ${mapSize}×${mapSize} are smaller than its 5×5 pool; use larger images, or auxLogits: false`,
     );
     this.feature_ = new Sequential(new AvgPool2d(5, { stride: 3 }), conv(inChannels, 128, 1));
     this.clf_ = new Sequential(
-      new Linear(pooled * pooled * 128, 1024),
+      new Linear(side * side * 128, 1024),
       new ReLU(),
       new Dropout(0.7),
       new Linear(1024, numClasses),
@@ -120,12 +91,17 @@ export class AuxClf extends Module<Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    return this.clf_.call(this.feature_.call(x).flatten(1));
+    x = this.feature_.call(x); // [N, 128, 4, 4] of maps [N, inChannels, 14, 14]
+    return this.clf_.call(x.flatten(1));
   }
 }
 
-/** Torchvision's auxiliary classifier: the same with an adaptive pool and other keys. */
+/** Linear layers as torchvision initializes them. */
+const truncated = { weight: init.truncatedNormal({ std: 0.01 }) };
+
+/** Torchvision's auxiliary classifier: an adaptive pool, so that images may have any size, and other keys. */
 class InceptionAux extends Module<Tensor> {
+  static readonly type: string = "InceptionAux";
   readonly conv: Module<Tensor>;
   readonly fc1: Linear;
   readonly fc2: Linear;
@@ -134,23 +110,65 @@ class InceptionAux extends Module<Tensor> {
   constructor(inChannels: number, numClasses: number) {
     super();
     this.conv = basicConv2d(inChannels, 128, 1);
-    this.fc1 = new Linear(2048, 1024, { weight: init.truncatedNormal({ std: 0.01 }) });
-    this.fc2 = new Linear(1024, numClasses, { weight: init.truncatedNormal({ std: 0.01 }) });
+    this.fc1 = new Linear(2048, 1024, truncated);
+    this.fc2 = new Linear(1024, numClasses, truncated);
   }
 
   forward(x: Tensor): Tensor {
-    const pooled = new AdaptiveAvgPool2d(4).forward(x);
-    const hidden = this.fc1.call(this.conv.call(pooled).flatten(1)).relu();
-    return this.fc2.call(this.dropout.call(hidden));
+    x = new AdaptiveAvgPool2d(4).forward(x); // [N, inChannels, 4, 4]
+    x = this.conv.call(x).flatten(1); // [N, 2048]
+    x = this.fc1.call(x).relu(); // [N, 1024]
+    return this.fc2.call(this.dropout.call(x)); // [N, numClasses]
   }
 }
 
+/** Where the variants differ, and why. */
+const VARIANTS = {
+  /** The study note puts batch normalization, which came later, after every convolution. */
+  note: {
+    conv: basicConv,
+    lrn: false,
+    widths: { ...INCEPTION_WIDTHS, "4e": [256, 150, 320, 32, 128, 128] }, // 150 as printed there, not 160
+    wideKernel: 5,
+    lastPool: 3,
+    dropout: 0.4,
+    fc: {},
+    ported: false,
+  },
+  /** As published: local response normalization around the first convolutions, no batch normalization. */
+  paper: {
+    conv: convReLU,
+    lrn: true,
+    widths: INCEPTION_WIDTHS,
+    wideKernel: 5,
+    lastPool: 3,
+    dropout: 0.4,
+    fc: {},
+    ported: false,
+  },
+  /** Torchvision ported TensorFlow's weights, with its 3×3 kernels in the branch named 5×5 and its 2×2 last pool. */
+  torchvision: {
+    conv: basicConv2d,
+    lrn: false,
+    widths: INCEPTION_WIDTHS,
+    wideKernel: 3,
+    lastPool: 2,
+    dropout: 0.2,
+    fc: truncated,
+    // its auxiliary classifiers run in training only, adapt to any size, and come before `fc` in its state dict
+    ported: true,
+  },
+} as const;
+
 /**
- * GoogLeNet: nine Inception blocks in three groups, two auxiliary classifiers.
+ * GoogLeNet (Szegedy et al. 2015): nine Inception blocks in three groups, with two auxiliary classifiers for training.
  *
  *     x [N, C, 224, 224] → { logits, aux2, aux1 }, each [N, numClasses]
+ *
+ * Throws if the images are too small, or of another size than its auxiliary classifiers were built for.
  */
 export class GoogLeNet extends Module<GoogLeNetOutput> {
+  static readonly type: string = "GoogLeNet";
   readonly conv1: Module<Tensor>;
   readonly maxpool1: MaxPool2d;
   readonly lrn1?: LocalResponseNorm;
@@ -169,44 +187,55 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
   readonly maxpool4: MaxPool2d;
   readonly inception5a: Inception;
   readonly inception5b: Inception;
-  // declared alone, these come in the order in which they are set: the variants differ in it, and so do their state dicts
+  // only declared: the order in which the constructor sets them is the order of the state dict
   declare readonly avgpool: AdaptiveAvgPool2d;
   declare readonly dropout: Dropout;
   declare readonly fc: Linear;
-  declare readonly aux1?: Module<Tensor>;
-  declare readonly aux2?: Module<Tensor>;
-  readonly #variant: Variant;
+  declare readonly aux1?: Module<Tensor> | undefined;
+  declare readonly aux2?: Module<Tensor> | undefined;
+  override readonly spec: ModelSpec;
+  /** Smallest and largest side of the images in pixels. */
+  readonly #sizes: readonly [number, number?];
+  readonly #auxInUse: boolean;
   readonly #transformInput: boolean;
-  readonly #mapSize: number;
 
   constructor(options: GoogLeNetOptions = {}) {
     super();
-    const {
-      variant = "note",
-      numClasses = 1000,
-      inChannels = 3,
-      inputSize = 224,
-      auxLogits = true,
-      transformInput = false,
-    } = options;
-    const { conv, wideKernel, lastPool, lrn, dropout, widths } = VARIANTS[variant];
+    const { variant = "note", numClasses = 1000, inChannels = 3, inputSize = 224 } = options;
+    const { auxLogits = true, transformInput = false } = options;
+    const { conv, lrn, widths, wideKernel, lastPool, dropout, fc, ported } = VARIANTS[variant];
+    const mapSize = mapSizeFor(inputSize);
+    const auxSize = auxSizeFor(mapSize);
+    const fixedSize = auxLogits && !ported;
     check(
-      !transformInput || (variant === "torchvision" && inChannels === 3),
+      !transformInput || (ported && inChannels === 3),
       () => "GoogLeNet: transformInput is for torchvision's weights and three channels",
     );
-    this.#variant = variant;
-    this.#transformInput = transformInput;
-    this.#mapSize = block4Size(inputSize);
     check(
-      !auxLogits || variant === "torchvision" || auxSize(this.#mapSize) >= 1,
+      !fixedSize || auxSize >= 1,
       () =>
-        `GoogLeNet: its auxiliary classifiers need images of at least ${auxImages(1)[0]} pixels a side, but inputSize is ${inputSize}; set auxLogits to false for smaller ones`,
+        `GoogLeNet: its auxiliary classifiers need images of at least 79 pixels a side, but inputSize is ${inputSize}; enlarge the images, or set auxLogits to false (--no-aux)`,
     );
+    this.#sizes = fixedSize ? [48 * auxSize + 31, 48 * auxSize + 78] : [16 * lastPool - 17];
+    this.#auxInUse = !ported;
+    this.#transformInput = transformInput;
+    // torchvision's weights come from TensorFlow, which scaled pixels to −1…1
+    const normalization = transformInput ? IMAGENET : { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+    this.spec = {
+      inputSize,
+      minInputSize: 96,
+      inChannels,
+      ...(ported && { normalization }),
+      auxiliary: auxLogits ? { aux1: 0.3, aux2: 0.3 } : {}, // section 5
+      training: { lr: 0.05, schedule: { name: "polynomial", power: 0.5 }, large: { lr: 0.02 } },
+    };
 
     const pool = () => new MaxPool2d(3, { stride: 2, ceilMode: true });
-    const inception = (inChannels: number, block: Block) =>
-      new Inception(inChannels, { ...INCEPTION_WIDTHS, ...widths }[block], { conv, wideKernel });
-    const out = (block: Block) => inceptionChannels(INCEPTION_WIDTHS[block]);
+    const inception = (from: number, block: Block) => new Inception(from, widths[block], { conv, wideKernel });
+    const out = (block: Block) => inceptionChannels(widths[block]);
+    const aux = (from: number) =>
+      ported ? new InceptionAux(from, numClasses) : new AuxClf(from, numClasses, { conv, mapSize });
+    const heads = auxLogits ? [aux(out("4a")), aux(out("4d"))] : [];
 
     this.conv1 = conv(inChannels, 64, 7, { stride: 2, padding: 3 });
     this.maxpool1 = pool();
@@ -229,80 +258,68 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
 
     this.inception5a = inception(out("4e"), "5a");
     this.inception5b = inception(out("5a"), "5b");
-
-    const head = (inChannels: number) =>
-      variant === "torchvision"
-        ? new InceptionAux(inChannels, numClasses)
-        : new AuxClf(inChannels, numClasses, { conv, mapSize: this.#mapSize });
-    const heads = () => auxLogits && { aux1: head(out("4a")), aux2: head(out("4d")) };
-    const classifier = () => ({
-      avgpool: new AdaptiveAvgPool2d(1),
-      dropout: new Dropout(dropout),
-      fc: new Linear(
-        out("5b"),
-        numClasses,
-        variant === "torchvision" ? { weight: init.truncatedNormal({ std: 0.01 }) } : {},
-      ),
-    });
-    if (variant === "torchvision") Object.assign(this, heads(), classifier());
-    else Object.assign(this, classifier(), heads());
+    if (ported) [this.aux1, this.aux2] = heads;
+    this.avgpool = new AdaptiveAvgPool2d(1);
+    this.dropout = new Dropout(dropout);
+    this.fc = new Linear(out("5b"), numClasses, fc);
+    if (!ported) [this.aux1, this.aux2] = heads;
   }
 
-  forward(input: Tensor): GoogLeNetOutput {
-    this.#checkSize(input);
-    let x = this.#transformInput ? transformed(input) : input;
-    x = this.maxpool1.call(this.conv1.call(x));
+  forward(x: Tensor): GoogLeNetOutput {
+    checkImages(
+      "GoogLeNet",
+      x,
+      this.#sizes,
+      "; its auxiliary classifiers fix the size: set inputSize, or auxLogits: false",
+    );
+    const withAux = this.#auxInUse || x.tracer.training;
+    if (this.#transformInput) x = fromImageNet(x); // [N, 3, 224, 224]
+
+    x = this.conv1.call(x); //                     [N, 64, 112, 112]
+    x = this.maxpool1.call(x); //                  [N, 64, 56, 56]
     x = this.lrn1?.call(x) ?? x;
-    x = this.conv3.call(this.conv2.call(x));
+    x = this.conv2.call(x); //                     [N, 64, 56, 56]
+    x = this.conv3.call(x); //                     [N, 192, 56, 56]
     x = this.lrn2?.call(x) ?? x;
-    x = this.maxpool2.call(x);
+    x = this.maxpool2.call(x); //                  [N, 192, 28, 28]
 
-    x = this.inception3b.call(this.inception3a.call(x));
-    x = this.maxpool3.call(x);
+    x = this.inception3a.call(x); //               [N, 256, 28, 28]
+    x = this.inception3b.call(x); //               [N, 480, 28, 28]
+    x = this.maxpool3.call(x); //                  [N, 480, 14, 14]
 
-    x = this.inception4a.call(x);
-    const aux1 = this.#aux(this.aux1, x);
-    x = this.inception4d.call(this.inception4c.call(this.inception4b.call(x)));
-    const aux2 = this.#aux(this.aux2, x);
-    x = this.maxpool4.call(this.inception4e.call(x));
+    x = this.inception4a.call(x); //               [N, 512, 14, 14]
+    const aux1 = withAux && this.aux1?.call(x); // [N, numClasses]
+    x = this.inception4b.call(x); //               [N, 512, 14, 14]
+    x = this.inception4c.call(x); //               [N, 512, 14, 14]
+    x = this.inception4d.call(x); //               [N, 528, 14, 14]
+    const aux2 = withAux && this.aux2?.call(x); // [N, numClasses]
+    x = this.inception4e.call(x); //               [N, 832, 14, 14]
+    x = this.maxpool4.call(x); //                  [N, 832, 7, 7]
 
-    x = this.inception5b.call(this.inception5a.call(x));
-    x = this.dropout.call(this.avgpool.call(x).flatten(1));
-    const logits = this.fc.call(x);
+    x = this.inception5a.call(x); //               [N, 832, 7, 7]
+    x = this.inception5b.call(x); //               [N, 1024, 7, 7]
+    x = this.avgpool.call(x).flatten(1); //        [N, 1024]
+    x = this.dropout.call(x);
+    const logits = this.fc.call(x); //             [N, numClasses]
     return { logits, ...(aux2 && { aux2 }), ...(aux1 && { aux1 }) };
   }
-
-  /** The classifiers on the middle layers decide which sizes fit, where their pooling does not adapt; else the last pool does. */
-  #checkSize(x: Tensor): void {
-    const [H, W] = x.shape.slice(2);
-    if (!this.aux1 || this.#variant === "torchvision") {
-      checkImages("GoogLeNet", x, imageSize(VARIANTS[this.#variant].lastPool - 1));
-      return;
-    }
-    const [low, high] = auxImages(auxSize(this.#mapSize));
-    check(
-      [H, W].every((size) => Number(size) >= low && Number(size) <= high),
-      () =>
-        `GoogLeNet: its auxiliary classifiers were built for ${low} to ${high} pixels a side, but the image has ${H}×${W}; set inputSize to build them for others, or auxLogits to false`,
-    );
-  }
-
-  /** An auxiliary classifier's logits; torchvision's run in training only. */
-  #aux(head: Module<Tensor> | undefined, x: Tensor): Tensor | undefined {
-    return this.#variant === "torchvision" && !x.tracer.training ? undefined : head?.call(x);
-  }
 }
 
-function transformed(x: Tensor): Tensor {
-  const channels = TRANSFORM_INPUT.std.map((std, channel) =>
-    x
-      .narrow(1, channel, 1)
-      .mul(std / 0.5)
-      .add((TRANSFORM_INPUT.mean[channel]! - 0.5) / 0.5),
+/** Turns ImageNet's normalization into (pixel − 0.5) / 0.5, channel by channel. */
+function fromImageNet(x: Tensor): Tensor {
+  const { mean, std } = IMAGENET;
+  return cat(
+    std.map((deviation, c) =>
+      x
+        .narrow(1, c, 1)
+        .mul(deviation / 0.5)
+        .add((mean[c]! - 0.5) / 0.5),
+    ),
+    1,
   );
-  return cat(channels, 1);
 }
 
+/** A GoogLeNet; see {@link GoogLeNet}. */
 export function googlenet(options: GoogLeNetOptions = {}): GoogLeNet {
   return new GoogLeNet(options);
 }

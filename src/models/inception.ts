@@ -21,7 +21,7 @@ export type InceptionWidths = readonly [
   poolProj: number,
 ];
 
-/** Makes the convolutions that blocks are built of. */
+/** Makes the convolution units that blocks are built of: x [N, inChannels, H, W] → y [N, outChannels, outH, outW]. */
 export type ConvFactory = (
   inChannels: number,
   outChannels: number,
@@ -29,8 +29,13 @@ export type ConvFactory = (
   options?: Conv2dOptions,
 ) => Module<Tensor>;
 
-/** Convolution without bias, batch normalization and ReLU, in one Sequential as in the note. */
+/**
+ * Convolution without bias, batch normalization and ReLU, in one Sequential as in the study note.
+ *
+ *     x [N, inChannels, H, W] → y [N, outChannels, outH, outW]
+ */
 export class BasicConv extends Module<Tensor> {
+  static readonly type: string = "BasicConv";
   readonly conv: Sequential;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -47,8 +52,9 @@ export class BasicConv extends Module<Tensor> {
   }
 }
 
-/** Torchvision's: the same steps under other keys, with eps 0.001 and its draw of first weights. */
+/** Torchvision's unit: the same steps under other keys, with eps 0.001 and its own initial weights. */
 export class BasicConv2d extends Module<Tensor> {
+  static readonly type: string = "BasicConv2d";
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
 
@@ -67,8 +73,9 @@ export class BasicConv2d extends Module<Tensor> {
   }
 }
 
-/** Convolution with bias and ReLU, as before batch normalization was known. */
+/** The paper's unit: convolution with bias, then ReLU; batch normalization was not known yet. */
 export class ConvReLU extends Module<Tensor> {
+  static readonly type: string = "ConvReLU";
   readonly conv: Conv2d;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
@@ -85,23 +92,27 @@ export class ConvReLU extends Module<Tensor> {
   }
 }
 
+/** Makes the study note's unit, {@link BasicConv}. */
 export const basicConv: ConvFactory = (...args) => new BasicConv(...args);
+/** Makes torchvision's unit, {@link BasicConv2d}. */
 export const basicConv2d: ConvFactory = (...args) => new BasicConv2d(...args);
+/** Makes the paper's unit, {@link ConvReLU}. */
 export const convReLU: ConvFactory = (...args) => new ConvReLU(...args);
 
 export interface InceptionOptions {
-  /** What the convolutions are made of. Default `basicConv`. */
+  /** Makes the convolution units. Default `basicConv`. */
   conv?: ConvFactory;
-  /** Kernel of the branch named after 5×5; torchvision's is 3. */
+  /** Kernel size of the branch named 5×5. Default 5; torchvision's is 3. */
   wideKernel?: 3 | 5;
 }
 
 /**
- * Four branches over one input, joined along channels; 1×1 convolutions make the wide ones cheap.
+ * Four branches over one input, concatenated along channels; 1×1 convolutions reduce the channels of the expensive ones.
  *
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + poolProj, H, W]
  */
 export class Inception extends Module<Tensor> {
+  static readonly type: string = "Inception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Sequential;
   readonly branch3: Sequential;
@@ -136,12 +147,13 @@ export class Inception extends Module<Tensor> {
 }
 
 /**
- * The first idea of an Inception block, without the 1×1 reductions: what comes in is convolved at full width, and the pooled
- * branch keeps all its channels, so blocks in a row grow ever wider.
+ * The naive Inception block, without the 1×1 reductions (Szegedy et al. 2015, Figure 2a): the input is convolved at full width, and
+ * the pooled branch keeps all its channels, so each block is wider than the one before.
  *
  *     x [N, inChannels, H, W] → y [N, conv1x1 + conv3x3 + conv5x5 + inChannels, H, W]
  */
 export class NaiveInception extends Module<Tensor> {
+  static readonly type: string = "NaiveInception";
   readonly branch1: Module<Tensor>;
   readonly branch2: Module<Tensor>;
   readonly branch3: Module<Tensor>;

@@ -6,6 +6,7 @@ import {
   Dropout,
   init,
   MaxPool2d,
+  type ModelSpec,
   Module,
   ReLU,
   Sequential,
@@ -15,8 +16,8 @@ import {
 import { checkImages, type ModelOptions } from "./options.ts";
 
 /**
- * One block of Network in Network (Lin et al. 2014): a convolution, then 1×1 convolutions that work as a small perceptron at
- * every pixel; each is followed by ReLU.
+ * One block of Network in Network (Lin et al. 2014): a convolution, then 1×1 convolutions that act as a small perceptron on
+ * each pixel. ReLU follows each of them.
  */
 interface MlpConv {
   kernel: number;
@@ -25,13 +26,14 @@ interface MlpConv {
   widths: readonly number[];
 }
 
+/** For images of 32×32 (section 4, CIFAR-10). */
 const NIN_CIFAR = [
   { kernel: 5, padding: 2, widths: [192, 160, 96] },
   { kernel: 5, padding: 2, widths: [192, 192, 192] },
   { kernel: 3, padding: 1, widths: [192, 192] },
 ] as const satisfies readonly MlpConv[];
 
-/** The authors' network for ImageNet, as in their published Caffe definition. */
+/** For ImageNet, as in the authors' published Caffe definition. */
 const NIN_IMAGENET = [
   { kernel: 11, stride: 4, padding: 0, widths: [96, 96, 96] },
   { kernel: 5, padding: 2, widths: [256, 256, 256] },
@@ -53,19 +55,27 @@ function mlpConv(
   ]);
 }
 
-/** The last block of a table with one more 1×1 convolution, which gives the classes. */
+/** The last block of a table with one more 1×1 convolution, which gives a map for each class. */
 function withClasses(block: MlpConv, numClasses: number): MlpConv {
   return { ...block, widths: [...block.widths, numClasses] };
 }
 
-/** The note's NiN for 32×32 images: dropout 0.25, average over 7×7, softmax. */
+/**
+ * How to train it. Without normalization, the initial weights decide whether it learns at all; the study note's, which are
+ * PyTorch's defaults, do not.
+ */
+const TRAINING = { lr: 0.05, init: "kaiming_fan_in", weightDecay: 1e-4, clipNorm: 1 } as const;
+
+/** The study note's, for images of 32×32: dropout 0.25, average over 7×7, softmax. */
 class NoteNiN extends Module<Tensor> {
+  override readonly spec: ModelSpec;
   readonly block1: Sequential;
   readonly block2: Sequential;
   readonly block3: Sequential;
 
   constructor({ numClasses = 10, inChannels = 3 }: ModelOptions) {
     super();
+    this.spec = { inputSize: 32, inChannels, training: TRAINING };
     const [first, second, third] = NIN_CIFAR;
     this.block1 = new Sequential(...mlpConv(inChannels, first), new MaxPool2d(3, { stride: 2 }), new Dropout(0.25));
     this.block2 = new Sequential(...mlpConv(96, second), new MaxPool2d(3, { stride: 2 }), new Dropout(0.25));
@@ -82,37 +92,37 @@ class NoteNiN extends Module<Tensor> {
 
   /** x [N, C, 32, 32] → probabilities [N, numClasses, 1, 1] */
   forward(x: Tensor): Tensor {
-    const [H, W] = x.shape.slice(2);
-    check(
-      // what two pools turn into the 7×7 that the average is taken over
-      [H, W].every((size) => Number(size) >= 31 && Number(size) <= 34),
-      () => `NiN: takes images of 31 to 34 pixels a side, but got ${H}×${W}; the variant "paper" takes other sizes`,
-    );
-    return this.block3.call(this.block2.call(this.block1.call(x)));
+    // two pools have to leave the 7×7 that the average is taken over
+    checkImages("NiN", x, [31, 34], '; the variant "paper" takes other sizes');
+    x = this.block1.call(x); //     [N, 96, 15, 15]
+    x = this.block2.call(x); //     [N, 192, 7, 7]
+    return this.block3.call(x); //  [N, numClasses, 1, 1]
   }
 }
 
 interface PaperOptions extends ModelOptions {
   numClasses: number;
-  /** The first block that dropout follows. */
+  /** Index of the first block that dropout follows. */
   dropoutFrom: number;
-  /** Side in pixels of the smallest images of which the last pool finds something. */
+  /** Smallest side of the images in pixels, for the last pool to have a pixel left. */
   smallest: number;
 }
 
 /**
- * NiN as published: dropout 0.5 between blocks and an average over whatever is left of the image. Pools round up, as in the
- * authors' Caffe; logits, of which the loss takes the softmax.
+ * As published: dropout 0.5 between blocks, an average over what is left of the image, and scores at the end. Pools round up, as
+ * in the authors' Caffe.
  */
 class PaperNiN extends Module<Tensor> {
   readonly features: Sequential;
   readonly classifier: Sequential;
+  override readonly spec: ModelSpec;
   readonly #smallest: number;
 
   constructor(blocks: readonly MlpConv[], options: PaperOptions) {
     super();
-    const { numClasses, inChannels = 3, dropoutFrom, smallest } = options;
+    const { numClasses, inChannels = 3, inputSize = 32, dropoutFrom, smallest } = options;
     this.#smallest = smallest;
+    this.spec = { inputSize, inChannels, training: TRAINING };
     let channels = inChannels;
     const features = blocks.slice(0, -1).flatMap((block, i) => {
       const layers = mlpConv(channels, block, true);
@@ -136,12 +146,19 @@ class PaperNiN extends Module<Tensor> {
 
   /** x [N, C, H, W] → logits [N, numClasses] */
   forward(x: Tensor): Tensor {
-    checkImages("NiN", x, this.#smallest);
+    checkImages("NiN", x, [this.#smallest]);
     return this.classifier.call(this.features.call(x)).flatten(1);
   }
 }
 
-/** Network in Network for 32×32 images (CIFAR). */
+/**
+ * Network in Network (Lin et al. 2014) for images of 32×32, as in CIFAR-10.
+ *
+ *     note:  x [N, C, 32, 32] → probabilities [N, numClasses, 1, 1]
+ *     paper: x [N, C, H, W] → logits [N, numClasses]
+ *
+ * Throws for torchvision's variant, as torchvision has no such network, and for images that are too small.
+ */
 export function nin(options: ModelOptions = {}): Module<Tensor> {
   const { variant = "note", numClasses = 10 } = options;
   check(
@@ -153,9 +170,15 @@ export function nin(options: ModelOptions = {}): Module<Tensor> {
     : new PaperNiN(NIN_CIFAR, { ...options, numClasses, dropoutFrom: 0, smallest: 4 });
 }
 
-/** Network in Network for ImageNet, as published. */
+/**
+ * Network in Network for ImageNet, as published.
+ *
+ *     x [N, C, H, W] → logits [N, numClasses]
+ *
+ * Throws for variants other than `"paper"`, and for images smaller than 39×39 pixels.
+ */
 export function ninImageNet(options: ModelOptions = {}): Module<Tensor> {
   const { variant = "paper", numClasses = 1000 } = options;
   check(variant === "paper", () => 'nin_imagenet: the only variant is "paper"');
-  return new PaperNiN(NIN_IMAGENET, { ...options, numClasses, dropoutFrom: 2, smallest: 39 });
+  return new PaperNiN(NIN_IMAGENET, { inputSize: 224, ...options, numClasses, dropoutFrom: 2, smallest: 39 });
 }

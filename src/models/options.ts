@@ -1,27 +1,45 @@
 import { check } from "../graph/index.ts";
-import type { Tensor } from "../nn/index.ts";
+import type { Normalization, Tensor } from "../nn/index.ts";
 
-/** `note`: as in the study note. `paper`: as published. `torchvision`: loads torchvision's weights. */
+/**
+ * Which version of a network.
+ *
+ * - `note`: as in the study note, a set of lecture notes on VGG, NiN and GoogLeNet in PyTorch.
+ * - `paper`: as published.
+ * - `torchvision`: as in torchvision, whose weights it loads.
+ */
 export type Variant = "note" | "paper" | "torchvision";
 
+/** Every variant; a network has some of them. */
 export const VARIANTS: readonly Variant[] = ["note", "paper", "torchvision"];
 
 export interface ModelOptions {
-  /** Default `"note"`. */
+  /** Which version of the network. Default: the first that `MODELS` lists for it, mostly `"note"`. */
   variant?: Variant;
-  /** Default: the classes of the data set the network was published for. */
+  /** Classes, the length of the scores. Default: those of the data set it was published for, 1000 or 10. */
   numClasses?: number;
-  /** Default 3, for RGB. */
+  /** Channels of the images. Default 3, for RGB. */
   inChannels?: number;
-  /** Height and width of the images in pixels, for networks whose layers depend on it. */
+  /** Height and width of the images in pixels, for networks whose layers depend on it. Default: the published size. */
   inputSize?: number;
+  /** Whether GoogLeNet has its two auxiliary classifiers. Default true; other networks have none. */
+  auxLogits?: boolean;
 }
 
-/** Throws where images are so small that a pool is left without a pixel. */
-export function checkImages(network: string, x: Tensor, minimum: number): void {
+/** Mean and deviation of ImageNet's pixels, on the scale from 0 to 1. */
+export const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const satisfies Normalization;
+
+/**
+ * Throws unless both sides of the images are within these limits in pixels; `advice` says what to do where there is an upper one.
+ *
+ *     x [N, C, H, W]
+ */
+export function checkImages(network: string, x: Tensor, [low, high]: readonly [number, number?], advice = ""): void {
   const [H, W] = x.shape.slice(2);
+  const fits = [H, W].every((size) => Number(size) >= low && !(Number(size) > (high ?? Infinity)));
+  const sizes = high === undefined ? `at least ${low}×${low}` : `${low} to ${high}`;
   check(
-    Number(H) >= minimum && Number(W) >= minimum,
-    () => `${network}: images need at least ${minimum}×${minimum} pixels, but got ${H}×${W}`,
+    fits,
+    () => `${network}: takes images of ${sizes} pixels${high ? " a side" : ""}, but got ${H}×${W}${high ? advice : ""}`,
   );
 }

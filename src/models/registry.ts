@@ -1,4 +1,4 @@
-import { check } from "../graph/index.ts";
+import { check, checkOptions } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionSmall } from "./inception-small.ts";
@@ -6,27 +6,32 @@ import { nin, ninImageNet } from "./nin.ts";
 import type { ModelOptions, Variant } from "./options.ts";
 import { type VggDepth, vgg, vggSmall } from "./vgg.ts";
 
-/** A network that can be asked for by name. */
+/** A network that can be built by name. What else is known of it, the built network says in its `spec`. */
 export interface ModelEntry {
   readonly build: (options: ModelOptions) => Module;
-  /** The first is the default. */
+  /** Its variants; the first is the default. */
   readonly variants: readonly Variant[];
-  /** Side of the images it was published for, in pixels. */
+  /** Height and width in pixels of the images it was published for. */
   readonly inputSize: number;
+  /** Classes of the data set it was published for. */
   readonly numClasses: number;
+  /** What it is, in a few words. */
   readonly title: string;
 }
 
 const ALL = ["note", "paper", "torchvision"] as const satisfies readonly Variant[];
 
+const imagenet = { inputSize: 224, numClasses: 1000 } as const;
+const cifar = { inputSize: 32, numClasses: 10 } as const;
+
 const vggEntry = (depth: VggDepth, batchNorm: boolean): ModelEntry => ({
   build: (options) => vgg(depth, { ...options, batchNorm }),
   variants: ALL,
-  inputSize: 224,
-  numClasses: 1000,
+  ...imagenet,
   title: `VGG with ${depth} weight layers${batchNorm ? " and batch normalization" : ""}`,
 });
 
+/** The networks that `createModel` builds, by name. */
 export const MODELS = {
   vgg11: vggEntry(11, false),
   vgg11_bn: vggEntry(11, true),
@@ -36,61 +41,55 @@ export const MODELS = {
   vgg16_bn: vggEntry(16, true),
   vgg19: vggEntry(19, false),
   vgg19_bn: vggEntry(19, true),
-  nin: {
-    build: nin,
-    variants: ["note", "paper"],
-    inputSize: 32,
-    numClasses: 10,
-    title: "Network in Network for CIFAR",
-  },
-  nin_imagenet: {
-    build: ninImageNet,
-    variants: ["paper"],
-    inputSize: 224,
-    numClasses: 1000,
-    title: "Network in Network for ImageNet",
-  },
-  googlenet: {
-    build: googlenet,
-    variants: ALL,
-    inputSize: 224,
-    numClasses: 1000,
-    title: "GoogLeNet, with two auxiliary classifiers",
-  },
+  nin: { build: nin, variants: ["note", "paper"], ...cifar, title: "Network in Network for CIFAR" },
+  nin_imagenet: { build: ninImageNet, variants: ["paper"], ...imagenet, title: "Network in Network for ImageNet" },
+  googlenet: { build: googlenet, variants: ALL, ...imagenet, title: "GoogLeNet, with two auxiliary classifiers" },
   inception_small: {
     build: inceptionSmall,
     variants: ["note"],
-    inputSize: 32,
-    numClasses: 10,
+    ...cifar,
     title: "Inception blocks for images of 32×32",
   },
   vgg_small: {
     build: vggSmall,
     variants: ["note"],
-    inputSize: 32,
-    numClasses: 10,
+    ...cifar,
     title: "3×3 convolutions and halvings for images of 32×32",
   },
 } as const satisfies Record<string, ModelEntry>;
 
+/** Name of a registered network. */
 export type ModelName = keyof typeof MODELS;
 
-/** The entry of a network. Throws, naming those there are. */
+const OPTIONS = {
+  variant: "any",
+  numClasses: "whole",
+  inChannels: "whole",
+  inputSize: "whole",
+  auxLogits: "boolean",
+  transformInput: "boolean",
+} as const;
+
+/** The registry's entry for a network. Throws for an unknown name, listing the known ones. */
 export function modelEntry(name: string): ModelEntry {
   check(
     Object.hasOwn(MODELS, name),
-    () => `there is no network "${name}"; there are ${Object.keys(MODELS).join(", ")}`,
+    () => `there is no network "${name}"; the networks are ${Object.keys(MODELS).join(", ")}`,
   );
   return MODELS[name as ModelName];
 }
 
-/** Builds a network by name; options left out are those it was published with. */
+/**
+ * Builds a network by name; options left out are those it was published with.
+ *
+ *     const model = createModel("googlenet", { variant: "torchvision", numClasses: 10 });
+ *
+ * No weight is allocated until it is needed. Throws for an unknown name or variant, listing the known ones.
+ */
 export function createModel(name: string, options: ModelOptions = {}): Module {
-  const entry = modelEntry(name);
-  const { variant = entry.variants[0]! } = options;
-  check(
-    entry.variants.includes(variant),
-    () => `${name} has no variant "${variant}"; it has ${entry.variants.join(", ")}`,
-  );
-  return entry.build({ inputSize: entry.inputSize, numClasses: entry.numClasses, ...options, variant });
+  const { build, variants, inputSize, numClasses } = modelEntry(name);
+  checkOptions(name, options, OPTIONS);
+  const { variant = variants[0]! } = options;
+  check(variants.includes(variant), () => `${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
+  return build({ inputSize, numClasses, ...options, variant });
 }

@@ -1,11 +1,11 @@
-/** Layers and networks as modules, in PyTorch's names, and their tracing into a graph. Imports `graph` and `operators`. */
+/** Layers and networks as modules, under PyTorch's names, and how they are traced into a graph. Imports `graph` and `operators`. */
 
-export type { Size } from "./functional.ts";
 export * as F from "./functional.ts";
 export * as init from "./init.ts";
 export * from "./layers.ts";
 export { crossEntropy } from "./loss.ts";
 export { Module, type Output } from "./module.ts";
+export type { OutputSize, Size } from "./options.ts";
 export {
   classScores,
   logProbabilities,
@@ -16,5 +16,7 @@ export {
   probabilities,
 } from "./outputs.ts";
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
+export { printModule } from "./print.ts";
+export { auxiliaryWeight, type ModelSpec, type Normalization, type TrainingHints } from "./spec.ts";
 export { cat, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";

@@ -1,48 +1,82 @@
-import { check, Float, formatShape, product } from "../graph/index.ts";
-import type { AvgPoolOptions, ConvOptions, LocalResponseNormOptions, MaxPoolOptions, Size } from "./functional.ts";
+import { check, checkOptions, describe, Float, formatShape, product } from "../graph/index.ts";
+import type { AvgPoolOptions, ConvOptions, LocalResponseNormOptions, MaxPoolOptions } from "./functional.ts";
 import * as F from "./functional.ts";
 import { defaultBias, defaultWeight, ones, zeros } from "./init.ts";
 import { Module } from "./module.ts";
+import {
+  AVG_POOL,
+  BATCH_NORM,
+  CONV,
+  checkOutputSize,
+  checkPositional,
+  LRN,
+  MAX_POOL,
+  type OutputSize,
+  pair,
+  type Size,
+  WEIGHTS,
+} from "./options.ts";
 import { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
 import type { Tensor } from "./tensor.ts";
 
 /*
- * PyTorch's layers, with its names, options, defaults and first weights. Axes: N batch, C (or O) channels, H height, W width.
+ * PyTorch's layers, with its names, options, defaults and initial weights. Axes: N batch, C (or O) channels, H height, W width.
+ * Sizes are in pixels. Constructors throw for arguments and options that are unknown or of the wrong type.
  */
 
-/** Layers of one input and one output. */
+/** Base of layers with one input and one output. */
 export abstract class Layer extends Module<Tensor> {}
 
-/** Where the first weights come from, other than PyTorch's default. */
+/** How weights are initialized. Default: as in PyTorch, uniform in ±1/√fan-in. */
 export interface InitOptions {
+  /** Initial weight; see `init`. */
   weight?: Initializer;
+  /** Initial bias. */
   biasInit?: Initializer;
 }
 
+/** Options of `Conv2d`. */
 export interface Conv2dOptions extends ConvOptions, InitOptions {
+  /** Whether a bias is added. Default true. */
   bias?: boolean;
 }
 
+/** Options of `Linear`. */
 export interface LinearOptions extends InitOptions {
+  /** Whether a bias is added. Default true. */
   bias?: boolean;
 }
 
-/** Cross-correlation with learnt kernels: x [N, C, H, W] → y [N, O, outH, outW] */
+/**
+ * Convolution (cross-correlation) with trained kernels.
+ *
+ *     x [N, C, H, W] → y [N, O, outH, outW],  outH = ⌊(H + 2·padding − dilation·(kH − 1) − 1) / stride⌋ + 1
+ *
+ * Weight [O, C/groups, kH, kW], bias [O]. Throws when the channels do not divide into the groups.
+ */
 export class Conv2d extends Layer {
-  readonly weight: Parameter;
-  readonly bias?: Parameter;
+  static readonly type: string = "Conv2d";
+  readonly inChannels: number;
+  readonly outChannels: number;
   readonly kernelSize: readonly [number, number];
   readonly options: ConvOptions;
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Size, conv2dOptions: Conv2dOptions = {}) {
     super();
+    checkPositional("Conv2d", { inChannels, outChannels, kernelSize });
+    checkOptions("Conv2d", conv2dOptions, { ...CONV, ...WEIGHTS });
     const { bias = true, weight = defaultWeight, biasInit, ...options } = conv2dOptions;
-    const { groups = 1 } = options;
-    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-      throw new Error(`Conv2d: ${inChannels} → ${outChannels} channels do not divide into ${groups} groups`);
-    }
-    this.kernelSize = F.pair(kernelSize);
-    this.options = options;
+    const { stride = 1, groups = 1 } = options;
+    check(
+      inChannels % groups === 0 && outChannels % groups === 0,
+      () => `Conv2d: ${inChannels} → ${outChannels} channels do not divide into ${groups} groups`,
+    );
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernelSize = pair(kernelSize);
+    this.options = { stride, ...options };
     const shape = [outChannels, inChannels / groups, ...this.kernelSize];
     this.weight = new Parameter(shape, weight);
     if (bias) this.bias = new Parameter([outChannels], biasInit ?? defaultBias(shape));
@@ -54,13 +88,20 @@ export class Conv2d extends Layer {
   }
 }
 
-/** y = x·weightᵀ + bias: x [..., in] → y [..., out] */
+/** y = x·weightᵀ + bias: x [..., in] → y [..., out]; weight [out, in], bias [out] */
 export class Linear extends Layer {
+  static readonly type: string = "Linear";
+  readonly inFeatures: number;
+  readonly outFeatures: number;
   readonly weight: Parameter;
   readonly bias?: Parameter;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
+    checkPositional("Linear", { inFeatures, outFeatures });
+    checkOptions("Linear", options, WEIGHTS);
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
     const { bias = true, weight = defaultWeight, biasInit } = options;
     const shape = [outFeatures, inFeatures];
     this.weight = new Parameter(shape, weight);
@@ -73,20 +114,25 @@ export class Linear extends Layer {
   }
 }
 
-/** max(x, 0) */
+/** y = max(x, 0): x [any] → y [same] */
 export class ReLU extends Layer {
+  static readonly type: string = "ReLU";
+
   forward(x: Tensor): Tensor {
     return x.relu();
   }
 }
 
-/** x [N, C, H, W] → y [N, C, outH, outW], the largest value of each window */
+/** Largest value of each window; the stride is the kernel's size by default: x [N, C, H, W] → y [N, C, outH, outW] */
 export class MaxPool2d extends Layer {
+  static readonly type: string = "MaxPool2d";
   readonly kernelSize: Size;
   readonly options: MaxPoolOptions;
 
   constructor(kernelSize: Size, options: MaxPoolOptions = {}) {
     super();
+    checkPositional("MaxPool2d", { kernelSize });
+    checkOptions("MaxPool2d", options, MAX_POOL);
     this.kernelSize = kernelSize;
     this.options = options;
   }
@@ -96,13 +142,16 @@ export class MaxPool2d extends Layer {
   }
 }
 
-/** x [N, C, H, W] → y [N, C, outH, outW], the mean of each window */
+/** Mean of each window; the stride is the kernel's size by default: x [N, C, H, W] → y [N, C, outH, outW] */
 export class AvgPool2d extends Layer {
+  static readonly type: string = "AvgPool2d";
   readonly kernelSize: Size;
   readonly options: AvgPoolOptions;
 
   constructor(kernelSize: Size, options: AvgPoolOptions = {}) {
     super();
+    checkPositional("AvgPool2d", { kernelSize });
+    checkOptions("AvgPool2d", options, AVG_POOL);
     this.kernelSize = kernelSize;
     this.options = options;
   }
@@ -112,12 +161,14 @@ export class AvgPool2d extends Layer {
   }
 }
 
-/** x [N, C, H, W] → y [N, C, *outputSize], means over windows that fit the input */
+/** Means over windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
 export class AdaptiveAvgPool2d extends Layer {
-  readonly outputSize: number | readonly [number | null, number | null];
+  static readonly type: string = "AdaptiveAvgPool2d";
+  readonly outputSize: OutputSize;
 
-  constructor(outputSize: number | readonly [number | null, number | null]) {
+  constructor(outputSize: OutputSize) {
     super();
+    checkOutputSize("AdaptiveAvgPool2d", outputSize);
     this.outputSize = outputSize;
   }
 
@@ -126,23 +177,28 @@ export class AdaptiveAvgPool2d extends Layer {
   }
 }
 
+/** Options of `BatchNorm2d`. */
 export interface BatchNorm2dOptions {
+  /** Added to the variance. Default 1e-5. */
   eps?: number;
-  /** Share of a batch's statistics in the running ones. */
+  /** Share of a batch's statistics in the new running ones. Default 0.1. */
   momentum?: number;
-  /** Whether there are a learnt scale and bias. */
+  /** Whether there is a trained scale and bias. Default true. */
   affine?: boolean;
-  /** Without running statistics, those of the batch serve in evaluation too. */
+  /** Whether running statistics are kept; without them, evaluation uses those of the batch too. Default true. */
   trackRunningStats?: boolean;
 }
 
 /**
- * Normalises each channel, then scales and shifts it by learnt amounts: x [N, C, H, W] → y [N, C, H, W]
+ * Normalizes each channel, then scales and shifts it by trained amounts (Ioffe and Szegedy 2015).
  *
- * A training batch that turns out to have one value a channel, as the last one of an epoch may, has the variance 0; where it is
- * known while tracing that all have, that is an error, as always in PyTorch.
+ *     x [N, C, H, W] → y [N, C, H, W],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * Training uses the statistics of the batch, evaluation the running ones. Throws in training when every batch has one value per
+ * channel, as in PyTorch; if only the last batch of an epoch has, its variance is 0.
  */
 export class BatchNorm2d extends Layer {
+  static readonly type: string = "BatchNorm2d";
   readonly weight?: Parameter;
   readonly bias?: Parameter;
   readonly running_mean?: ModuleBuffer;
@@ -154,6 +210,8 @@ export class BatchNorm2d extends Layer {
 
   constructor(numFeatures: number, options: BatchNorm2dOptions = {}) {
     super();
+    checkPositional("BatchNorm2d", { numFeatures });
+    checkOptions("BatchNorm2d", options, BATCH_NORM);
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     this.numFeatures = numFeatures;
     this.eps = eps;
@@ -187,16 +245,16 @@ export class BatchNorm2d extends Layer {
     const inputs = [x, scale, bias, mean, variance].map(({ value }) => value);
     const epsilon = new Float(this.eps);
     const ofBatch = !this.running_mean || (tracer.training && this.training);
-    // of no effect in this form, but what a file tells those who train it further; ONNX counts the share that is kept
+    // no effect in this form, but kept in files for further training; ONNX's momentum is the share that is kept
     const kept = new Float(1 - this.momentum);
     if (!ofBatch) return x.wrap(ops.one("BatchNormalization", inputs, { epsilon, momentum: kept }));
 
     check(
       product([x.shape[0]!, ...x.shape.slice(2)]) !== 1,
       () =>
-        `BatchNorm2d: a training batch of ${formatShape(x.shape)} has one value a channel, and so no variance; use larger batches or images`,
+        `BatchNorm2d: a training batch of ${formatShape(x.shape)} has one value per channel, and so no variance; use larger batches or images`,
     );
-    // ONNX's momentum 0 hands out the statistics of the batch themselves
+    // with momentum 0, ONNX returns the statistics of the batch
     const attributes = { epsilon, training_mode: 1, momentum: new Float(0) };
     const [y, batchMean, batchVariance] = ops
       .emit("BatchNormalization", inputs, attributes)
@@ -220,13 +278,22 @@ export class BatchNorm2d extends Layer {
   }
 }
 
-/** Divides by the energy of neighbouring channels (Krizhevsky et al. 2012, 3.3): x [N, C, H, W] → y [N, C, H, W] */
+/**
+ * Divides by the energy of neighbouring channels (Krizhevsky et al. 2012, 3.3).
+ *
+ *     x [N, C, H, W] → y [N, C, H, W],  y = x / (k + alpha/size · Σ x² over `size` channels)^beta
+ *
+ * Throws when traced with an even size, for which ONNX and PyTorch place the window differently.
+ */
 export class LocalResponseNorm extends Layer {
+  static readonly type: string = "LocalResponseNorm";
   readonly size: number;
   readonly options: LocalResponseNormOptions;
 
   constructor(size: number, options: LocalResponseNormOptions = {}) {
     super();
+    checkPositional("LocalResponseNorm", { size });
+    checkOptions("LocalResponseNorm", options, LRN);
     this.size = size;
     this.options = options;
   }
@@ -236,13 +303,14 @@ export class LocalResponseNorm extends Layer {
   }
 }
 
-/** In training, zeroes each element with probability p and scales the others by 1 / (1 − p). */
+/** In training, sets each element to 0 with probability p and scales the others by 1 / (1 − p): x [any] → y [same]. Default p 0.5. */
 export class Dropout extends Layer {
+  static readonly type: string = "Dropout";
   readonly p: number;
 
   constructor(p = 0.5) {
     super();
-    if (!(p >= 0 && p < 1)) throw new Error(`Dropout: p has to lie in [0, 1), but is ${p}`);
+    check(typeof p === "number" && p >= 0 && p < 1, () => `Dropout: p has to lie in [0, 1), but is ${describe(p)}`);
     this.p = p;
   }
 
@@ -251,12 +319,14 @@ export class Dropout extends Layer {
   }
 }
 
-/** exp(x) / Σ exp(x) along one axis */
+/** y = exp(x) / Σ exp(x) along the axis `dim`: x [any] → y [same] */
 export class Softmax extends Layer {
+  static readonly type: string = "Softmax";
   readonly dim: number;
 
   constructor(dim: number) {
     super();
+    checkPositional("Softmax", { dim });
     this.dim = dim;
   }
 
@@ -265,12 +335,14 @@ export class Softmax extends Layer {
   }
 }
 
-/** x − log Σ exp(x) along one axis */
+/** y = x − log Σ exp(x) along the axis `dim`: x [any] → y [same] */
 export class LogSoftmax extends Layer {
+  static readonly type: string = "LogSoftmax";
   readonly dim: number;
 
   constructor(dim: number) {
     super();
+    checkPositional("LogSoftmax", { dim });
     this.dim = dim;
   }
 
@@ -279,13 +351,15 @@ export class LogSoftmax extends Layer {
   }
 }
 
-/** x [N, C, H, W] → y [N, C·H·W] */
+/** Joins the axes from `startDim` to `endDim` into one; by default all but the batch: x [N, C, H, W] → y [N, C·H·W] */
 export class Flatten extends Layer {
+  static readonly type: string = "Flatten";
   readonly startDim: number;
   readonly endDim: number;
 
   constructor(startDim = 1, endDim = -1) {
     super();
+    checkPositional("Flatten", { startDim, endDim });
     this.startDim = startDim;
     this.endDim = endDim;
   }
@@ -295,25 +369,36 @@ export class Flatten extends Layer {
   }
 }
 
-/** x */
+/** y = x: x [any] → y [same] */
 export class Identity extends Layer {
+  static readonly type: string = "Identity";
+
   forward(x: Tensor): Tensor {
     return x;
   }
 }
 
-/** Modules one after the other; their keys are "0", "1", … */
+/**
+ * Applies modules one after the other, given one by one or as one list; their keys are "0", "1", … Networks can also call its
+ * modules themselves, as `this.layers[0].call(x)`.
+ *
+ *     new Sequential(new Conv2d(3, 8, 3), new ReLU())
+ */
 export class Sequential extends Layer {
+  static readonly type: string = "Sequential";
   readonly [index: number]: Module<Tensor>;
 
-  constructor(...modules: Module<Tensor>[]) {
+  constructor(...modules: (Module<Tensor> | readonly Module<Tensor>[])[]) {
     super();
-    Object.assign(this, modules);
+    const all = modules.flat();
+    for (const module of all)
+      check(module instanceof Module, () => `Sequential: takes modules, but got ${describe(module)}`);
+    Object.assign(this, all);
   }
 
   forward(x: Tensor): Tensor {
     let y = x;
-    for (const [, module] of this.children()) y = (module as Module<Tensor>).call(y);
+    for (const [, module] of this.children<Module<Tensor>>()) y = module.call(y);
     return y;
   }
 }

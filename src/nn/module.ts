@@ -1,7 +1,9 @@
-import { check, formatShape, listed, type TensorData } from "../graph/index.ts";
+import { asTensor, check, checkStateDict, describe, fitKeys, type TensorData } from "../graph/index.ts";
 import { Random } from "../random.ts";
-import { ModuleBuffer, Parameter } from "./parameter.ts";
-import type { Tensor } from "./tensor.ts";
+import { ModuleBuffer, Parameter, Stored } from "./parameter.ts";
+import { printModule } from "./print.ts";
+import type { ModelSpec } from "./spec.ts";
+import { Tensor } from "./tensor.ts";
 
 /** What a network returns: one tensor, or several by name. */
 export type Output = Tensor | Readonly<Record<string, Tensor>>;
@@ -9,10 +11,11 @@ export type Output = Tensor | Readonly<Record<string, Tensor>>;
 /**
  * Base of all layers and networks.
  *
- * Modules, parameters and buffers that are properties of a module belong to it; the path of properties that leads to a weight
+ * Modules, parameters and buffers that are properties of a module belong to it. The path of properties that leads to a weight
  * ("block1.0.weight") is its key in the state dict, as in PyTorch.
  *
- *     class Block extends Module {
+ *     class Block extends Module<Tensor> {
+ *       static type = "Block"; // only needed where a minifier renames classes
  *       conv = new Conv2d(3, 8, 3, { padding: 1 });
  *       forward(x: Tensor) {
  *         return this.conv.call(x).relu();
@@ -20,24 +23,62 @@ export type Output = Tensor | Readonly<Record<string, Tensor>>;
  *     }
  */
 export abstract class Module<Out extends Output = Output> {
-  /** Whether layers that differ between training and use (Dropout, BatchNorm2d) are in their training form. */
-  training = true;
+  #mode: boolean | undefined;
 
+  /** What the network says about itself: its input size, auxiliary outputs, how to train it. */
+  declare readonly spec?: ModelSpec;
+
+  constructor() {
+    guardForward(Object.getPrototypeOf(this));
+  }
+
+  /** Builds the module's part of the graph. Networks apply their modules with `call`, never with `forward`. */
   abstract forward(...inputs: Tensor[]): Out;
 
-  /** Runs the module as a part of the network that is traced. */
+  /** Applies the module within the network that is traced. Throws for numbers: those go through `compile`. */
   call(...inputs: Tensor[]): Out {
-    check(inputs[0], () => `${this.constructor.name}: call needs a tensor`);
+    checkTraced(this, inputs);
+    check(inputs[0], () => `${this.type}: call needs a tensor`);
     return inputs[0].tracer.call(this, inputs);
   }
 
-  /** Name shown in summaries: that of the class. */
+  /** Name of the layer or network for people: its class's static `type`, else the name of the class. */
   get type(): string {
-    return this.constructor.name;
+    const made = this.constructor as { readonly type?: string; readonly name: string };
+    return (Object.hasOwn(made, "type") && made.type) || made.name;
   }
 
-  *children(): Generator<[name: string, module: Module]> {
-    for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+  /**
+   * Whether layers that differ between training and evaluation (Dropout, BatchNorm2d) take their training form when a network is
+   * traced for training. False freezes them: in a network that is trained, such parts stay in evaluation form. Default true.
+   */
+  get training(): boolean {
+    return this.#mode ?? true;
+  }
+
+  set training(mode: boolean) {
+    this.#mode = mode;
+  }
+
+  /** What `train`, `eval` or `training` were set to last; undefined as long as nobody did. */
+  get mode(): boolean | undefined {
+    return this.#mode;
+  }
+
+  /**
+   * The modules that are properties of this one, by name. Throws when a property is a list of modules, as their weights would be
+   * missing from the network. `children<Module<Tensor>>()` where all of them return one tensor.
+   */
+  *children<M extends Module = Module>(): Generator<[name: string, module: M]> {
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Module) yield [name, value as M];
+      else if (typeof value === "object" && !(value instanceof Stored) && !ArrayBuffer.isView(value))
+        check(
+          !Object.values(value ?? {}).some((item) => item instanceof Module || item instanceof Stored),
+          () =>
+            `${this.type}: the modules or parameters in the list "${name}" would not be part of the network; use ${name} = new Sequential(...), whose modules can be called one by one too, or a property for each`,
+        );
+    }
   }
 
   /** This module and all below it, with their paths. */
@@ -46,10 +87,12 @@ export abstract class Module<Out extends Output = Output> {
     for (const [name, child] of this.children()) yield* child.modules(join(prefix, name));
   }
 
+  /** The parameters of this module and all below it, by key. */
   *parameters(): Generator<[key: string, parameter: Parameter]> {
     for (const [key, value] of this.#stored()) if (value instanceof Parameter) yield [key, value];
   }
 
+  /** The buffers of this module and all below it (such as running means), by key. */
   *buffers(): Generator<[key: string, buffer: ModuleBuffer]> {
     for (const [key, value] of this.#stored()) if (value instanceof ModuleBuffer) yield [key, value];
   }
@@ -62,25 +105,29 @@ export abstract class Module<Out extends Output = Output> {
     }
   }
 
-  /** Puts this module and all below into training form, or out of it. */
+  /**
+   * Sets this module and all below to training form, or with false to evaluation form. `trace` follows the network's mode unless
+   * told otherwise; `fit` always trains, and `compile` always evaluates.
+   */
   train(mode = true): this {
     for (const [, module] of this.modules()) module.training = mode;
     return this;
   }
 
+  /** Sets this module and all below to evaluation form: the same as `train(false)`. */
   eval(): this {
     return this.train(false);
   }
 
-  /** Freezes all parameters below (false), or lets them be trained again. */
+  /** Freezes all parameters of this module and below (false), or lets them be trained again (true). */
   requiresGrad(mode: boolean): this {
     for (const [, parameter] of this.parameters()) parameter.requiresGrad = mode;
     return this;
   }
 
   /**
-   * Draws all weights anew, or with `keep` only those that have no numbers yet. Each depends on the seed and its key alone, so
-   * parts of a network can be compared.
+   * Initializes all weights at random; with `keep`, only those that have no numbers yet. Each weight depends only on the seed and
+   * its key, so the same part has the same weights in any network.
    */
   initialize(seed = 0, { keep = false }: { keep?: boolean } = {}): this {
     for (const [key, stored] of this.#stored())
@@ -93,7 +140,7 @@ export abstract class Module<Out extends Output = Output> {
     return new Map([...this.#stored()].map(([key, { shape }]) => [key, shape]));
   }
 
-  /** Every weight by key, in PyTorch's order. Those never set are drawn with seed 0. */
+  /** Every weight by key, in PyTorch's order. Those that were never set are initialized with seed 0. */
   stateDict(): Map<string, TensorData> {
     const state = new Map<string, TensorData>();
     for (const [key, stored] of this.#stored()) {
@@ -104,36 +151,72 @@ export abstract class Module<Out extends Output = Output> {
   }
 
   /**
-   * Takes weights over. Throws, listing all that is wrong together, unless the keys and shapes are those of this module. Batches
-   * that are not counted, as in files from before PyTorch 0.4.1, are none, as in PyTorch.
+   * Loads weights, such as `readWeights` reads from a file. Throws, listing all problems together, unless keys, shapes and types
+   * are those of this module; then nothing has changed. With `strict: false`, keys may be missing or unexpected.
+   *
+   * The prefixes `module.` and `_orig_mod.` are removed when only that makes the keys fit (see `fitKeys`). A missing count of
+   * batches, as in files from before PyTorch 0.4.1, is 0.
    */
   loadStateDict(weights: ReadonlyMap<string, TensorData>, { strict = true }: { strict?: boolean } = {}): this {
+    check(
+      typeof weights?.keys === "function",
+      () => `${this.type}: loadStateDict takes a Map of tensors by key, but got ${describe(weights)}`,
+    );
     const stored = new Map(this.#stored());
-    const state = new Map(weights);
+    const state = new Map(fitKeys(weights, stored).weights);
     for (const [key, value] of stored) {
       const norm = key.match(/^(.*\.|)num_batches_tracked$/)?.[1];
       if (norm !== undefined && !state.has(key) && state.has(`${norm}running_mean`))
         state.set(key, value.draw(new Random(0, key)));
     }
-    const missing = [...stored.keys()].filter((key) => !state.has(key));
-    const unexpected = [...state.keys()].filter((key) => !stored.has(key));
-    const misshapen = [...stored].flatMap(([key, { dtype, shape }]) => {
-      const given = state.get(key);
-      if (!given || (given.dtype === dtype && formatShape(given.shape) === formatShape(shape))) return [];
-      return [`${key} (${given.dtype}${formatShape(given.shape)} instead of ${dtype}${formatShape(shape)})`];
-    });
-    const problems = [
-      ...(strict && missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
-      ...(strict && unexpected.length > 0 ? [`unexpected: ${listed(unexpected)}`] : []),
-      ...(misshapen.length > 0 ? [`of another shape or type: ${listed(misshapen)}`] : []),
-    ];
-    check(problems.length === 0, () => `${this.type}: the state dict does not fit\n  ${problems.join("\n  ")}`);
-    for (const [key, value] of stored) {
+    checkStateDict(state, stored, `${this.type}: the state dict does not fit`, strict);
+    const loaded = [...stored].flatMap(([key, value]) => {
       const data = state.get(key);
-      if (data) value.data = data;
-    }
+      return data ? [[value, asTensor(data, key)] as const] : [];
+    });
+    for (const [value, data] of loaded) value.data = data;
     return this;
   }
+
+  /** The module as PyTorch prints it, with all below. */
+  toString(): string {
+    return printModule(this);
+  }
+
+  /** What Node's console.log shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return printModule(this);
+  }
+}
+
+/** Classes whose `forward` refuses what `call` exists for. */
+const guarded = new WeakSet<object>();
+
+/**
+ * Makes the `forward` of a class refuse numbers, and calls that pass by `call`: the layer would be missing from the summary, and
+ * its operators and costs would count for the module around it.
+ */
+function guardForward(prototype: Module): void {
+  for (let at = prototype; at !== Module.prototype && !guarded.has(at); at = Object.getPrototypeOf(at)) {
+    guarded.add(at);
+    if (!Object.hasOwn(at, "forward")) continue;
+    const { forward } = at;
+    const value = function (this: Module, ...inputs: Tensor[]): Output {
+      checkTraced(this, inputs);
+      inputs[0]?.tracer.checkCalled(this);
+      return forward.apply(this, inputs);
+    };
+    Object.defineProperty(at, "forward", { value, configurable: true, writable: true });
+  }
+}
+
+function checkTraced(module: Module, inputs: readonly unknown[]): void {
+  const other = inputs.find((input) => !(input instanceof Tensor));
+  check(
+    other === undefined,
+    () =>
+      `${module.type}: forward and call take the tensors of a trace, but got ${describe(other)}; for numbers, const predict = await compile(model, { engine })`,
+  );
 }
 
 function join(path: string, name: string): string {

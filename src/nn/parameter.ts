@@ -1,11 +1,11 @@
-import { check, formatShape, numel, type TensorData } from "../graph/index.ts";
+import { asTensor, check, formatShape, numel, type TensorData } from "../graph/index.ts";
 import type { Random } from "../random.ts";
 
-/** Draws the first numbers of a tensor of this shape. */
+/** Gives the initial numbers of a tensor of this shape. */
 export type Initializer = (shape: readonly number[], random: Random) => Float32Array;
 
-/** A tensor that belongs to a module and stands in its state dict. It has no numbers until they are set or drawn. */
-abstract class Stored {
+/** A tensor that belongs to a module and is in its state dict. It has no numbers until they are set or initialized. */
+export abstract class Stored {
   readonly shape: readonly number[];
   readonly dtype: "float32" | "int64";
   #data: TensorData | undefined;
@@ -15,31 +15,38 @@ abstract class Stored {
     this.dtype = dtype;
   }
 
+  /** Number of elements. */
   get numel(): number {
     return numel(this.shape);
   }
 
-  /** The numbers, or undefined before they are set or drawn. */
+  /**
+   * The numbers, or undefined before they are set or initialized. Setting others throws unless their type and shape are this
+   * tensor's.
+   */
   get data(): TensorData | undefined {
     return this.#data;
   }
 
-  set data(data: TensorData) {
+  set data(given: TensorData) {
+    const data = asTensor(given, "data of a parameter");
     check(
       data.dtype === this.dtype && formatShape(data.shape) === formatShape(this.shape),
-      () => `expected ${this.dtype}${formatShape(this.shape)}, got ${data.dtype}${formatShape(data.shape)}`,
+      () =>
+        `data of a parameter: expected ${this.dtype}${formatShape(this.shape)}, got ${data.dtype}${formatShape(data.shape)}`,
     );
     this.#data = data;
   }
 
+  /** Initial numbers; they are returned, not set. */
   abstract draw(random: Random): TensorData;
 }
 
-/** A tensor that training changes, with the way in which its first numbers are drawn. */
+/** A tensor that is trained, and how it is initialized. */
 export class Parameter extends Stored {
-  /** False freezes the parameter: training leaves it alone. */
+  /** False freezes the parameter: training does not change it. */
   requiresGrad = true;
-  /** Draws the first numbers; another takes effect with the next `initialize`. */
+  /** Gives the initial numbers. A new one takes effect with the next `initialize`. */
   initializer: Initializer;
 
   constructor(shape: readonly number[], initializer: Initializer) {
@@ -52,7 +59,7 @@ export class Parameter extends Stored {
   }
 }
 
-/** A tensor that belongs to the state but is not trained, such as a running mean (PyTorch's buffer). */
+/** A tensor that is saved with the weights but not trained, such as a running mean (a buffer in PyTorch). */
 export class ModuleBuffer extends Stored {
   readonly fill: number;
 

@@ -1,7 +1,19 @@
-import { check, type Dim, formatShape, product, quotient, type Shape, type Value } from "../graph/index.ts";
+import {
+  type Attributes,
+  check,
+  type Dim,
+  formatShape,
+  product,
+  quotient,
+  type Shape,
+  type Value,
+} from "../graph/index.ts";
 import type { Tracer } from "./tracer.ts";
 
-/** A tensor while a network is traced: it has a shape and operations, but no numbers yet. */
+/**
+ * A tensor while a network is traced: it has a shape and operations, but no numbers. Each operation adds operators to the graph
+ * and returns a new tensor; it throws when the shapes do not fit.
+ */
 export class Tensor {
   readonly value: Value;
   readonly tracer: Tracer;
@@ -11,24 +23,26 @@ export class Tensor {
     this.tracer = tracer;
   }
 
+  /** Sizes of the axes; those that are known only when the graph runs are names, such as "N". */
   get shape(): Shape {
     return this.value.shape;
   }
 
+  /** x + other, broadcast as in NumPy; the other arithmetic likewise. */
   add(other: Tensor | number): Tensor {
-    return this.#binary("Add", other);
+    return this.apply("Add", [other]);
   }
 
   sub(other: Tensor | number): Tensor {
-    return this.#binary("Sub", other);
+    return this.apply("Sub", [other]);
   }
 
   mul(other: Tensor | number): Tensor {
-    return this.#binary("Mul", other);
+    return this.apply("Mul", [other]);
   }
 
   div(other: Tensor | number): Tensor {
-    return this.#binary("Div", other);
+    return this.apply("Div", [other]);
   }
 
   neg(): Tensor {
@@ -59,31 +73,37 @@ export class Tensor {
     return this.apply("Tanh");
   }
 
+  /** exp(x) / Σ exp(x) along the axis `dim`. */
   softmax(dim: number): Tensor {
     return this.wrap(this.tracer.ops.one("Softmax", [this.value], { axis: dim }));
   }
 
+  /** x − log Σ exp(x) along the axis `dim`. */
   logSoftmax(dim: number): Tensor {
     return this.wrap(this.tracer.ops.one("LogSoftmax", [this.value], { axis: dim }));
   }
 
+  /** Matrix product over the last two axes: x [..., M, K], other [..., K, N] → y [..., M, N] */
   matmul(other: Tensor): Tensor {
     return this.wrap(this.tracer.ops.matmul(this.value, other.value));
   }
 
-  /** Sum over some axes, all by default. */
-  sum(dims?: readonly number[], keepdim = false): Tensor {
-    const axes = dims ?? this.shape.map((_, axis) => axis);
-    return this.wrap(this.tracer.ops.reduceSum(this.value, axes, keepdim));
+  /** Sum over one axis or several, all by default. They are removed, or with `keepdim` kept as size 1. */
+  sum(dims?: number | readonly number[], keepdim = false): Tensor {
+    return this.wrap(this.tracer.ops.reduceSum(this.value, this.#axes(dims), keepdim));
   }
 
-  /** Mean over some axes, all by default. */
-  mean(dims?: readonly number[], keepdim = false): Tensor {
-    const axes = dims ?? this.shape.map((_, axis) => axis);
-    return this.wrap(this.tracer.ops.reduceMean(this.value, axes, keepdim));
+  /** Mean over one axis or several, all by default. They are removed, or with `keepdim` kept as size 1. */
+  mean(dims?: number | readonly number[], keepdim = false): Tensor {
+    return this.wrap(this.tracer.ops.reduceMean(this.value, this.#axes(dims), keepdim));
   }
 
-  /** The same elements in another shape; one size may be −1, which is then inferred. */
+  #axes(dims: number | readonly number[] = []): readonly number[] {
+    const axes = typeof dims === "number" ? [dims] : dims;
+    return axes.length > 0 ? axes : this.shape.map((_, axis) => axis);
+  }
+
+  /** The same elements in another shape; one size may be −1 and is then inferred. */
   view(...shape: Dim[]): Tensor {
     const open = shape.indexOf(-1);
     const total = product(this.shape);
@@ -96,7 +116,7 @@ export class Tensor {
     return this.wrap(this.tracer.ops.reshape(this.value, target));
   }
 
-  /** Joins the axes from `startDim` to `endDim` into one. */
+  /** Joins the axes from `startDim` to `endDim` into one: by default all, as in PyTorch. `flatten(1)` keeps the batch. */
   flatten(startDim = 0, endDim = -1): Tensor {
     const end = endDim < 0 ? endDim + this.shape.length : endDim;
     const joined = product(this.shape.slice(startDim, end + 1));
@@ -105,32 +125,40 @@ export class Tensor {
     return this.view(...this.shape.slice(0, startDim), joined, ...this.shape.slice(end + 1));
   }
 
-  /** Axes in another order. */
+  /** The axes in another order: axis i of the result is axis `dims[i]` of x. */
   permute(...dims: number[]): Tensor {
     return this.wrap(this.tracer.ops.transpose(this.value, dims));
   }
 
-  /** `length` elements from `start` on along one axis. */
+  /** `length` elements from `start` on along the axis `dim`. */
   narrow(dim: number, start: number, length: number): Tensor {
     return this.wrap(this.tracer.ops.slice(this.value, [[dim, start, start + length]]));
   }
 
-  /** Applies an operator of one input and no attributes. */
-  apply(op: string): Tensor {
-    return this.wrap(this.tracer.ops.one(op, [this.value]));
+  /**
+   * Applies an ONNX operator, with its further inputs and attributes: `x.apply("HardSwish")`, `x.apply("Clip", [0, 6])`. Throws
+   * where an operator needs more inputs than it is given.
+   */
+  apply(op: string, inputs: readonly (Tensor | number)[] = [], attributes: Attributes = {}): Tensor {
+    check(
+      inputs.length > 0 || !SEVERAL_INPUTS.test(op),
+      () => `apply: ${op} needs more inputs than x; give them in a list, such as x.apply("Clip", [0, 6])`,
+    );
+    const values = inputs.map((input) => (typeof input === "number" ? this.tracer.ops.scalar(input) : input.value));
+    return this.wrap(this.tracer.ops.one(op, [this.value, ...values], attributes));
   }
 
+  /** A value of the same graph as a tensor. */
   wrap(value: Value): Tensor {
     return new Tensor(value, this.tracer);
   }
-
-  #binary(op: string, other: Tensor | number): Tensor {
-    const value = typeof other === "number" ? this.tracer.ops.scalar(other) : other.value;
-    return this.wrap(this.tracer.ops.one(op, [this.value, value]));
-  }
 }
 
-/** Joins tensors along an axis. */
+/** Operators that do nothing, or nothing sensible, without a second input. */
+const SEVERAL_INPUTS =
+  /^(Add|Sub|Mul|Div|Pow|Mod|Max|Min|Sum|Mean|And|Or|Clip|Dropout|.*(Equal|Greater|Less|Elements).*)$/;
+
+/** Joins tensors along the axis `dim`: x₁ [N, C₁, H, W], x₂ [N, C₂, H, W] → y [N, C₁ + C₂, H, W] for `dim` 1. */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   const [first] = tensors;
   check(first, () => "cat: needs at least one tensor");

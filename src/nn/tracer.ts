@@ -1,15 +1,15 @@
-import { check, type DType, Graph, type Shape, type Value } from "../graph/index.ts";
+import { check, type DType, describe, Graph, type Shape, type Value } from "../graph/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Module, Output } from "./module.ts";
 import type { ModuleBuffer, Parameter } from "./parameter.ts";
 import { Tensor } from "./tensor.ts";
 
-/** One call of a module in the course of a trace. */
+/** One call of a module during a trace. */
 export interface ModuleCall {
   readonly module: Module;
-  /** Name of the property that holds the module; that of its class at the root. */
+  /** Name of the property that holds the module; its type at the root. */
   readonly name: string;
-  /** Path of properties from the root, `""` there. */
+  /** Path of properties from the root, where it is `""`. */
   readonly path: string;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
@@ -25,21 +25,24 @@ export interface Mask {
 }
 
 export interface TraceOptions {
-  /** Trace the form for training: dropout masks as inputs, batch statistics. Default false. */
+  /**
+   * Trace the training form: dropout masks as inputs, statistics of the batch. Default: true after `model.train()`, else false
+   * (for a `Tracer` always false).
+   */
   training?: boolean;
-  /** With `training`: whether Dropout drops. Default true. */
+  /** Whether Dropout drops in the training form. Default true. */
   dropout?: boolean;
-  /** Engine to spell formulas for. Default `"cpu"`. */
+  /** Engine that formulas are written for. Default `"cpu"`. */
   target?: Target;
 }
 
-/** Follows a network through its `forward` and writes down the graph. */
+/** Builds the graph of a network while its `forward` runs. */
 export class Tracer {
   readonly graph: Graph;
   readonly ops: Ops;
   readonly training: boolean;
   readonly masks: Mask[] = [];
-  /** New value of each buffer that a training step changes, by key. */
+  /** The new value of each buffer that a training step changes, by key. */
   readonly updates = new Map<string, Tensor>();
   /** Keys of buffers that count training steps. */
   readonly counters: string[] = [];
@@ -49,6 +52,10 @@ export class Tracer {
   readonly #paths = new Map<Module, string>();
   readonly #values = new Map<Parameter | ModuleBuffer, Value>();
   readonly #calls: ModuleCall[][] = [[]];
+  /** Modules whose forward is running, innermost last. */
+  readonly #running: Module[] = [];
+  /** Errors whose message names the module already. */
+  readonly #located = new WeakSet<Error>();
 
   constructor(root: Module, { training = false, dropout = true, target = "cpu" }: TraceOptions = {}) {
     this.graph = new Graph(root.type);
@@ -59,11 +66,12 @@ export class Tracer {
     for (const [key, stored] of [...root.parameters(), ...root.buffers()]) this.#keys.set(stored, key);
   }
 
+  /** Adds an input of the graph. */
   input(name: string, shape: Shape, dtype: DType = "float32"): Tensor {
     return new Tensor(this.graph.input(name, dtype, shape), this);
   }
 
-  /** The tensor of a parameter or buffer of the network. */
+  /** A parameter or buffer of the network as a tensor. Throws when it is not one of its properties. */
   weight(stored: Parameter | ModuleBuffer): Tensor {
     let value = this.#values.get(stored);
     if (!value) {
@@ -73,46 +81,83 @@ export class Tracer {
     return new Tensor(value, this);
   }
 
+  /** Key of a parameter or buffer in the state dict. */
   key(stored: Parameter | ModuleBuffer): string {
     const key = this.#keys.get(stored);
     check(
       key !== undefined,
-      () => "a weight is used that is no property of the network or of a module in it; make it one",
+      () => "uses a parameter that is not a property of the network or of a module in it; make it one",
     );
     return key;
   }
 
-  /** Calls a module: its operators carry its path, and the call is written down. */
+  /**
+   * Calls a module: its operators carry its path, and the call is recorded. The message of an error starts with the path of the
+   * innermost module, such as `features.3 (Conv2d): `.
+   */
   call<Out extends Output>(module: Module<Out>, inputs: readonly Tensor[]): Out {
     const path = this.#paths.get(module);
     check(
       path !== undefined,
-      () => `${module.type} is called, but is no property of the network or of a module in it; make it one`,
+      () => `${module.type} is called, but is not a property of the network or of a module in it; make it one`,
     );
     const scope = this.ops.scope;
     const calls: ModuleCall[] = [];
     this.ops.scope = path;
     this.#calls.push(calls);
-    const output = module.forward(...inputs);
-    this.#calls.pop();
-    this.ops.scope = scope;
+    this.#running.push(module);
+    let output: Out;
+    let outputs: readonly Tensor[];
+    try {
+      output = module.forward(...inputs);
+      outputs = Object.values(namedOutputs(output));
+    } catch (error) {
+      throw this.#locate(error, path, module.type);
+    } finally {
+      this.#running.pop();
+      this.#calls.pop();
+      this.ops.scope = scope;
+    }
     this.#calls.at(-1)!.push({
       module,
       name: path === "" ? module.type : path.slice(path.lastIndexOf(".") + 1),
       path,
       inputs: inputs.map(({ value }) => value),
-      outputs: Object.values(namedOutputs(output)).map(({ value }) => value),
+      outputs: outputs.map(({ value }) => value),
       calls,
     });
     return output;
   }
 
-  /** Calls finished outside any module: that of the root. */
+  /** The error, with the module named once in its message. */
+  #locate(error: unknown, path: string, type: string): unknown {
+    if (!(error instanceof Error) || this.#located.has(error)) return error;
+    this.#located.add(error);
+    const { message, stack } = error;
+    // a layer's own message starts with its name or that of its function, such as "conv2d: "
+    const start = type.length + 2;
+    const rest = message.slice(0, start).toLowerCase() === `${type.toLowerCase()}: ` ? message.slice(start) : message;
+    error.message = `${path === "" ? type : `${path} (${type})`}: ${rest}`;
+    if (stack) error.stack = stack.replace(message, () => error.message);
+    return error;
+  }
+
+  /** Throws when the forward of a module of this network runs without `call`. */
+  checkCalled(module: Module): void {
+    const path = this.#paths.get(module);
+    check(
+      path === undefined || this.#running.at(-1) === module,
+      () =>
+        `${path || "the network"} (${module.type}): forward is called directly, so the layer would be missing from the summary; use call instead of forward`,
+    );
+  }
+
+  /** Finished calls outside any other: that of the root. */
   get calls(): readonly ModuleCall[] {
     return this.#calls[0]!;
   }
 
-  /** x with elements dropped at probability p in training, by a mask that is an input; else x itself. */
+  /** In training, x times a mask that is an input of the graph (see `Mask`); else x itself. */
   dropout(x: Tensor, p: number, module: Module): Tensor {
     if (!this.training || !module.training || !this.#dropout || p === 0) return x;
     const input = `dropout:${this.#paths.get(module) ?? ""}`;
@@ -121,30 +166,37 @@ export class Tracer {
   }
 }
 
-/** The outputs by name; a single one is called "output". */
+/** The outputs by name; a single one is called "output". Throws when `forward` returned anything else than tensors. */
 export function namedOutputs(output: Output): Readonly<Record<string, Tensor>> {
-  return output instanceof Tensor ? { output } : output;
+  const outputs = output instanceof Tensor ? { output } : output;
+  check(
+    typeof outputs === "object" && outputs && Object.values(outputs).every((value) => value instanceof Tensor),
+    () => `forward has to return a tensor, or an object of tensors by name, but returned ${describe(output)}`,
+  );
+  return outputs;
 }
 
+/** A network that was traced. */
 export interface Trace {
   readonly graph: Graph;
   readonly tracer: Tracer;
   readonly inputs: readonly Tensor[];
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** The call of the network itself, with those of its parts below. */
+  /** The call of the network, which holds those of its parts. */
   readonly root: ModuleCall;
 }
 
 /**
- * Traces a network with inputs of these shapes: by name, or a single one, which is then called "input". Sizes may be named:
- * `trace(model, ["N", 3, 32, 32])`. No weight is allocated.
+ * Traces a network: runs its `forward` with tensors that have shapes and no numbers, and returns the graph. `inputs` are shapes
+ * by name, or one shape, whose input is then called "input". A size may be a name: `trace(model, ["N", 3, 32, 32])`. No weights
+ * are allocated. Throws, naming the layer's path, where shapes do not fit.
  */
 export function trace(
   model: Module,
   inputs: Shape | Readonly<Record<string, Shape>>,
   options: TraceOptions = {},
 ): Trace {
-  const tracer = new Tracer(model, options);
+  const tracer = new Tracer(model, { ...options, training: options.training ?? model.mode === true });
   const shapes = Array.isArray(inputs) ? { input: inputs as Shape } : (inputs as Readonly<Record<string, Shape>>);
   const tensors = Object.entries(shapes).map(([name, shape]) => tracer.input(name, shape));
   const outputs = namedOutputs(tracer.call(model, tensors));

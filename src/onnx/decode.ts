@@ -47,6 +47,11 @@ export interface OnnxModel {
   readonly producer: string;
   /** Opset of the file; the graph is in that of `encode`. */
   readonly opset: number;
+  /**
+   * Batch normalizations that the exporter folded into the convolutions before them, as far as the file says so. PyTorch's default
+   * exporter does this and leaves a note at each node.
+   */
+  readonly foldedNorms?: number;
 }
 
 /**
@@ -64,8 +69,13 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): OnnxMode
     checkFreed(graph, source.build({ ...options, batch: fixed }), batch, fixed);
   const weights = new Map(graph.parameters.map(({ name }) => [name, source.weights.get(name)!]));
   const metadata = Object.fromEntries((model.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]));
-  return { graph, weights, metadata, producer: model.producerName ?? "", opset: source.opset };
+  const foldedNorms = (model.graph?.node ?? []).filter(isFoldedNorm).length;
+  return { graph, weights, metadata, producer: model.producerName ?? "", opset: source.opset, foldedNorms };
 }
+
+/** Whether PyTorch's exporter folded a batch normalization into this node: it notes the rule that it applied. */
+const isFoldedNorm = ({ metadataProps = [] }: NodeProto): boolean =>
+  metadataProps.some(({ key = "", value = "" }) => key.endsWith("rewriter.rule_name") && /FuseBatchNorm/i.test(value));
 
 function readModel(bytes: Uint8Array): ModelProto {
   try {

@@ -9,7 +9,15 @@ import {
   type TensorData,
   tensor,
 } from "../graph/index.ts";
-import { type Module, mainOutputName, namedOutputs, probabilities, type Tensor, Tracer } from "../nn/index.ts";
+import {
+  auxiliaryWeight,
+  type Module,
+  mainOutputName,
+  namedOutputs,
+  probabilities,
+  type Tensor,
+  Tracer,
+} from "../nn/index.ts";
 import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
 import { encode } from "./encode.ts";
 
@@ -102,7 +110,9 @@ export function inferenceGraph(
   const tracer = new Tracer(model);
   const x = preprocess ? normalized(tracer, input, preprocess) : tracer.input("input", input);
   const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
-  const wanted = outputs.filter(([name]) => aux || outputs.length === 1 || !name.startsWith("aux"));
+  const wanted = outputs.filter(
+    ([name]) => aux || outputs.length === 1 || auxiliaryWeight(model.spec, name) === undefined,
+  );
   check(wanted[0], () => `${model.type}: has auxiliary outputs only`);
   const main = mainOutputName(wanted.map(([name]) => name));
   wanted.forEach(([name, y]) => {

@@ -1,4 +1,5 @@
 import { attribute, type Graph, type Node, type Value } from "../graph/index.ts";
+import { findOperator } from "../operators/index.ts";
 
 /** A weight of the last layer, and its axis along which the classes lie. */
 export interface HeadWeight {
@@ -13,13 +14,6 @@ export interface Head {
   /** Nodes between the last layer and the output. */
   readonly after: readonly Node[];
 }
-
-/** Operators that keep the classes of what they are given. */
-const KEEPS = new Set([
-  ...["Softmax", "LogSoftmax", "Sigmoid", "Relu", "Clip", "Identity", "Cast", "Dropout"],
-  ...["Reshape", "Flatten", "Squeeze", "Unsqueeze"],
-  ...["GlobalAveragePool", "GlobalMaxPool", "AveragePool", "ReduceMean", "ReduceMax"],
-]);
 
 /** The last layer with weights before an output: what has to change for another number of classes. */
 export function findHead(graph: Graph, name: string, output: Value): Head {
@@ -42,7 +36,7 @@ export function findHead(graph: Graph, name: string, output: Value): Head {
     if (node.op === "Add" && a && b && (parameters.has(a) || parameters.has(b))) {
       bias(parameters.has(a) ? a : b);
       value = parameters.has(a) ? b : a;
-    } else if (KEEPS.has(node.op)) {
+    } else if (findOperator(node.op, node.domain)?.keeps) {
       value = a;
     } else break;
     after.push(node);

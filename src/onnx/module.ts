@@ -6,12 +6,15 @@ import {
   numel,
   type Shape,
   type TensorData,
+  toFloat32,
   type Value,
 } from "../graph/index.ts";
 import {
+  auxiliaryWeight,
   BatchNorm2d,
   type Initializer,
   init,
+  type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
@@ -21,7 +24,6 @@ import {
 } from "../nn/index.ts";
 import { prune } from "../passes/index.ts";
 import { type DecodeOptions, decode, type OnnxModel } from "./decode.ts";
-import { toFloat32 } from "./float.ts";
 import { findHead } from "./head.ts";
 import { addProperty, Borders, contents, type OnnxPart, Replay } from "./replay.ts";
 import { type Home, structureOf } from "./structure.ts";
@@ -29,6 +31,15 @@ import { type Home, structureOf } from "./structure.ts";
 export interface OnnxModuleOptions {
   /** What the network is called in summaries. Default: the name of its graph. */
   name?: string;
+}
+
+/** Exported networks keep the names of their outputs: those called `aux…` only help training. */
+function specOf({ outputs }: Graph): ModelSpec {
+  const auxiliary = [...outputs.keys()].flatMap((name) => {
+    const weight = auxiliaryWeight(undefined, name);
+    return weight === undefined ? [] : [[name, weight]];
+  });
+  return { auxiliary: Object.fromEntries(auxiliary) };
 }
 
 /** A network from the bytes of an .onnx file, to look at, evaluate and train like any other. */
@@ -46,15 +57,23 @@ export function onnxModule(
  * Batch normalization and dropout follow `train` and `eval`, whatever form the file has them in. Real numbers are float32.
  */
 export class OnnxModule extends Module<Output> {
+  override readonly spec: ModelSpec;
   readonly #replay: Replay;
   readonly #items: readonly (Node | OnnxPart)[];
+  /** Batch normalizations that the file no longer has, until a warning told so. */
+  #foldedNorms: number;
   readonly #places = new Map<Value, { readonly holder: Module; readonly property: string }>();
 
-  constructor({ graph: given, weights }: OnnxModel, { name = given.name || "ONNX" }: OnnxModuleOptions = {}) {
+  constructor(
+    { graph: given, weights, foldedNorms = 0 }: OnnxModel,
+    { name = given.name || "ONNX" }: OnnxModuleOptions = {},
+  ) {
     super();
+    this.#foldedNorms = foldedNorms;
     const graph = prune(given);
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
+    this.spec = specOf(graph);
     const { root, homes } = structureOf(graph);
     this.#items = contents(this, this.#replay, root, new Borders(graph));
     const kinds = weightKinds(graph);
@@ -85,6 +104,7 @@ export class OnnxModule extends Module<Output> {
 
   /** Takes the inputs of the file's graph, in their order. */
   forward(...inputs: Tensor[]): Output {
+    if (inputs[0]?.tracer.training && this.#foldedNorms > 0) this.#warnOfFolding();
     return this.#replay.forward(inputs, this.#items, this);
   }
 
@@ -113,8 +133,15 @@ export class OnnxModule extends Module<Output> {
   withClasses(numClasses: number): this {
     const [shape = ["N", 3, 224, 224]] = this.inputs.values();
     const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-    const [scores] = Object.values(trace(this, seen).outputs);
+    const [scores] = Object.values(trace(this, seen, { training: false }).outputs);
     return scores?.shape[1] === numClasses ? this : this.replaceHead(numClasses);
+  }
+
+  #warnOfFolding(): void {
+    console.warn(
+      `${this.#replay.name}: ${this.#foldedNorms} batch normalizations were folded into convolutions when this file was exported; training runs without them and learns less well. Export it again with torch.onnx.export(…, optimize=False), or with dynamo=False and training=torch.onnx.TrainingMode.PRESERVE`,
+    );
+    this.#foldedNorms = 0;
   }
 
   #store(value: Value, { path, property }: Home, kind: WeightKind | undefined, data: TensorData): void {
@@ -163,6 +190,8 @@ export class OnnxModule extends Module<Output> {
 
 /** Holds weights whose names are below a path at which the graph computes nothing. */
 class Weights extends Module<Tensor> {
+  static readonly type: string = "Weights";
+
   forward(): Tensor {
     throw new Error("this part of an imported network holds weights only; it cannot be called");
   }

@@ -45,6 +45,7 @@ const MESSAGES = {
     opType: one(4, "string"),
     attribute: many(5, "Attribute"),
     domain: one(7, "string"),
+    metadataProps: many(9, "Entry"),
   },
   Attribute: {
     name: one(1, "string"),
@@ -125,6 +126,7 @@ export interface NodeProto {
   opType?: string;
   attribute?: AttributeProto[];
   domain?: string;
+  metadataProps?: EntryProto[];
 }
 export interface TypeProto {
   tensorType?: { elemType?: number; shape?: { dim?: { dimValue?: bigint | number; dimParam?: string }[] } };

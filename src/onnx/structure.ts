@@ -1,5 +1,5 @@
 import type { Graph, Node, Value } from "../graph/index.ts";
-import { REARRANGES, WEIGHT_INPUTS } from "./leaves.ts";
+import { findOperator } from "../operators/index.ts";
 
 /** Nodes that stand together in a model, in the order in which they run. */
 export interface Part {
@@ -88,7 +88,7 @@ function homeOf({ name }: Value, { path }: Part, role: string): Home {
 function weightSources(graph: Graph): Map<Value, Value> {
   const sources = new Map(graph.parameters.map((value) => [value, value]));
   for (const { op, inputs, outputs } of graph.nodes) {
-    const source = REARRANGES.has(op) && inputs[0] ? sources.get(inputs[0]) : undefined;
+    const source = findOperator(op)?.keeps === "elements" && inputs[0] ? sources.get(inputs[0]) : undefined;
     if (source && outputs[0]) sources.set(outputs[0], source);
   }
   return sources;
@@ -96,7 +96,7 @@ function weightSources(graph: Graph): Map<Value, Value> {
 
 /** The weights that a node reads, with what each is called in a layer. */
 function weightsOf({ op, inputs }: Node, sources: ReadonlyMap<Value, Value>): [Value, string][] {
-  return Object.entries(WEIGHT_INPUTS[op] ?? {}).flatMap(([i, role]): [Value, string][] => {
+  return Object.entries(findOperator(op)?.weights ?? {}).flatMap(([i, role]): [Value, string][] => {
     const value = inputs[Number(i)];
     const source = value && sources.get(value);
     return source ? [[source, role]] : [];

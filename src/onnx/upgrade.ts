@@ -230,22 +230,10 @@ const dropout: Rule = (node, { place }) => {
 const plainReshape: Rule = (node) => {
   const zero = attribute.int(attributesOf(node), "allowzero", 0) === 1;
   check(
-    !zero || !known(node, 1).includes(0),
+    !zero || node.inputs[1]?.known?.values.includes(0) === false,
     () => "Reshape: sizes of 0 (allowzero) are not supported; they stand for tensors without elements",
   );
   return { ...node, attributes: {} };
-};
-
-const shapePart: Rule = (node, { place }) => {
-  const [start, end] = [node.attributes?.start ?? 0, node.attributes?.end ?? Number.MAX_SAFE_INTEGER];
-  if (node.attributes?.start === undefined && node.attributes?.end === undefined) return node;
-  const all = place.one("Shape", [first(node)]);
-  return {
-    ...node,
-    op: "Slice",
-    inputs: [all, place.ints([Number(start)]), place.ints([Number(end)])],
-    attributes: {},
-  };
 };
 
 const averagePool: Rule = (node) => {
@@ -340,7 +328,6 @@ const RULES: Readonly<Record<string, Rule>> = {
   ReduceSumSquare: from(18, reduceAxes),
   Reshape: from(14, plainReshape),
   Resize: resize,
-  Shape: from(15, shapePart),
   Slice: before(10, slice),
   Softmax: before(13, flattenedSoftmax),
   Split: split,

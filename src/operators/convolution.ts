@@ -1,6 +1,6 @@
 import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
 import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
-import { type Application, elements, input, type Operator } from "./operator.ts";
+import { elements, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
 
@@ -10,13 +10,17 @@ export function sumPerChannel(g: Ops, x: Value): Value {
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
 }
 
-function convWindow(node: Pick<Application, "op" | "inputs" | "attributes"> | Node) {
+/** What a node of Conv or ConvTranspose is besides its tensors. */
+function geometry(node: Pick<Node, "op" | "inputs" | "attributes">): ConvGeometry {
   const [x, w] = [input(node, 0), input(node, 1)];
   check(
     w.shape.length === 4 && isStatic(w.shape),
     () => `${node.op}: the weight needs the shape [O, C, kH, kW], not ${formatShape(w.shape)}`,
   );
-  return windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]);
+  return {
+    window: windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]),
+    group: attribute.int(node, "group", 1),
+  };
 }
 
 /** The convolution of dy, as far as x reaches: with output_padding there may be room for one window more. */
@@ -35,12 +39,14 @@ function convolved(g: Ops, dy: Value, w: Value, x: Value, { window, group }: Con
   );
 }
 
-/** A Conv node spelled otherwise where the engine is faster with that: its output, or undefined to keep the node. */
+/** The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. */
 export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
   const [x, w, bias] = inputs;
-  const conv = { window: convWindow(node), group: attribute.int(node, "group", 1) };
-  return convolutionByColumns(g, x!, w!, bias, conv);
+  return convolutionByColumns(g, x!, w!, bias, geometry(node));
 }
+
+/** Multiply-accumulates of every element of `of` meeting one kernel. */
+const kernelMacs = (of: Value | undefined, [, w]: Node["inputs"]) => elements(of!.shape) * elements(w!.shape.slice(1));
 
 /** Convolutions over images. */
 export const convolution = {
@@ -51,10 +57,9 @@ export const convolution = {
    */
   Conv: {
     infer(node) {
-      const [x, w] = [input(node, 0), input(node, 1)];
-      const window = convWindow(node);
-      const group = attribute.int(node, "group", 1);
-      const [O, perGroup] = [w.shape[0] as number, w.shape[1] as number];
+      const { x, w } = node;
+      const { window, group } = geometry(node);
+      const [O, perGroup] = w.shape as readonly [number, number];
       check(
         x.shape[1] === perGroup * group,
         () =>
@@ -63,16 +68,18 @@ export const convolution = {
       check(O % group === 0, () => `Conv: ${O} output channels do not divide into ${group} groups`);
       return [{ dtype: x.dtype, shape: [x.shape[0]!, O, ...outputSizes("Conv", x.shape, window)] }];
     },
-    gradient(g, { node, dy, needs }) {
-      const [x, w] = [input(node, 0), input(node, 1)];
-      const conv = { window: convWindow(node), group: attribute.int(node, "group", 1) };
+    gradient(g, node) {
+      const { x, w, dy } = node;
+      const conv = geometry(node);
       return [
-        needs(0) ? inputGradient(g, dy[0]!, x, w, conv) : undefined,
-        needs(1) ? weightGradient(g, dy[0]!, x, w, conv) : undefined,
-        needs(2) ? sumPerChannel(g, dy[0]!) : undefined,
+        () => inputGradient(g, dy, x, w, conv),
+        () => weightGradient(g, dy, x, w, conv),
+        () => sumPerChannel(g, dy),
       ];
     },
-    macs: (node) => elements(node.outputs[0]!.shape) * elements(node.inputs[1]!.shape.slice(1)),
+    macs: ({ inputs, outputs: [y] }) => kernelMacs(y, inputs),
+    weights: { 1: "weight", 2: "bias" },
+    kind: "conv",
   },
   /**
    * The transposed (input gradient of a) convolution.
@@ -81,10 +88,10 @@ export const convolution = {
    */
   ConvTranspose: {
     infer(node) {
-      const [x, w] = [input(node, 0), input(node, 1)];
-      const { kernel, stride, dilation, before, after } = convWindow(node);
+      const { x, w } = node;
+      const { window, group } = geometry(node);
+      const { kernel, stride, dilation, before, after } = window;
       const extra = attribute.ints(node, "output_padding", [0, 0]);
-      const group = attribute.int(node, "group", 1);
       const size = (axis: 0 | 1) =>
         ((x.shape[axis + 2] as number) - 1) * stride[axis] +
         dilation[axis] * (kernel[axis] - 1) +
@@ -95,16 +102,14 @@ export const convolution = {
       return [{ dtype: x.dtype, shape: [x.shape[0]!, (w.shape[1] as number) * group, size(0), size(1)] }];
     },
     /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */
-    gradient(g, { node, dy, needs }) {
-      const [x, w] = [input(node, 0), input(node, 1)];
-      const window = convWindow(node);
-      const group = attribute.int(node, "group", 1);
-      return [
-        needs(0) ? convolved(g, dy[0]!, w, x, { window, group }) : undefined,
-        needs(1) ? weightGradient(g, x, dy[0]!, w, { window, group }) : undefined,
-        needs(2) ? sumPerChannel(g, dy[0]!) : undefined,
-      ];
+    gradient(g, node) {
+      const { x, w, dy } = node;
+      const conv = geometry(node);
+      return [() => convolved(g, dy, w, x, conv), () => weightGradient(g, x, dy, w, conv), () => sumPerChannel(g, dy)];
     },
-    macs: (node) => elements(node.inputs[0]!.shape) * elements(node.inputs[1]!.shape.slice(1)),
+    macs: ({ inputs }) => kernelMacs(inputs[0], inputs),
+    weights: { 1: "weight", 2: "bias" },
+    kind: "conv",
+    title: "upconv",
   },
 } as const satisfies Record<string, Operator>;

@@ -1,6 +1,16 @@
-import { attribute, broadcast, check, type DType, formatShape, type TensorType, type Value } from "../graph/index.ts";
+import {
+  attribute,
+  broadcast,
+  check,
+  type DType,
+  formatShape,
+  quotient,
+  type TensorType,
+  type Value,
+} from "../graph/index.ts";
+import { arithmetic, type Evaluators, namedProduct, pointwise, sameElements } from "./evaluation.ts";
 import { dtypeOfOnnx } from "./onnx-types.ts";
-import { type Application, input, type Operator, sameAsInput } from "./operator.ts";
+import { type Application, type Backward, type Operator, sameAsInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 /** Sums a gradient over the axes along which its value was broadcast: the gradient of broadcasting. */
@@ -12,44 +22,45 @@ export function unbroadcast(g: Ops, dy: Value, { shape }: Value): Value {
   return g.reshape(g.reduceSum(dy, axes), shape);
 }
 
-function broadcastOf(node: Application, dtype: DType, values: readonly (Value | undefined)[]): TensorType[] {
-  const shapes = values.map((_, i) => input({ op: node.op, inputs: values }, i).shape);
+/** Every input broadcast to one shape, in the type of input `like` unless `dtype` says otherwise. */
+function broadcastInputs(node: Application, like = 0, dtype: DType = node.input(like).dtype): TensorType[] {
+  const shapes = node.inputs.map((_, i) => node.input(i).shape);
   const shape = broadcast(...shapes);
   check(shape, () => `${node.op}: the shapes ${shapes.map(formatShape).join(" and ")} do not broadcast`);
   return [{ dtype, shape }];
 }
 
-const broadcastInputs = (node: Application) => broadcastOf(node, input(node, 0).dtype, node.inputs);
-
 /** y = f(x), x [any] → y [same]; `derivative` is f′(x), from x and y. */
-export function unary(derivative: (g: Ops, x: Value, y: Value) => Value): Operator {
-  return {
-    infer: sameAsInput,
-    gradient(g, { node, dy }) {
-      return [g.mul(dy[0]!, derivative(g, input(node, 0), node.outputs[0]!))];
-    },
-  };
+export function unary(derivative: (g: Ops, x: Value, y: Value) => Value, more?: Partial<Operator>): Operator {
+  return { infer: sameAsInput, gradient: (g, { x, y, dy }) => [g.mul(dy, derivative(g, x, y))], ...more };
 }
 
-/** y = f(a, b) with broadcasting; `partial` gives the gradients before the broadcast axes are summed, those wanted. */
-function binary(partial: (g: Ops, dy: Value, a: Value, b: Value, y: Value) => [() => Value, () => Value]): Operator {
+/** y = f(x, w) with broadcasting; `partials` are the gradients of x and w before the broadcast axes are summed. */
+function binary(partials: (g: Ops, node: Backward) => [() => Value, () => Value], more?: Partial<Operator>): Operator {
   return {
     infer: broadcastInputs,
-    gradient(g, { node, dy, needs }) {
-      const [a, b] = [input(node, 0), input(node, 1)];
-      const partials = partial(g, dy[0]!, a, b, node.outputs[0]!);
-      return [a, b].map((x, i) => (needs(i) ? unbroadcast(g, partials[i]!(), x) : undefined));
+    gradient(g, node) {
+      const [dx, dw] = partials(g, node);
+      return [() => unbroadcast(g, dx(), node.x), () => unbroadcast(g, dw(), node.w)];
     },
+    ...more,
   };
 }
+
+/** A sum of any number of inputs, each times a factor. */
+const sumOf = (factor: (count: number) => number, more?: Partial<Operator>): Operator => ({
+  infer: broadcastInputs,
+  gradient: (g, { inputs, dy }) =>
+    inputs.map((x) => x && (() => unbroadcast(g, g.scale(dy, factor(inputs.length)), x))),
+  ...more,
+});
 
 /** Maximum or minimum of any number of inputs. The gradient goes to the first of those that are equal to it. */
 const extreme: Operator = {
   infer: broadcastInputs,
-  gradient(g, { node, dy, needs }) {
-    const y = node.outputs[0]!;
-    let open = dy[0]!;
-    return node.inputs.map((x, i) => {
+  gradient(g, { inputs, y, dy, needs }) {
+    let open = dy;
+    return inputs.map((x, i) => {
       if (!x) return undefined;
       const share = g.mul(open, g.indicator(g.equal(x, y)));
       open = g.sub(open, share);
@@ -58,39 +69,45 @@ const extreme: Operator = {
   },
 };
 
-/** Operators whose output is not a smooth function of their inputs. */
-const comparison: Operator = { infer: (node) => broadcastOf(node, "bool", node.inputs) };
+/** True or false for each pair of elements. */
+const comparison: Operator = { infer: (node) => broadcastInputs(node, 0, "bool") };
+
+/** A step: the output changes by jumps, so that there is no gradient. */
+const step: Operator = { infer: sameAsInput };
 
 const one = (g: Ops) => g.scalar(1);
 
 /** Elementwise operators, with NumPy's broadcasting where there are several inputs. */
 export const elementwise = {
-  Add: binary((_, dy) => [() => dy, () => dy]),
-  Sub: binary((g, dy) => [() => dy, () => g.neg(dy)]),
-  Mul: binary((g, dy, a, b) => [() => g.mul(dy, b), () => g.mul(dy, a)]),
-  Div: binary((g, dy, _, b, y) => [() => g.div(dy, b), () => g.neg(g.div(g.mul(dy, y), b))]),
+  Add: binary((_, { dy }) => [() => dy, () => dy], {
+    weights: { 0: "bias", 1: "bias" },
+    kind: "join",
+    title: "+",
+  }),
+  Sub: binary((g, { dy }) => [() => dy, () => g.neg(dy)], {
+    kind: "join",
+    title: "−",
+  }),
+  Mul: binary((g, { x, w, dy }) => [() => g.mul(dy, w), () => g.mul(dy, x)], {
+    weights: { 0: "weight", 1: "weight" },
+    kind: "join",
+    title: "×",
+  }),
+  Div: binary((g, { w, y, dy }) => [() => g.div(dy, w), () => g.neg(g.div(g.mul(dy, y), w))], {
+    kind: "join",
+    title: "÷",
+  }),
   /** Gradient of the base only: in networks exponents are constants. */
   Pow: {
     infer: broadcastInputs,
-    gradient(g, { node, dy, needs }) {
-      const [x, exponent] = [input(node, 0), input(node, 1)];
+    gradient(g, { x, w: exponent, dy, needs }) {
       check(!needs(1), () => "Pow: has no gradient with respect to its exponent");
       const slope = g.mul(exponent, g.one("Pow", [x, g.sub(exponent, one(g))]));
-      return [unbroadcast(g, g.mul(dy[0]!, slope), x), undefined];
+      return [unbroadcast(g, g.mul(dy, slope), x)];
     },
   },
-  Sum: {
-    infer: broadcastInputs,
-    gradient: (g, { node, dy, needs }) =>
-      node.inputs.map((x, i) => (x && needs(i) ? unbroadcast(g, dy[0]!, x) : undefined)),
-  },
-  Mean: {
-    infer: broadcastInputs,
-    gradient: (g, { node, dy, needs }) =>
-      node.inputs.map((x, i) =>
-        x && needs(i) ? unbroadcast(g, g.scale(dy[0]!, 1 / node.inputs.length), x) : undefined,
-      ),
-  },
+  Sum: sumOf(() => 1, { kind: "join", title: "+" }),
+  Mean: sumOf((count) => 1 / count),
   Max: extreme,
   Min: extreme,
   /** In networks a remainder of sizes. */
@@ -98,75 +115,96 @@ export const elementwise = {
 
   Neg: {
     infer: sameAsInput,
-    gradient: (g, { dy }) => [g.neg(dy[0]!)],
+    gradient: (g, { dy }) => [g.neg(dy)],
   },
   Abs: unary((g, x) => g.one("Sign", [x])),
-  Sign: { infer: sameAsInput },
-  Floor: { infer: sameAsInput },
-  Ceil: { infer: sameAsInput },
-  Round: { infer: sameAsInput },
+  Sign: step,
+  Floor: step,
+  Ceil: step,
+  Round: step,
   Exp: unary((_g, _x, y) => y),
   Log: {
     infer: sameAsInput,
-    gradient: (g, { node, dy }) => [g.div(dy[0]!, input(node, 0))],
+    gradient: (g, { x, dy }) => [g.div(dy, x)],
   },
   Sqrt: unary((g, _, y) => g.div(g.scalar(0.5), y)),
   Reciprocal: unary((g, _, y) => g.neg(g.mul(y, y))),
-  Sigmoid: unary((g, _, y) => g.mul(y, g.sub(one(g), y))),
-  Tanh: unary((g, _, y) => g.sub(one(g), g.mul(y, y))),
-  Erf: unary((g, x) => g.scale(g.exp(g.neg(g.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+  Sigmoid: unary((g, _, y) => g.mul(y, g.sub(one(g), y)), { keeps: "classes", kind: "activation" }),
+  Tanh: unary((g, _, y) => g.sub(one(g), g.mul(y, y)), { kind: "activation" }),
+  Erf: unary((g, x) => g.scale(g.exp(g.neg(g.mul(x, x))), 2 / Math.sqrt(Math.PI)), { kind: "activation" }),
   /** max(x, 0); the gradient at 0 is 0, as in PyTorch. */
-  Relu: unary((g, _, y) => g.indicator(g.greater(y, g.scalar(0)))),
+  Relu: unary((g, _, y) => g.indicator(g.greater(y, g.scalar(0))), {
+    keeps: "classes",
+    kind: "activation",
+    title: "ReLU",
+  }),
+  /** x > 0 ? x : alpha · x */
   LeakyRelu: {
     infer: sameAsInput,
-    gradient(g, { node, dy }) {
-      const slope = g.scale(dy[0]!, attribute.float(node, "alpha", 0.01));
-      return [g.where(g.greater(input(node, 0), g.scalar(0)), dy[0]!, slope)];
+    gradient(g, node) {
+      const { x, dy } = node;
+      const slope = g.scale(dy, attribute.float(node, "alpha", 0.01));
+      return [g.where(g.greater(x, g.scalar(0)), dy, slope)];
     },
+    kind: "activation",
+    title: "leaky ReLU",
   },
   /** Limits to [min, max]; the gradient passes strictly inside, as it does through PyTorch's ReLU6. */
   Clip: {
     infer: sameAsInput,
-    gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      const [, min, max] = node.inputs;
-      let dx = dy[0]!;
-      if (min) dx = g.mul(dx, g.indicator(g.greater(x, min)));
-      if (max) dx = g.mul(dx, g.indicator(g.less(x, max)));
-      return [dx];
+    gradient(g, { inputs: [x, min, max], dy }) {
+      const above = min ? g.mul(dy, g.indicator(g.greater(x!, min))) : dy;
+      return [max ? g.mul(above, g.indicator(g.less(x!, max))) : above];
     },
+    keeps: "classes",
+    kind: "activation",
   },
   /** max(0, min(1, alpha·x + beta)) */
   HardSigmoid: {
     infer: sameAsInput,
-    gradient(g, { node, dy }) {
-      const y = node.outputs[0]!;
+    gradient(g, node) {
+      const { y, dy } = node;
       const inside = g.and(g.greater(y, g.scalar(0)), g.less(y, one(g)));
-      return [g.scale(g.mul(dy[0]!, g.indicator(inside)), attribute.float(node, "alpha", 0.2))];
+      return [g.scale(g.mul(dy, g.indicator(inside)), attribute.float(node, "alpha", 0.2))];
     },
+    kind: "activation",
   },
   /** x · HardSigmoid(x) with alpha = 1/6 and beta = 0.5 */
-  HardSwish: unary((g, x) => {
-    const inside = g.where(g.greater(x, g.scalar(-3)), g.add(g.scale(x, 1 / 3), g.scalar(0.5)), g.scalar(0));
-    return g.where(g.less(x, g.scalar(3)), inside, one(g));
-  }),
-  Identity: { infer: sameAsInput, gradient: (_, { dy }) => [dy[0]] },
-  /** In inference the identity. Training graphs multiply with a mask that is an input instead. */
-  Dropout: { infer: sameAsInput, gradient: (_, { dy }) => [dy[0]] },
+  HardSwish: unary(
+    (g, x) => {
+      const inside = g.where(g.greater(x, g.scalar(-3)), g.add(g.scale(x, 1 / 3), g.scalar(0.5)), g.scalar(0));
+      return g.where(g.less(x, g.scalar(3)), inside, one(g));
+    },
+    { kind: "activation" },
+  ),
+  Identity: {
+    infer: sameAsInput,
+    gradient: (_, { dy }) => [dy],
+    keeps: "elements",
+  },
+  /** The identity in the evaluation form. Training graphs multiply by a mask that is an input instead. */
+  Dropout: {
+    infer: sameAsInput,
+    gradient: (_, { dy }) => [dy],
+    keeps: "classes",
+    kind: "dropout",
+  },
+  /** x in the type `to`, a number of ONNX's. */
   Cast: {
-    infer: (node) => [{ dtype: dtypeOfOnnx(attribute.int(node, "to")), shape: input(node, 0).shape }],
-    gradient: (g, { node, dy }) => [g.cast(dy[0]!, input(node, 0).dtype)],
+    infer: (node) => [{ dtype: dtypeOfOnnx(attribute.int(node, "to")), shape: node.x.shape }],
+    gradient: (g, { x, dy }) => [g.cast(dy, x.dtype)],
+    keeps: "elements",
   },
 
   Where: {
-    infer: (node) => broadcastOf(node, input(node, 1).dtype, node.inputs),
-    gradient(g, { node, dy, needs }) {
-      const [condition, a, b] = [input(node, 0), input(node, 1), input(node, 2)];
+    infer: (node) => broadcastInputs(node, 1),
+    gradient(g, node) {
+      const [condition, a, b] = [node.x, node.w, node.input(2)];
       const chosen = g.indicator(condition);
       return [
         undefined,
-        needs(1) ? unbroadcast(g, g.mul(dy[0]!, chosen), a) : undefined,
-        needs(2) ? unbroadcast(g, g.mul(dy[0]!, g.sub(one(g), chosen)), b) : undefined,
+        () => unbroadcast(g, g.mul(node.dy, chosen), a),
+        () => unbroadcast(g, g.mul(node.dy, g.sub(one(g), chosen)), b),
       ];
     },
   },
@@ -177,5 +215,53 @@ export const elementwise = {
   LessOrEqual: comparison,
   And: comparison,
   Or: comparison,
-  Not: { infer: sameAsInput },
+  Not: step,
 } as const satisfies Record<string, Operator>;
+
+const same = <T>(value: T): T => value;
+const truth = (value: boolean): number => Number(value);
+
+/** Constant evaluation of the operators above that shapes are computed with. */
+export const elementwiseElements = (): Evaluators<typeof elementwise> => ({
+  Add: arithmetic(
+    (a, b) => a + b,
+    (a, b) => (a === 0 ? b : b === 0 ? a : undefined),
+  ),
+  Sub: arithmetic(
+    (a, b) => a - b,
+    (a, b) => (b === 0 ? a : a === b ? 0 : undefined),
+  ),
+  Mul: arithmetic((a, b) => a * b, namedProduct),
+  Div: pointwise(([a, b], { x }) => {
+    if (typeof a === "string" || typeof b === "string") return quotient(a!, b!);
+    const ratio = a! / b!;
+    return x.dtype === "float32" ? ratio : b === 0 ? undefined : Math.trunc(ratio);
+  }),
+  Mod: arithmetic((a, b) => a - b * Math.floor(a / b)),
+  Max: arithmetic(Math.max),
+  Min: arithmetic(Math.min),
+  Neg: arithmetic((a) => -a),
+  Abs: arithmetic(Math.abs, same),
+  Floor: arithmetic(Math.floor, same),
+  Ceil: arithmetic(Math.ceil, same),
+  Sqrt: arithmetic(Math.sqrt),
+  Identity: sameElements,
+  Cast: ({ known }, { dtype }) =>
+    known(0)?.map((value) => {
+      if (typeof value === "string") return dtype === "bool" ? undefined : value;
+      return dtype === "bool" ? truth(value !== 0) : dtype === "float32" ? value : Math.trunc(value);
+    }),
+  Where: pointwise(([condition, a, b]) => (condition === 1 ? a : condition === 0 ? b : undefined)),
+  // no size is negative, so a named one differs from every negative number
+  Equal: arithmetic(
+    (a, b) => truth(a === b),
+    (a, b) => (a === b ? 1 : Number(a) < 0 || Number(b) < 0 ? 0 : undefined),
+  ),
+  Greater: arithmetic((a, b) => truth(a > b)),
+  GreaterOrEqual: arithmetic((a, b) => truth(a >= b)),
+  Less: arithmetic((a, b) => truth(a < b)),
+  LessOrEqual: arithmetic((a, b) => truth(a <= b)),
+  And: arithmetic((a, b) => a & b),
+  Or: arithmetic((a, b) => a | b),
+  Not: arithmetic((a) => 1 - a),
+});

@@ -6,9 +6,17 @@
 export { lowerConvolution } from "./convolution.ts";
 export { lowerBatchNormalization } from "./normalization.ts";
 export { dtypeOfOnnx, ONNX_TYPE } from "./onnx-types.ts";
-export { type Gradients, input, type Operator } from "./operator.ts";
-export { Ops, type OpsOptions, type Target } from "./ops.ts";
+export {
+  Application,
+  Backward,
+  type Evaluate,
+  type Gradients,
+  type Kind,
+  type Operator,
+  type StaticType,
+} from "./operator.ts";
+export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
-export { OPERATORS, operator } from "./registry.ts";
+export { evaluator, findOperator, OPERATORS, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   attribute,
   broadcast,
   check,
@@ -13,40 +14,36 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { type Application, axisOf, constantInput, input, type Operator, shapeInput } from "./operator.ts";
+import { type Evaluators, elementAt, everywhere, sameElements } from "./evaluation.ts";
+import { type Application, axisOf, input, type Operator, sameAsInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
-/** ONNX's Reshape: 0 keeps the size at that axis, one −1 takes what is left. */
-function reshaped(op: string, from: Shape, target: readonly number[]): Shape {
-  const shape: Dim[] = target.map((size, axis) => (size === 0 ? (from[axis] ?? 0) : size));
-  const open = target.indexOf(-1);
-  const rest = product(shape.filter((_, axis) => axis !== open));
+/** The shape that Reshape gives: 0 keeps the size at that axis, one −1 takes what is left. */
+function reshaped(from: Shape, target: Shape): Shape {
+  const shape = target.map((size, axis) => (size === 0 ? (from[axis] ?? 0) : size));
+  const open = shape.indexOf(-1);
   const total = product(from);
+  const rest = product(shape.filter((_, axis) => axis !== open));
   const fit = quotient(total, rest);
-  const impossible = () => `${op}: ${formatShape(from)} does not reshape to [${target.join(", ")}]`;
-  if (open >= 0) {
-    check(fit !== undefined, impossible);
-    shape[open] = fit;
-  } else {
-    check(fit === 1 || (typeof total === "string" && fit === undefined), impossible);
-  }
-  return shape;
+  // whether named sizes fit is seen when the graph runs
+  const fits = open >= 0 ? fit !== undefined : fit === 1 || (!isStatic([total, rest]) && fit === undefined);
+  check(fits, () => `Reshape: ${formatShape(from)} does not reshape to [${target.join(", ")}]`);
+  return shape.map((size, axis) => (axis === open ? fit! : size));
 }
 
-/** Gradient of an operator that only rearranges: dy in the shape of x. */
-const backToShape: Operator["gradient"] = (g, { node, dy }) => [g.reshape(dy[0]!, input(node, 0).shape)];
-
-/** Axes of Squeeze and Unsqueeze: an input in this opset. */
-function axesInput(node: Application, rank: number): readonly number[] | undefined {
-  return node.inputs[1] && constantInput(node, 1).map((axis) => axisOf(node.op, axis, rank));
-}
+/** Only the shape changes: the gradient is dy in the shape of x. */
+const rearrangement = {
+  gradient: (g, { x, dy }) => [g.reshape(dy, x.shape)],
+  keeps: "elements",
+} as const satisfies Partial<Operator>;
 
 /** Sizes of the parts of a Split. */
-function splitSizes(node: Application, total: Dim, outputs: number): readonly number[] {
-  if (node.inputs[1]) return constantInput(node, 1);
-  check(typeof total === "number", () => `Split: the axis has the size ${total}, which is not known`);
-  const size = Math.ceil(total / outputs);
-  return Array.from({ length: outputs }, (_, i) => Math.min(size, total - i * size));
+function splitSizes(node: Application): readonly number[] {
+  if (node.inputs[1]) return node.numbers(1);
+  const size = sizeOf(node.x, node.axis(0));
+  const count = attribute.int(node, "num_outputs", 2);
+  const part = Math.ceil(size / count);
+  return Array.from({ length: count }, (_, i) => Math.min(part, size - i * part));
 }
 
 export interface SlicePart {
@@ -58,10 +55,10 @@ export interface SlicePart {
 
 /** Start, step and size along each sliced axis, by ONNX's rules of clamping. */
 export function sliceParts(node: Application): SlicePart[] {
-  const { shape } = input(node, 0);
-  const [starts, ends] = [constantInput(node, 1), constantInput(node, 2)];
-  const axes = node.inputs[3] ? constantInput(node, 3) : starts.map((_, i) => i);
-  const steps = node.inputs[4] ? constantInput(node, 4) : starts.map(() => 1);
+  const { shape } = node.x;
+  const [starts, ends] = [node.numbers(1), node.numbers(2)];
+  const axes = node.inputs[3] ? node.numbers(3) : starts.map((_, i) => i);
+  const steps = node.inputs[4] ? node.numbers(4) : starts.map(() => 1);
   return axes.map((given, i) => {
     const axis = axisOf("Slice", given, shape.length);
     const dim = shape[axis]!;
@@ -71,219 +68,206 @@ export function sliceParts(node: Application): SlicePart[] {
       check(whole, () => `Slice: axis ${axis} has the size ${dim}, which is not known`);
       return { axis, start: 0, step, size: dim };
     }
-    const clamp = (at: number) => {
-      const index = at < 0 ? at + dim : at;
-      return step > 0 ? Math.min(Math.max(index, 0), dim) : Math.min(Math.max(index, -1), dim - 1);
-    };
-    const start = clamp(starts[i]!);
-    return { axis, start, step, size: Math.max(0, Math.ceil((clamp(ends[i]!) - start) / step)) };
+    const [start, end] = clamped(dim, starts[i]!, ends[i]!, step);
+    return { axis, start, step, size: Math.max(0, Math.ceil((end - start) / step)) };
   });
 }
 
-/** The node as an application, for rules that need its constants once more. */
-export function applied(g: Ops, node: Node): Application {
-  const constant = (i: number) => {
-    const data: TensorData | undefined = node.inputs[i] && g.graph.constants.get(node.inputs[i]);
-    return data && Array.from(data.data as ArrayLike<number>, Number);
+/** Where a slice of an axis starts and ends. */
+function clamped(size: number, start: number, end: number, step = 1): readonly [number, number] {
+  const clamp = (at: number) => {
+    const index = at < 0 ? at + size : at;
+    return step > 0 ? Math.min(Math.max(index, 0), size) : Math.min(Math.max(index, -1), size - 1);
   };
-  return { op: node.op, inputs: node.inputs, attributes: node.attributes, constant, shapeOf: () => undefined };
+  return [clamp(start), clamp(end)];
 }
 
-function perSize(value: Value, axis: number): number {
-  const size = value.shape[axis];
-  check(typeof size === "number", () => `the size of axis ${axis} of ${value.name} is not known`);
+/** The sizes that a Shape node reads: those of x, or with `start` and `end` a part of them. */
+export function shapeRead(node: Pick<Node, "op" | "inputs" | "attributes">): Shape {
+  const { shape } = input(node, 0);
+  const rank = shape.length;
+  return shape.slice(...clamped(rank, attribute.int(node, "start", 0), attribute.int(node, "end", rank)));
+}
+
+function sizeOf({ shape, name }: Value, axis: number): number {
+  const size = shape[axis];
+  check(typeof size === "number", () => `the size of axis ${axis} of ${name} is not known`);
   return size;
 }
+
+/** The shape with another size along one axis. */
+const withSize = (shape: Shape, axis: number, size: Dim): Shape => shape.map((dim, i) => (i === axis ? size : dim));
+
+const filling = ({ value }: Attributes): TensorData | undefined =>
+  value && typeof value === "object" && "dtype" in value ? value : undefined;
 
 /** Operators that move or choose elements without computing. */
 export const layout = {
   Reshape: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const read = node.shapeOf(1);
-      return [{ dtype, shape: read ?? reshaped("Reshape", shape, constantInput(node, 1)) }];
-    },
-    gradient: backToShape,
+    infer: (node) => [{ dtype: node.x.dtype, shape: reshaped(node.x.shape, node.sizes(1)) }],
+    ...rearrangement,
   },
   /** x [d0, …] → y [d0·…·d(axis−1), d(axis)·…] */
   Flatten: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
+      const { dtype, shape } = node.x;
       const axis = attribute.int(node, "axis", 1);
       const split = axis < 0 ? axis + shape.length : axis;
       return [{ dtype, shape: [product(shape.slice(0, split)), product(shape.slice(split))] }];
     },
-    gradient: backToShape,
+    ...rearrangement,
   },
+  /** Leaves out the axes of size 1 that the second input lists, or all of them. */
   Squeeze: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const axes = axesInput(node, shape.length);
+      const { dtype, shape } = node.x;
+      const axes = node.inputs[1] && node.numbers(1).map((axis) => axisOf("Squeeze", axis, shape.length));
       return [{ dtype, shape: shape.filter((dim, axis) => (axes ? !axes.includes(axis) : dim !== 1)) }];
     },
-    gradient: backToShape,
+    ...rearrangement,
+    title: "reshape",
   },
+  /** Puts in axes of size 1, at the places in y that the second input lists. */
   Unsqueeze: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const axes = constantInput(node, 1);
+      const { dtype, shape } = node.x;
+      const axes = node.numbers(1);
       const rank = shape.length + axes.length;
       const added = axes.map((axis) => axisOf("Unsqueeze", axis, rank));
       const rest = [...shape];
       return [{ dtype, shape: Array.from({ length: rank }, (_, axis) => (added.includes(axis) ? 1 : rest.shift()!)) }];
     },
-    gradient: backToShape,
+    ...rearrangement,
+    title: "reshape",
   },
   Transpose: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const perm = permOf(node, shape.length);
-      return [{ dtype, shape: perm.map((axis) => shape[axis]!) }];
+      const { dtype, shape } = node.x;
+      return [{ dtype, shape: permOf(node).map((axis) => shape[axis]!) }];
     },
-    gradient(g, { node, dy }) {
-      const perm = permOf(node, input(node, 0).shape.length);
-      return [
-        g.transpose(
-          dy[0]!,
-          perm.map((_, axis) => perm.indexOf(axis)),
-        ),
-      ];
-    },
+    gradient: (g, node) => [g.transpose(node.dy, inverse(permOf(node)))],
+    keeps: "elements",
   },
   Concat: {
     infer(node) {
-      const first = input(node, 0);
-      const axis = axisOf("Concat", attribute.int(node, "axis"), first.shape.length);
-      const shapes = node.inputs.map((_, i) => input(node, i).shape);
+      const axis = node.axis();
+      const { dtype, shape: first } = node.x;
+      const shapes = node.inputs.map((_, i) => node.input(i).shape);
       for (const shape of shapes) {
         check(
-          shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i]),
+          shape.length === first.length && shape.every((dim, i) => i === axis || dim === first[i]),
           () => `Concat: ${shapes.map(formatShape).join(", ")} differ elsewhere than along axis ${axis}`,
         );
       }
       const total = shapes.reduce<Dim>((sum, shape) => addDims(sum, shape[axis]!), 0);
-      return [{ dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? total : dim)) }];
+      return [{ dtype, shape: withSize(first, axis, total) }];
     },
-    gradient(g, { node, dy, needs }) {
-      const axis = axisOf("Concat", attribute.int(node, "axis"), input(node, 0).shape.length);
-      const sizes = node.inputs.map((value) => perSize(value!, axis));
-      if (sizes.length === 1) return [dy[0]];
-      const parts = g.emit("Split", [dy[0]!, g.ints(sizes)], { axis }, { outputs: sizes.length });
-      return parts.map((part, i) => (needs(i) ? part : undefined));
+    gradient(g, node) {
+      const axis = node.axis();
+      const sizes = node.inputs.map((value) => sizeOf(value!, axis));
+      return sizes.length === 1 ? [node.dy] : g.split(node.dy, sizes, axis);
     },
+    kind: "join",
   },
   /** Needs to know how many outputs there are: from the sizes, else from the attribute `num_outputs`, else two. */
   Split: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const axis = axisOf("Split", attribute.int(node, "axis", 0), shape.length);
-      const sizes = splitSizes(node, shape[axis]!, attribute.int(node, "num_outputs", 2));
-      return sizes.map((size) => ({ dtype, shape: shape.map((dim, i) => (i === axis ? size : dim)) }));
+      const { dtype, shape } = node.x;
+      const axis = node.axis(0);
+      return splitSizes(node).map((size) => ({ dtype, shape: withSize(shape, axis, size) }));
     },
-    gradient(g, { node, dy }) {
-      const axis = axisOf("Split", attribute.int(node, "axis", 0), input(node, 0).shape.length);
-      return [
-        g.concat(
-          node.outputs.map((y, i) => dy[i] ?? g.expand(g.scalar(0), y)),
-          axis,
-        ),
-      ];
+    gradient(g, node) {
+      const parts = node.outputs.map((y, i) => node.dys[i] ?? g.expand(g.scalar(0), y));
+      return [g.concat(parts, node.axis(0))];
     },
   },
+  /** Part of x along some axes: inputs are starts, ends, axes and steps. */
   Slice: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
+      const { dtype, shape } = node.x;
       const parts = sliceParts(node);
       return [{ dtype, shape: shape.map((dim, axis) => parts.find((part) => part.axis === axis)?.size ?? dim) }];
     },
-    gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      const parts = sliceParts(applied(g, node)).filter(({ size, step, axis }) => step !== 1 || size !== x.shape[axis]);
-      let dx = dy[0]!;
-      for (const { axis, start, step, size } of parts)
-        dx = scatterAxis(g, dx, axis, start, step, size as number, perSize(x, axis));
-      return [dx];
+    gradient(g, node) {
+      const { x, dy } = node;
+      const parts = sliceParts(node).filter(({ size, step, axis }) => step !== 1 || size !== x.shape[axis]);
+      return [parts.reduce((dx, part) => scatterAxis(g, dx, part as ScatterPart, sizeOf(x, part.axis)), dy)];
     },
   },
   /** Pads with a constant (`mode` "constant"; other modes have no gradient here). */
   Pad: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const pads = constantInput(node, 1);
+      const { dtype, shape } = node.x;
+      const pads = node.numbers(1);
       return [{ dtype, shape: shape.map((dim, axis) => addDims(dim, pads[axis]! + pads[axis + shape.length]!)) }];
     },
-    gradient(g, { node, dy }) {
+    gradient(g, node) {
       const mode = attribute.string(node, "mode", "constant");
       check(mode === "constant", () => `Pad: mode "${mode}" has no gradient here; only "constant" has`);
-      const pads = constantInput(applied(g, node), 1);
       // what was added is cut off again, and zeros stand for what was cut off
-      return [
-        g.pad(
-          dy[0]!,
-          pads.map((count) => -count),
-        ),
-      ];
+      const back = node.numbers(1).map((count) => -count);
+      return [g.pad(node.dy, back)];
     },
   },
+  /** Broadcasts x to the shape that the second input holds. */
   Expand: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const target = shapeInput(node, 1);
+      const { dtype, shape } = node.x;
+      const target = node.sizes(1);
       const wide = broadcast(shape, target);
       check(wide, () => `Expand: ${formatShape(shape)} does not expand to ${formatShape(target)}`);
       return [{ dtype, shape: wide }];
     },
-    gradient(g, { node, dy }) {
-      return [unbroadcast(g, dy[0]!, input(node, 0))];
-    },
+    gradient: (g, { x, dy }) => [unbroadcast(g, dy, x)],
   },
-  Shape: { infer: (node) => [{ dtype: "int64", shape: [input(node, 0).shape.length] }] },
-  Size: { infer: () => [{ dtype: "int64", shape: [] }] },
+  /** The shape of x, or with `start` and `end` a part of it. */
+  Shape: {
+    infer: (node) => [{ dtype: "int64", shape: [shapeRead(node).length] }],
+  },
+  /** The number of elements of x. */
+  Size: {
+    infer: () => [{ dtype: "int64", shape: [] }],
+  },
   /** Parts of x along an axis, by their positions: x [.., D, ..], indices [I…] → y [.., I…, ..] */
   Gather: {
     infer(node) {
-      const [data, indices] = [input(node, 0), input(node, 1)];
-      const axis = axisOf("Gather", attribute.int(node, "axis", 0), data.shape.length);
-      return [
-        { dtype: data.dtype, shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)] },
-      ];
+      const { x, w: indices } = node;
+      const axis = node.axis(0);
+      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] }];
     },
-    gradient(g, { node, dy }) {
-      const [x, indices] = [input(node, 0), input(node, 1)];
-      const axis = axisOf("Gather", attribute.int(node, "axis", 0), x.shape.length);
+    gradient(g, node) {
+      const { x, w: indices, dy } = node;
+      const axis = node.axis(0);
       const count = product(indices.shape);
-      const parts = g.reshape(
-        dy[0]!,
-        x.shape.map((dim, i) => (i === axis ? count : dim)),
-      );
+      const parts = g.reshape(dy, withSize(x.shape, axis, count));
       const row = g.reshape(
         indices,
         x.shape.map((_, i) => (i === axis ? count : 1)),
       );
       const inputs = [g.expand(g.scalar(0), x), g.expand(row, parts), parts];
-      return [g.one("ScatterElements", inputs, { axis, reduction: "add" }), undefined];
+      return [g.one("ScatterElements", inputs, { axis, reduction: "add" })];
     },
   },
   Constant: {
-    infer(node) {
-      const { value } = node.attributes;
-      check(value && typeof value === "object" && "dtype" in value, () => "Constant: only tensors are supported");
+    infer({ attributes }) {
+      const value = filling(attributes);
+      check(value, () => "Constant: only tensors are supported");
       return [{ dtype: value.dtype, shape: value.shape }];
     },
   },
+  /** The attribute `value`, 0 by default, all over the shape that the input holds. */
   ConstantOfShape: {
-    infer(node) {
-      const { value } = node.attributes;
-      const dtype = value && typeof value === "object" && "dtype" in value ? value.dtype : "float32";
-      return [{ dtype, shape: shapeInput(node, 0) }];
-    },
+    infer: (node) => [{ dtype: filling(node.attributes)?.dtype ?? "float32", shape: node.sizes(0) }],
   },
-  ScatterElements: { infer: (node) => [{ dtype: input(node, 0).dtype, shape: input(node, 0).shape }] },
+  ScatterElements: { infer: sameAsInput },
 } as const satisfies Record<string, Operator>;
 
-function permOf(node: Pick<Node, "op" | "attributes">, rank: number): readonly number[] {
-  return attribute.ints(node, "perm", [...Array(rank).keys()].reverse());
+function permOf(node: Application): readonly number[] {
+  return attribute.ints(node, "perm", [...node.x.shape.keys()].reverse());
 }
+
+/** The permutation that undoes another. */
+const inverse = (perm: readonly number[]) => perm.map((_, axis) => perm.indexOf(axis));
 
 function addDims(a: Dim, b: Dim): Dim {
   if (a === 0) return b;
@@ -292,11 +276,13 @@ function addDims(a: Dim, b: Dim): Dim {
   return Number(a) + Number(b);
 }
 
+type ScatterPart = SlicePart & { readonly size: number };
+
 /** Puts the elements of dy along an axis at start, start + step, … of an axis of zeros: the gradient of slicing one axis. */
-function scatterAxis(g: Ops, dy: Value, axis: number, start: number, step: number, size: number, total: number): Value {
+function scatterAxis(g: Ops, dy: Value, { axis, start, step, size }: ScatterPart, total: number): Value {
   if (step < 0) {
     const reversed = g.slice(dy, [[axis, -1, -(2 ** 31), -1]]);
-    return scatterAxis(g, reversed, axis, start + (size - 1) * step, -step, size, total);
+    return scatterAxis(g, reversed, { axis, start: start + (size - 1) * step, step: -step, size }, total);
   }
   let spread = dy;
   const before = dy.shape.slice(0, axis);
@@ -314,3 +300,53 @@ function scatterAxis(g: Ops, dy: Value, axis: number, start: number, step: numbe
   const at = (count: number) => zeros.map((_, i) => (i === axis ? count : 0));
   return g.pad(spread, [...at(start), ...at(total - start - reach)]);
 }
+
+/** Constant evaluation of the operators above. */
+export const layoutElements = (): Evaluators<typeof layout> => ({
+  Reshape: sameElements,
+  Flatten: sameElements,
+  Squeeze: sameElements,
+  Unsqueeze: sameElements,
+  Transpose(node, { shape }) {
+    const axes = inverse(permOf(node));
+    const from = (place: readonly number[]) => axes.map((axis) => place[axis]!);
+    return everywhere(shape, (place) => elementAt(node, 0, from(place)));
+  },
+  Concat(node, { shape }) {
+    const axis = node.axis();
+    const owners = node.inputs.flatMap((value, i) =>
+      Array.from({ length: sizeOf(value!, axis) }, (_, at) => [i, at] as const),
+    );
+    return everywhere(shape, (place) => {
+      const [i, at] = owners[place[axis]!]!;
+      return elementAt(node, i, place.with(axis, at));
+    });
+  },
+  // the parts of a vector follow each other
+  Split: ({ x, known }) => (x.shape.length === 1 ? known(0) : undefined),
+  Slice(node, { shape }) {
+    const parts = sliceParts(node);
+    const from = (at: number, axis: number) => {
+      const { start, step } = parts.find((part) => part.axis === axis) ?? { start: 0, step: 1 };
+      return start + at * step;
+    };
+    return everywhere(shape, (place) => elementAt(node, 0, place.map(from)));
+  },
+  Expand: (node, { shape }) => everywhere(shape, (place) => elementAt(node, 0, place)),
+  Shape: shapeRead,
+  Size: ({ x }) => [product(x.shape)],
+  Gather(node, { shape }) {
+    const axis = node.axis(0);
+    const size = sizeOf(node.x, axis);
+    const end = axis + node.w.shape.length;
+    return everywhere(shape, (place) => {
+      const at = elementAt(node, 1, place.slice(axis, end));
+      if (typeof at !== "number" || at < -size || at >= size) return undefined;
+      return elementAt(node, 0, [...place.slice(0, axis), at < 0 ? at + size : at, ...place.slice(end)]);
+    });
+  },
+  ConstantOfShape({ attributes }, { shape }) {
+    const value = Number(filling(attributes)?.data[0] ?? 0);
+    return everywhere(shape, () => value);
+  },
+});

@@ -1,6 +1,15 @@
-import { attribute, broadcast, check, type Dim, formatShape, type Shape, type Value } from "../graph/index.ts";
+import {
+  attribute,
+  broadcast,
+  check,
+  formatShape,
+  type Node,
+  type Shape,
+  type TensorType,
+  type Value,
+} from "../graph/index.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { type Application, elements, input, type Operator } from "./operator.ts";
+import { type Application, type Backward, elements, type Gradients, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 function swapped(shape: Shape): Shape {
@@ -21,83 +30,72 @@ function matmulShape(op: string, a: Shape, b: Shape): Shape {
   return [...batch, a.at(-2)!, b.at(-1)!];
 }
 
-const flag = (node: Application | Parameters<typeof attribute.int>[0], name: string) =>
-  attribute.int(node, name, 0) === 1;
+type Attributed = Pick<Node, "op" | "attributes">;
 
-/** Gradients of y = op(a)·op(b), op being a transposition or nothing. */
-function productGradients(
-  g: Ops,
-  dy: Value,
-  a: Value,
-  b: Value,
-  transA: boolean,
-  transB: boolean,
-  needs: (i: number) => boolean,
-) {
-  const da = () =>
-    transA ? g.matmulT(b, dy, { transA: transB, transB: true }) : g.matmulT(dy, b, { transB: !transB });
-  const db = () =>
-    transB ? g.matmulT(dy, a, { transA: true, transB: transA }) : g.matmulT(a, dy, { transA: !transA });
-  return [needs(0) ? unbroadcast(g, da(), a) : undefined, needs(1) ? unbroadcast(g, db(), b) : undefined];
+const flag = (node: Attributed, name: string) => attribute.int(node, name, 0) === 1;
+
+/** Whether either side of a product is transposed. */
+const turns = (node: Attributed) => ({ transA: flag(node, "transA"), transB: flag(node, "transB") });
+
+/** Type of op(x)·op(w), op being a transposition or nothing. */
+function productType({ op, x, w }: Application, { transA = false, transB = false } = {}): TensorType[] {
+  const shape = matmulShape(op, transA ? swapped(x.shape) : x.shape, transB ? swapped(w.shape) : w.shape);
+  return [{ dtype: x.dtype, shape }];
+}
+
+/** Gradients of y = op(x)·op(w). */
+function productGradients(g: Ops, { x, w }: Backward, dy: Value, { transA = false, transB = false } = {}): Gradients {
+  const dx = () =>
+    transA ? g.matmulT(w, dy, { transA: transB, transB: true }) : g.matmulT(dy, w, { transB: !transB });
+  const dw = () =>
+    transB ? g.matmulT(dy, x, { transA: true, transB: transA }) : g.matmulT(x, dy, { transA: !transA });
+  return [() => unbroadcast(g, dx(), x), () => unbroadcast(g, dw(), w)];
+}
+
+/** Elements of the output times the size that the product sums over. */
+function productMacs(node: Node, transA = false): number {
+  const inner = input(node, 0).shape.at(transA ? -2 : -1)!;
+  return elements(node.outputs[0]!.shape) * elements([inner]);
 }
 
 /** Products of matrices. */
 export const linear = {
-  /** y = alpha · op(a)·op(b) + beta · c, a [M, K], b [K, N], c broadcast to [M, N] → y [M, N] */
+  /** y = alpha · op(x)·op(w) + beta · b, x [M, K], w [K, N], b broadcast to [M, N] → y [M, N] */
   Gemm: {
     infer(node) {
-      const [a, b] = [input(node, 0), input(node, 1)];
+      const { x, w } = node;
       check(
-        a.shape.length === 2 && b.shape.length === 2,
-        () => `Gemm: needs two matrices, but got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+        x.shape.length === 2 && w.shape.length === 2,
+        () => `Gemm: needs two matrices, but got ${formatShape(x.shape)} and ${formatShape(w.shape)}`,
       );
-      const shape = matmulShape(
-        "Gemm",
-        flag(node, "transA") ? swapped(a.shape) : a.shape,
-        flag(node, "transB") ? swapped(b.shape) : b.shape,
-      );
-      return [{ dtype: a.dtype, shape }];
+      return productType(node, turns(node));
     },
-    gradient(g, { node, dy, needs }) {
-      const [a, b, c] = [input(node, 0), input(node, 1), node.inputs[2]];
-      const scaled = g.scale(dy[0]!, attribute.float(node, "alpha", 1));
+    gradient(g, node) {
+      const { inputs, dy } = node;
+      const b = inputs[2];
       return [
-        ...productGradients(g, scaled, a, b, flag(node, "transA"), flag(node, "transB"), needs),
-        c && needs(2) ? unbroadcast(g, g.scale(dy[0]!, attribute.float(node, "beta", 1)), c) : undefined,
+        ...productGradients(g, node, g.scale(dy, attribute.float(node, "alpha", 1)), turns(node)),
+        b && (() => unbroadcast(g, g.scale(dy, attribute.float(node, "beta", 1)), b)),
       ];
     },
-    macs: (node) => elements(node.outputs[0]!.shape) * innerSize(node.inputs[0]!, flag(node, "transA")),
+    macs: (node) => productMacs(node, flag(node, "transA")),
+    weights: { 1: "weight", 2: "bias" },
+    kind: "linear",
+    title: "linear",
   },
-  /** y = a·b, a [..., M, K], b [..., K, N] → y [..., M, N] */
+  /** y = x·w, x [..., M, K], w [..., K, N] → y [..., M, N] */
   MatMul: {
-    infer(node) {
-      const [a, b] = [input(node, 0), input(node, 1)];
-      return [{ dtype: a.dtype, shape: matmulShape("MatMul", a.shape, b.shape) }];
-    },
-    gradient: (g, { node, dy, needs }) =>
-      productGradients(g, dy[0]!, input(node, 0), input(node, 1), false, false, needs),
-    macs: (node) => elements(node.outputs[0]!.shape) * innerSize(node.inputs[0]!, false),
+    infer: productType,
+    gradient: (g, node) => productGradients(g, node, node.dy),
+    macs: (node) => productMacs(node),
+    weights: { 0: "weight", 1: "weight" },
+    kind: "linear",
+    title: "linear",
   },
   /** MatMul with either side transposed over its last two axes: an operator of ONNX Runtime. */
   "com.microsoft.FusedMatMul": {
-    infer(node) {
-      const [a, b] = [input(node, 0), input(node, 1)];
-      const shape = matmulShape(
-        "FusedMatMul",
-        flag(node, "transA") ? swapped(a.shape) : a.shape,
-        flag(node, "transB") ? swapped(b.shape) : b.shape,
-      );
-      return [{ dtype: a.dtype, shape }];
-    },
-    gradient(g, { node, dy, needs }) {
-      const scaled = g.scale(dy[0]!, attribute.float(node, "alpha", 1));
-      const [a, b] = [input(node, 0), input(node, 1)];
-      return productGradients(g, scaled, a, b, flag(node, "transA"), flag(node, "transB"), needs);
-    },
-    macs: (node) => elements(node.outputs[0]!.shape) * innerSize(node.inputs[0]!, flag(node, "transA")),
+    infer: (node) => productType(node, turns(node)),
+    gradient: (g, node) => productGradients(g, node, g.scale(node.dy, attribute.float(node, "alpha", 1)), turns(node)),
+    macs: (node) => productMacs(node, flag(node, "transA")),
   },
 } as const satisfies Record<string, Operator>;
-
-function innerSize({ shape }: Value, transposed: boolean): number {
-  return elements([shape.at(transposed ? -2 : -1) as Dim]);
-}

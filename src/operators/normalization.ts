@@ -11,10 +11,12 @@ import {
 } from "../graph/index.ts";
 import { sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { axisOf, input, type Operator } from "./operator.ts";
+import { type Application, type Backward, type Gradients, type Operator, sameAsInput } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
-const isTraining = (node: Pick<Node, "op" | "attributes">) => attribute.int(node, "training_mode", 0) === 1;
+type Attributed = Pick<Node, "op" | "attributes">;
+
+const isTraining = (node: Attributed) => attribute.int(node, "training_mode", 0) === 1;
 
 /** [C] → [1, C, 1, 1], to broadcast over images. */
 export function perChannel(g: Ops, v: Value): Value {
@@ -42,12 +44,12 @@ export function batchStatistics(g: Ops, x: Value): { mean: Value; variance: Valu
 }
 
 /**
- * Gradients of batch normalization with the statistics of the batch, x̂ being the normalised input and n the count:
+ * Gradients of batch normalization with the statistics of the batch, x̂ being the normalized input and n the count:
  *
  *     dscale = Σ dy·x̂,  dbias = Σ dy,  dx = scale/σ · (dy − dbias/n − x̂ · dscale/n)
  */
-function trainingGradient(g: Ops, node: Node, dy: Value, needs: (i: number) => boolean) {
-  const [x, scale] = [input(node, 0), input(node, 1)];
+function trainingGradient(g: Ops, node: Backward): Gradients {
+  const { x, w: scale, dy, needs } = node;
   const { variance, centered } = batchStatistics(g, x);
   const inverse = inverseDeviation(g, node, variance);
   const dbias = sumPerChannel(g, dy);
@@ -62,7 +64,29 @@ function trainingGradient(g: Ops, node: Node, dy: Value, needs: (i: number) => b
   return [dx, dscale, dbias];
 }
 
-function inverseDeviation(g: Ops, node: Node, variance: Value): Value {
+/**
+ * Gradients of batch normalization with given statistics, x̂ being the normalized input:
+ *
+ *     dx = dy · scale/σ,  dscale = Σ dy·x̂,  dbias = Σ dy,  dmean = −scale/σ · dbias,  dvar = −½ · scale/σ² · dscale
+ */
+function inferenceGradient(g: Ops, node: Backward): Gradients {
+  const { x, w: scale, dy, needs } = node;
+  const [mean, variance] = [node.input(3), node.input(4)];
+  const inverse = inverseDeviation(g, node, variance);
+  const gain = g.mul(scale, inverse);
+  const dbias = sumPerChannel(g, dy);
+  const centered = () => g.sub(x, perChannel(g, mean));
+  const dscale = needs(1) || needs(4) ? g.mul(sumPerChannel(g, g.mul(dy, centered())), inverse) : undefined;
+  return [
+    () => g.mul(dy, perChannel(g, gain)),
+    dscale,
+    dbias,
+    () => g.neg(g.mul(gain, dbias)),
+    () => g.scale(g.mul(g.mul(dscale!, gain), inverse), -0.5),
+  ];
+}
+
+function inverseDeviation(g: Ops, node: Attributed, variance: Value): Value {
   const epsilon = attribute.float(node, "epsilon", 1e-5);
   return g.one("Reciprocal", [g.sqrt(g.add(variance, g.scalar(epsilon)))]);
 }
@@ -101,8 +125,14 @@ function channelWindowSum(g: Ops, x: Value, before: number, after: number): Valu
  *
  *     dx = 1/σ · (d − mean d − x̂ · mean(d·x̂)),  d = dy·scale,  dscale = Σ dy·x̂,  dbias = Σ dy
  */
-function ownStatisticsGradient(g: Ops, node: Node, dy: Value, axes: readonly number[], spread: (v: Value) => Value) {
-  const [x, scale, bias] = [input(node, 0), input(node, 1), node.inputs[2]];
+function ownStatisticsGradient(
+  g: Ops,
+  node: Backward,
+  axes: readonly number[],
+  spread: (v: Value) => Value,
+): Gradients {
+  const { x, w: scale, inputs, dy } = node;
+  const bias = inputs[2];
   const centered = g.sub(x, g.reduceMean(x, axes));
   const inverse = inverseDeviation(g, node, g.reduceMean(g.mul(centered, centered), axes));
   const normalized = g.mul(centered, inverse);
@@ -114,18 +144,30 @@ function ownStatisticsGradient(g: Ops, node: Node, dy: Value, axes: readonly num
 }
 
 /** Axes that LayerNormalization normalizes over: from `axis` to the last. */
-function layerAxes(node: Pick<Node, "op" | "inputs" | "attributes">): readonly number[] {
-  const rank = input(node, 0).shape.length;
-  const first = axisOf(node.op, attribute.int(node, "axis", -1), rank);
-  return Array.from({ length: rank - first }, (_, i) => first + i);
+function layerAxes(node: Application): readonly number[] {
+  const first = node.axis(-1);
+  return [...node.x.shape.keys()].slice(first);
+}
+
+/** Throws where a scale does not have one number per channel. */
+function checkScale({ op, x, w: scale }: Application): void {
+  check(
+    scale.shape.length === 1 && scale.shape[0] === x.shape[1],
+    () => `${op}: the input has ${x.shape[1]} channels, the scale has the shape [${scale.shape.join(", ")}]`,
+  );
+}
+
+/** Channels before and after that the window of LRN reaches. */
+function reach(node: Attributed): readonly [number, number] {
+  const around = (attribute.int(node, "size") - 1) / 2;
+  return [Math.floor(around), Math.ceil(around)];
 }
 
 /** s of LRN: bias + alpha/size · Σ over the window of channels x² */
-export function localEnergy(g: Ops, node: Node, x: Value): Value {
-  const size = attribute.int(node, "size");
-  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+export function localEnergy(g: Ops, node: Attributed, x: Value): Value {
+  const [before, after] = reach(node);
   const squares = channelWindowSum(g, g.mul(x, x), before, after);
-  const scaled = g.scale(squares, attribute.float(node, "alpha", 0.0001) / size);
+  const scaled = g.scale(squares, attribute.float(node, "alpha", 0.0001) / attribute.int(node, "size"));
   return g.add(scaled, g.scalar(attribute.float(node, "bias", 1)));
 }
 
@@ -141,42 +183,21 @@ export const normalization = {
    */
   BatchNormalization: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const scale = input(node, 1);
-      check(
-        scale.shape.length === 1 && scale.shape[0] === shape[1],
-        () =>
-          `BatchNormalization: the input has ${shape[1]} channels, the scale has the shape [${scale.shape.join(", ")}]`,
-      );
-      const y: TensorType = { dtype, shape };
-      const statistic: TensorType = { dtype: scale.dtype, shape: scale.shape };
-      return isTraining(node) ? [y, statistic, statistic] : [y];
+      checkScale(node);
+      const { dtype, shape } = node.w;
+      const statistic: TensorType = { dtype, shape };
+      return isTraining(node) ? [...sameAsInput(node), statistic, statistic] : sameAsInput(node);
     },
-    gradient(g, { node, dy, needs }) {
-      if (isTraining(node)) {
-        check(dy[0] && !dy[1] && !dy[2], () => "BatchNormalization: its running statistics carry no gradient");
-        return trainingGradient(g, node, dy[0], needs);
-      }
-      const [x, scale, , mean, variance] = [0, 1, 2, 3, 4].map((i) => input(node, i)) as [
-        Value,
-        Value,
-        Value,
-        Value,
-        Value,
-      ];
-      const inverse = inverseDeviation(g, node, variance);
-      const gain = g.mul(scale, inverse);
-      const dbias = sumPerChannel(g, dy[0]!);
-      const centered = () => g.sub(x, perChannel(g, mean));
-      const dscale = needs(1) || needs(4) ? g.mul(sumPerChannel(g, g.mul(dy[0]!, centered())), inverse) : undefined;
-      return [
-        needs(0) ? g.mul(dy[0]!, perChannel(g, gain)) : undefined,
-        dscale,
-        dbias,
-        needs(3) ? g.neg(g.mul(gain, dbias)) : undefined,
-        needs(4) ? g.scale(g.mul(g.mul(dscale!, gain), inverse), -0.5) : undefined,
-      ];
+    gradient(g, node) {
+      if (!isTraining(node)) return inferenceGradient(g, node);
+      const [dy, ...others] = node.dys;
+      check(dy && !others.some(Boolean), () => "BatchNormalization: its running statistics carry no gradient");
+      return trainingGradient(g, node);
     },
+    weights: { 1: "weight", 2: "bias", 3: "running_mean", 4: "running_var" },
+    kind: "norm",
+    title: "batch norm",
+    short: "BN",
   },
   /**
    * Local response normalization across channels (Krizhevsky et al. 2012, 3.3).
@@ -185,39 +206,33 @@ export const normalization = {
    *     dx = dy·s^−beta − 2·alpha·beta/size · x · Σ over the mirrored window dy·x·s^(−beta−1)
    */
   LRN: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      return [{ dtype, shape }];
-    },
-    gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      const size = attribute.int(node, "size");
+    infer: sameAsInput,
+    gradient(g, node) {
+      const { x, dy } = node;
       const alpha = attribute.float(node, "alpha", 0.0001);
       const beta = attribute.float(node, "beta", 0.75);
-      const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+      const [before, after] = reach(node);
       const s = localEnergy(g, node, x);
-      const direct = g.mul(dy[0]!, g.pow(s, -beta));
-      const spread = channelWindowSum(g, g.mul(g.mul(dy[0]!, x), g.pow(s, -beta - 1)), after, before);
-      return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];
+      const direct = g.mul(dy, g.pow(s, -beta));
+      const spread = channelWindowSum(g, g.mul(g.mul(dy, x), g.pow(s, -beta - 1)), after, before);
+      return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / attribute.int(node, "size")))];
     },
+    kind: "norm",
+    title: "LRN",
   },
   /** Each channel of each image by its own statistics: x [N, C, …], scale, bias [C] → y [N, C, …] */
   InstanceNormalization: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const scale = input(node, 1);
-      check(
-        scale.shape.length === 1 && scale.shape[0] === shape[1],
-        () =>
-          `InstanceNormalization: the input has ${shape[1]} channels, the scale has the shape [${scale.shape.join(", ")}]`,
-      );
-      return [{ dtype, shape }];
+      checkScale(node);
+      return sameAsInput(node);
     },
-    gradient(g, { node, dy }) {
-      const { shape } = input(node, 0);
-      const axes = shape.map((_, axis) => axis).slice(2);
-      return ownStatisticsGradient(g, node, dy[0]!, axes, (v) => g.reshape(v, [1, v.shape[0]!, ...axes.map(() => 1)]));
+    gradient(g, node) {
+      const axes = [...node.x.shape.keys()].slice(2);
+      return ownStatisticsGradient(g, node, axes, (v) => g.reshape(v, [1, v.shape[0]!, ...axes.map(() => 1)]));
     },
+    weights: { 1: "weight", 2: "bias" },
+    kind: "norm",
+    title: "instance norm",
   },
   /**
    * Each element of the leading axes by its own statistics over the others, from `axis` on (Ba et al. 2016). Two more outputs
@@ -225,19 +240,24 @@ export const normalization = {
    */
   LayerNormalization: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
+      const { x, w: scale } = node;
+      const { dtype, shape } = x;
       const axes = layerAxes(node);
-      const wide = broadcast(shape, input(node, 1).shape);
+      const wide = broadcast(shape, scale.shape);
       check(
         wide && sameShape(wide, shape),
-        () => `LayerNormalization: the scale ${formatShape(input(node, 1).shape)} does not fit ${formatShape(shape)}`,
+        () => `LayerNormalization: the scale ${formatShape(scale.shape)} does not fit ${formatShape(shape)}`,
       );
       const statistic: TensorType = { dtype, shape: shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
       return [{ dtype, shape }, statistic, statistic];
     },
-    gradient(g, { node, dy }) {
-      check(dy[0] && !dy[1] && !dy[2], () => "LayerNormalization: its statistics carry no gradient");
-      return ownStatisticsGradient(g, node, dy[0], layerAxes(node), (v) => v);
+    gradient(g, node) {
+      const [dy, ...others] = node.dys;
+      check(dy && !others.some(Boolean), () => "LayerNormalization: its statistics carry no gradient");
+      return ownStatisticsGradient(g, node, layerAxes(node), (v) => v);
     },
+    weights: { 1: "weight", 2: "bias" },
+    kind: "norm",
+    title: "layer norm",
   },
 } as const satisfies Record<string, Operator>;

@@ -6,6 +6,7 @@ import {
   formatShape,
   type Graph,
   isStatic,
+  type Node,
   numel,
   type Shape,
   sameShape,
@@ -13,7 +14,9 @@ import {
   tensor,
   type Value,
 } from "../graph/index.ts";
+import { shapeRead } from "./layout.ts";
 import { ONNX_TYPE } from "./onnx-types.ts";
+import { Application } from "./operator.ts";
 import { operator } from "./registry.ts";
 
 /** Kind of engine that will run the graph: some formulas are spelled differently for each. */
@@ -24,6 +27,17 @@ export interface OpsOptions {
   target?: Target;
   /** Merge equal computations as they are added. Default false. */
   share?: boolean;
+}
+
+/** Elements of a node's inputs that a graph knows before it runs: those of constants, and shapes that are read. */
+export function knownIn(graph: Graph, inputs: Node["inputs"]): Application["known"] {
+  return (i) => {
+    const value = inputs[i];
+    const data = value && graph.constants.get(value)?.data;
+    if (data) return Array.from(data, Number);
+    const producer = value && graph.producer(value);
+    return producer?.op === "Shape" ? shapeRead(producer) : undefined;
+  };
 }
 
 /** Adds operators to a graph, with shapes inferred. One method per ONNX operator that the project's own rules emit. */
@@ -53,19 +67,7 @@ export class Ops {
       `${domain}.${op}(${inputs.map((value) => value && this.#id(value))}|${outputs}|${JSON.stringify(attributes)})`;
     const known = key !== undefined ? this.#shared?.get(key) : undefined;
     if (known) return known;
-    const types = operator(op, domain).infer({
-      op,
-      inputs,
-      attributes,
-      constant: (i) => {
-        const data = inputs[i] && this.graph.constants.get(inputs[i])?.data;
-        return data && Array.from(data, Number);
-      },
-      shapeOf: (i) => {
-        const producer = inputs[i] && this.graph.producer(inputs[i]);
-        return producer?.op === "Shape" ? producer.inputs[0]?.shape : undefined;
-      },
-    });
+    const types = operator(op, domain).infer(new Application({ op, inputs, attributes }, knownIn(this.graph, inputs)));
     const node = this.graph.add({ op, domain, inputs, attributes, scope: this.scope }, types.slice(0, outputs));
     if (key !== undefined) this.#shared?.set(key, node.outputs);
     return node.outputs;
@@ -139,10 +141,12 @@ export class Ops {
 
   // Reductions
 
+  /** Sum over these axes; they are kept as size 1 unless `keepdims` is false. */
   reduceSum(x: Value, axes: readonly number[], keepdims = true): Value {
     return axes.length === 0 ? x : this.one("ReduceSum", [x, this.ints(axes)], { keepdims: keepdims ? 1 : 0 });
   }
 
+  /** Mean over these axes; they are kept as size 1 unless `keepdims` is false. */
   reduceMean(x: Value, axes: readonly number[], keepdims = true): Value {
     return this.one("ReduceMean", [x], { axes, keepdims: keepdims ? 1 : 0 });
   }
@@ -171,6 +175,11 @@ export class Ops {
 
   concat(values: readonly Value[], axis: number): Value {
     return values.length === 1 ? values[0]! : this.one("Concat", values, { axis });
+  }
+
+  /** Parts of these sizes along an axis. */
+  split(x: Value, sizes: readonly number[], axis: number): readonly Value[] {
+    return this.emit("Split", [x, this.ints(sizes)], { axis }, { outputs: sizes.length });
   }
 
   /** Part of a tensor along some axes; each entry is [axis, start, end, step]. */

@@ -1,5 +1,13 @@
-import { attribute, isStatic, type Node, type TensorType, tensor, type Value } from "../graph/index.ts";
-import { type Application, elements, input, type Operator, shapeInput } from "./operator.ts";
+import {
+  type Attributes,
+  attribute,
+  isStatic,
+  type Shape,
+  type TensorType,
+  tensor,
+  type Value,
+} from "../graph/index.ts";
+import { type Application, type Backward, elements, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { explicitEnd, outputSize, outputSizes, type Window, windowOf } from "./window.ts";
 
@@ -48,8 +56,8 @@ export function transposed(matrix: Float32Array, columns: number): Float32Array 
   return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-function averageGradient(g: Ops, node: Node, dy: Value): Value {
-  const x = input(node, 0);
+function averageGradient(g: Ops, node: Backward): Value {
+  const { x, dy } = node;
   const window = windowOf(node, x.shape);
   const [H, W] = [x.shape[2] as number, x.shape[3] as number];
   const [outH, outW] = [dy.shape[2] as number, dy.shape[3] as number];
@@ -78,13 +86,12 @@ const LONG_ROW = 24;
  * that output and the sum are as large as the input, comparing is faster, if rows are long enough to be cut at little cost; on
  * WebGPU, which has no such output, nothing else is possible.
  */
-function maxGradient(g: Ops, node: Node, dy: Value): Value {
-  const x = input(node, 0);
-  const window = windowOf(node, x.shape);
+function maxGradient(g: Ops, { x, y, dy }: Backward, attributes: Attributes): Value {
+  const window = windowOf({ op: "MaxPool", attributes }, x.shape);
   const plain = [...window.stride, ...window.dilation].every((step) => step === 1);
   const longRows = (x.shape[3] as number) >= LONG_ROW;
-  if ((plain && longRows) || g.target === "webgpu") return comparedGradient(g, x, node.outputs[0]!, dy, window);
-  const [, indices] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
+  if ((plain && longRows) || g.target === "webgpu") return comparedGradient(g, x, y, dy, window);
+  const [, indices] = g.emit("MaxPool", [x], attributes, { outputs: 2 });
   const apart = window.kernel.every((size, axis) => window.dilation[axis]! * (size - 1) < window.stride[axis]!);
   return apart ? unpooled(g, dy, indices!, x) : scatterSum(g, dy, indices!, x);
 }
@@ -203,46 +210,54 @@ function scatterSum(g: Ops, dy: Value, positions: Value, x: Value): Value {
   return g.reshape(sum, x.shape);
 }
 
-function onePixel(node: Application): TensorType[] {
-  const { dtype, shape } = input(node, 0);
-  return [{ dtype, shape: [shape[0]!, shape[1]!, ...shape.slice(2).map(() => 1)] }];
-}
+/** Pooling of each channel: [N, C, …] → [N, C, sizes…]. */
+const pooled = ({ x: { dtype, shape } }: Application, sizes: Shape): TensorType[] => [
+  { dtype, shape: [...shape.slice(0, 2), ...sizes] },
+];
+
+const windowSizes = (node: Application) => outputSizes(node.op, node.x.shape, windowOf(node, node.x.shape));
+const onePixel = (node: Application) =>
+  pooled(
+    node,
+    node.x.shape.slice(2).map(() => 1),
+  );
 
 /** Pooling over images: x [N, C, H, W] → y [N, C, outH, outW]. */
 export const pooling = {
   /** The second output, where it is used, numbers the winners over the whole of x. */
   MaxPool: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
-      const out = [shape[0]!, shape[1]!, ...outputSizes("MaxPool", shape, windowOf(node, shape))];
-      return [
-        { dtype, shape: out },
-        { dtype: "int64", shape: out },
-      ];
+      const [y] = pooled(node, windowSizes(node));
+      return [y!, { dtype: "int64", shape: y!.shape }];
     },
-    gradient: (g, { node, dy }) => [maxGradient(g, node, dy[0]!)],
+    gradient: (g, node) => [maxGradient(g, node, node.attributes)],
+    kind: "pool",
+    title: "max pool",
   },
   /** The way back from MaxPool's winners; the shape of the output is the third input. */
-  MaxUnpool: { infer: (node) => [{ dtype: input(node, 0).dtype, shape: shapeInput(node, 2) }] },
+  MaxUnpool: { infer: (node) => [{ dtype: node.x.dtype, shape: node.sizes(2) }] },
   AveragePool: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      return [{ dtype, shape: [shape[0]!, shape[1]!, ...outputSizes("AveragePool", shape, windowOf(node, shape))] }];
-    },
-    gradient: (g, { node, dy }) => [averageGradient(g, node, dy[0]!)],
+    infer: (node) => pooled(node, windowSizes(node)),
+    gradient: (g, node) => [averageGradient(g, node)],
+    keeps: "classes",
+    kind: "pool",
+    title: "avg pool",
   },
   GlobalAveragePool: {
     infer: onePixel,
-    gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      return [g.expand(g.scale(dy[0]!, 1 / elements(x.shape.slice(2))), x)];
-    },
+    gradient: (g, { x, dy }) => [g.expand(g.scale(dy, 1 / elements(x.shape.slice(2))), x)],
+    keeps: "classes",
+    kind: "pool",
+    title: "avg pool",
   },
   GlobalMaxPool: {
     infer: onePixel,
-    gradient(g, { node, dy }) {
-      const size = input(node, 0).shape.slice(2) as number[];
-      return [maxGradient(g, { ...node, op: "MaxPool", attributes: { kernel_shape: size, strides: size } }, dy[0]!)];
+    gradient(g, node) {
+      const size = node.x.shape.slice(2) as number[];
+      return [maxGradient(g, node, { kernel_shape: size, strides: size })];
     },
+    keeps: "classes",
+    kind: "pool",
+    title: "max pool",
   },
 } as const satisfies Record<string, Operator>;

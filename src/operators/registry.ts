@@ -1,17 +1,21 @@
 import { check } from "../graph/index.ts";
 import { activation } from "./activation.ts";
 import { convolution } from "./convolution.ts";
-import { elementwise } from "./elementwise.ts";
-import { layout } from "./layout.ts";
+import { elementwise, elementwiseElements } from "./elementwise.ts";
+import { layout, layoutElements } from "./layout.ts";
 import { linear } from "./linear.ts";
 import { normalization } from "./normalization.ts";
-import type { Operator } from "./operator.ts";
+import type { Evaluate, Operator } from "./operator.ts";
 import { pooling } from "./pooling.ts";
-import { reduction } from "./reduction.ts";
+import { reduction, reductionElements } from "./reduction.ts";
 import { resampling } from "./resampling.ts";
 import { softmax } from "./softmax.ts";
 
-/** All operators by name; those outside ONNX's own domain carry theirs. */
+/**
+ * All known operators by name: `Object.keys(OPERATORS)` lists them. A name outside ONNX's own domain starts with its domain, as in
+ * "com.microsoft.FusedMatMul". These can be added to graphs, are understood in .onnx files, and most can be differentiated: those
+ * with a `gradient`.
+ */
 export const OPERATORS: Readonly<Record<string, Operator>> = {
   ...activation,
   ...convolution,
@@ -25,10 +29,28 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   ...softmax,
 };
 
-/** The record of an operator. Throws where the project does not know it. */
+let evaluators: Readonly<Record<string, Evaluate>> | undefined;
+
+/** The rule of constant evaluation of an operator, if it has one. */
+export function evaluator(op: string, domain = ""): Evaluate | undefined {
+  evaluators ??= { ...elementwiseElements(), ...layoutElements(), ...reductionElements() };
+  return domain === "" && Object.hasOwn(evaluators, op) ? evaluators[op] : undefined;
+}
+
+/** The record of an operator. Throws if there is none. */
 export function operator(op: string, domain = ""): Operator {
-  const name = domain === "" ? op : `${domain}.${op}`;
-  const found = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
-  check(found, () => `the operator ${name} is not known; known are ${Object.keys(OPERATORS).sort().join(", ")}`);
+  const found = findOperator(op, domain);
+  check(
+    found,
+    () => `the operator ${nameOf(op, domain)} is not known; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
+  );
   return found;
 }
+
+/** The record of an operator, if there is one. */
+export function findOperator(op: string, domain = ""): Operator | undefined {
+  const name = nameOf(op, domain);
+  return Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+}
+
+const nameOf = (op: string, domain: string) => (domain === "" ? op : `${domain}.${op}`);

@@ -1,5 +1,5 @@
-import { attribute, check, type Dim, formatShape, type Node, product, type Shape, type Value } from "../graph/index.ts";
-import { type Application, constantInput, input, type Operator, shapeInput } from "./operator.ts";
+import { attribute, check, type Dim, formatShape, product, type Shape, type Value } from "../graph/index.ts";
+import type { Application, Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { separable, transposed } from "./pooling.ts";
 
@@ -35,7 +35,7 @@ const NEAREST: Readonly<Record<string, (x: number) => number>> = {
 };
 
 /** Resizing along one axis as a matrix [out, size]. */
-function resizeMatrix(node: Node, axis: Axis): Float32Array {
+function resizeMatrix(node: Application, axis: Axis): Float32Array {
   const { size, out } = axis;
   const mode = attribute.string(node, "mode", "nearest");
   const coordinates = attribute.string(node, "coordinate_transformation_mode", "half_pixel");
@@ -63,14 +63,17 @@ function resizeMatrix(node: Node, axis: Axis): Float32Array {
 const given = (node: Pick<Application, "inputs">, i: number) =>
   node.inputs[i] !== undefined && node.inputs[i].shape[0] !== 0;
 
-function blockSize(node: Pick<Node, "op" | "attributes">): number {
+function blockSize(node: Application): number {
   const size = attribute.int(node, "blocksize");
   check(size > 0, () => `${node.op}: the block size has to be positive, but is ${size}`);
   return size;
 }
 
-/** [N, C, H, W] with the sizes of the last three changed by a block's, in the one direction or the other. */
-function inBlocks(op: string, shape: Shape, b: number, deeper: boolean): Shape {
+/** [N, C, H, W] with blocks of pixels moved into channels (`deeper`), or the other way round. */
+function inBlocks(node: Application, deeper: boolean): Shape {
+  const { op } = node;
+  const { shape } = node.x;
+  const b = blockSize(node);
   check(shape.length === 4, () => `${op}: takes images [N, C, H, W], not ${formatShape(shape)}`);
   const [N, C, H, W] = shape as readonly [Dim, number, number, number];
   const sizes = deeper ? [C * b * b, H / b, W / b] : [C / (b * b), H * b, W * b];
@@ -93,13 +96,13 @@ export const resampling = {
    */
   Resize: {
     infer(node) {
-      const { dtype, shape } = input(node, 0);
+      const { dtype, shape } = node.x;
       if (given(node, 3)) {
-        const sizes = shapeInput(node, 3);
+        const sizes = node.sizes(3);
         check(sizes.length === shape.length, () => `Resize: ${sizes.length} sizes for ${shape.length} axes`);
         return [{ dtype, shape: sizes }];
       }
-      const scales = constantInput(node, 2);
+      const scales = node.numbers(2);
       check(scales.length === shape.length, () => `Resize: ${scales.length} scales for ${shape.length} axes`);
       const sizes = shape.map((dim, axis) => {
         const scale = scales[axis]!;
@@ -110,41 +113,34 @@ export const resampling = {
       });
       return [{ dtype, shape: sizes }];
     },
-    gradient(g, { node, dy }) {
-      const x = input(node, 0);
-      const y = node.outputs[0]!;
+    gradient(g, node) {
+      const { x, y, dy } = node;
       check(
         x.shape.length === 4 && x.shape[0] === y.shape[0] && x.shape[1] === y.shape[1],
-        () => `Resize: ${formatShape(x.shape)} to ${formatShape(y.shape)} has no gradient; that of images has`,
+        () =>
+          `Resize: ${formatShape(x.shape)} to ${formatShape(y.shape)} has no gradient; only a change of height and width has`,
       );
-      const scales = given(node, 3) ? undefined : g.graph.constants.get(node.inputs[2]!)?.data;
+      const scales = given(node, 3) ? undefined : node.known(2);
       const [rows, columns] = [2, 3].map((axis) => {
         const [size, out] = [x.shape[axis] as number, y.shape[axis] as number];
-        return resizeMatrix(node, { size, out, scale: scales ? Number(scales[axis]) : out / size });
+        const matrix = resizeMatrix(node, { size, out, scale: scales ? Number(scales[axis]) : out / size });
+        return transposed(matrix, size);
       });
-      return [
-        separable(g, dy[0]!, transposed(rows!, x.shape[2] as number), transposed(columns!, x.shape[3] as number)),
-      ];
+      return [separable(g, dy, rows!, columns!)];
     },
   },
   /** Channels become pixels: x [N, C·b², H, W] → y [N, C, H·b, W·b]; `mode` says which of them lie apart. */
   DepthToSpace: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      return [{ dtype, shape: inBlocks("DepthToSpace", shape, blockSize(node), false) }];
-    },
-    gradient(g, { node, dy }) {
+    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, false) }],
+    gradient(g, node) {
       const blocksize = blockSize(node);
       const crd = attribute.string(node, "mode", "DCR") === "CRD";
-      return [crd ? spaceToChannels(g, dy[0]!, blocksize) : g.one("SpaceToDepth", [dy[0]!], { blocksize })];
+      return [crd ? spaceToChannels(g, node.dy, blocksize) : g.one("SpaceToDepth", [node.dy], { blocksize })];
     },
   },
   /** Pixels become channels: x [N, C, H·b, W·b] → y [N, C·b², H, W] */
   SpaceToDepth: {
-    infer(node) {
-      const { dtype, shape } = input(node, 0);
-      return [{ dtype, shape: inBlocks("SpaceToDepth", shape, blockSize(node), true) }];
-    },
-    gradient: (g, { node, dy }) => [g.one("DepthToSpace", [dy[0]!], { blocksize: blockSize(node) })],
+    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, true) }],
+    gradient: (g, node) => [g.one("DepthToSpace", [node.dy], { blocksize: blockSize(node) })],
   },
 } as const satisfies Record<string, Operator>;

@@ -1,8 +1,8 @@
 import { attribute, type Node, type Value } from "../graph/index.ts";
-import { applied, sliceParts } from "./layout.ts";
+import { sliceParts } from "./layout.ts";
 import { localEnergy } from "./normalization.ts";
-import { input } from "./operator.ts";
-import type { Ops } from "./ops.ts";
+import { Application, input } from "./operator.ts";
+import { knownIn, type Ops } from "./ops.ts";
 import { windowOf } from "./window.ts";
 
 /*
@@ -101,7 +101,7 @@ function paddedConvolution(g: Ops, node: Node, [x, w, bias]: Node["inputs"]): Va
 
 /** A Slice (slice.cc) with a negative step is right only where it starts at the last element. */
 function flippedSlice(g: Ops, node: Node, [x]: Node["inputs"]): Value | undefined {
-  const parts = sliceParts(applied(g, node));
+  const parts = sliceParts(new Application(node, knownIn(g.graph, node.inputs)));
   const backwards = parts.filter(({ step }) => step < 0);
   const atEnd = backwards.every(({ axis, start }) => start === (x!.shape[axis] as number) - 1);
   if (atEnd || parts.some(({ size }) => size === 0)) return undefined;

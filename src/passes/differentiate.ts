@@ -1,5 +1,5 @@
 import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
-import { Ops, operator, type Target } from "../operators/index.ts";
+import { Backward, knownIn, Ops, operator, type Target } from "../operators/index.ts";
 
 export interface Differentiated {
   /** A copy of the graph with the nodes of the backward pass added. */
@@ -43,10 +43,15 @@ export function differentiate(
     g.scope = node.scope === "" ? "backward" : `backward/${node.scope}`;
     const { gradient } = operator(node.op, node.domain);
     check(gradient, () => missing(graph, node, wrt));
-    const gradients = gradient(g, { node, dy: node.outputs.map(gradientOf), needs });
+    const gradients = gradient(
+      g,
+      new Backward(node, knownIn(result, node.inputs), { dys: node.outputs.map(gradientOf), needs }),
+    );
     node.inputs.forEach((value, i) => {
-      const part = gradients[i];
-      if (!value || !needs(i) || !part) return;
+      if (!value || !needs(i)) return;
+      const given = gradients[i];
+      const part = typeof given === "function" ? given() : given;
+      if (!part) return;
       partials.set(value, [...(partials.get(value) ?? []), part]);
     });
   }

@@ -1,6 +1,6 @@
 /** Graph in, graph out. Imports `graph` and `operators`. */
 export { type Differentiated, differentiate } from "./differentiate.ts";
-export { evaluate, type Known, knownOf } from "./evaluate.ts";
+export type { Known } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";

@@ -3,21 +3,19 @@ import {
   check,
   type Dim,
   isStatic,
-  type Node,
   product,
   quotient,
   type Shape,
   type TensorData,
-  type TensorType,
   tensor,
   type Value,
 } from "../graph/index.ts";
-import { type Ops, operator } from "../operators/index.ts";
-import { evaluate, isNumeric, type Known, knownOf, toConstant } from "./evaluate.ts";
+import { Application, evaluator, type Ops, operator } from "../operators/index.ts";
+import { evaluate, type Known, knownOf, toConstant } from "./evaluate.ts";
 
 /** A value on its way into a graph. Where its numbers are known, nothing is added for it before somebody asks for the value. */
 export interface Placed {
-  readonly type: TensorType;
+  readonly type: Value;
   readonly known?: Known | undefined;
   /** The numbers of a constant of any size. */
   readonly data?: TensorData;
@@ -69,7 +67,7 @@ export class Placement {
       return value;
     };
     if (!this.#fold) make();
-    return { type: data, data, known: knownOf(data), value: make };
+    return { type: { name, dtype: data.dtype, shape: data.shape }, data, known: knownOf(data), value: make };
   }
 
   /** A vector of int64, such as a shape or a list of axes. */
@@ -92,50 +90,36 @@ export class Placement {
   place(given: Placeable): readonly Placed[] {
     const node = this.#fold ? this.#adapted(given) : given;
     const { op, domain = "", inputs, attributes = {}, outputs } = node;
-    const known =
-      domain === ""
-        ? evaluate({
-            op,
-            attributes,
-            inputs: inputs.map((input) => input?.known),
-            types: inputs.map((input) => input?.type),
-            outputs: outputs.length,
-          })
-        : undefined;
-    if (known && this.#fold && known.length >= outputs.length) {
-      let emitted: readonly Value[] | undefined;
-      const emit = () => {
-        emitted ??= this.#emit(node);
-        return emitted;
-      };
-      return outputs.map((name, i) => {
-        const numbers = known[i]!;
-        const data = toConstant(numbers);
-        if (data) return { ...this.constant(data, name), known: numbers };
-        return { type: numbers, known: numbers, value: () => emit()[i]! };
-      });
-    }
-    return this.#emit(node).map((value, i) => ({ type: value, known: known?.[i], value: () => value }));
+    const application = new Application(
+      { op, inputs: inputs.map((input) => input?.type), attributes },
+      (i) => inputs[i]?.known?.values ?? (inputs[i]?.data && Array.from(inputs[i].data.data, Number)),
+    );
+    const types = operator(op, domain).infer(application);
+    check(outputs.length <= types.length, () => `${op} has ${types.length} outputs, but ${outputs.length} are named`);
+    const typed = outputs.map((name, i) => ({ name, dtype: types[i]!.dtype, shape: checked(op, types[i]!.shape) }));
+    const known = evaluate(evaluator(op, domain), application, typed);
+    let emitted: readonly Value[] | undefined;
+    const emit = () => {
+      emitted ??= this.#emit(node, typed);
+      return emitted;
+    };
+    if (!known || !this.#fold)
+      return emit().map((value, i) => ({ type: value, known: known?.[i], value: () => value }));
+    return typed.map((type, i) => {
+      const numbers = known[i]!;
+      const data = toConstant(numbers);
+      if (data) return { ...this.constant(data, type.name), known: numbers };
+      return { type, known: numbers, value: () => emit()[i]! };
+    });
   }
 
   /** Adds the node itself. */
-  #emit({ op, domain = "", inputs, attributes = {}, scope = "", outputs }: Placeable): readonly Value[] {
+  #emit(
+    { op, domain = "", inputs, attributes = {}, scope = "" }: Placeable,
+    outputs: readonly Value[],
+  ): readonly Value[] {
     const values = inputs.map((input) => input?.value());
-    const types = operator(op, domain).infer({
-      op,
-      inputs: values,
-      attributes,
-      constant: (i) => numbersOf(inputs[i]),
-      shapeOf: (i) => {
-        const known = inputs[i]?.known;
-        if (!known || isNumeric(known)) return undefined;
-        return op === "Reshape" ? reshapedShape(inputs[0]!.type.shape, known.values) : known.values;
-      },
-    });
-    check(outputs.length <= types.length, () => `${op} has ${types.length} outputs, but ${outputs.length} are named`);
-    const named = outputs.map((name, i) => ({ name, dtype: types[i]!.dtype, shape: checked(op, types[i]!.shape) }));
-    const node: Node = { op, domain, inputs: values, outputs: named, attributes, scope };
-    return this.ops.graph.append(node).outputs;
+    return this.ops.graph.append({ op, domain, inputs: values, outputs, attributes, scope }).outputs;
   }
 
   /** Sizes that are known become constants, named ones what ONNX infers (0 or −1). */
@@ -161,11 +145,6 @@ export class Placement {
     const constant = full && reshapeTarget(shape, full);
     return constant ? { ...node, inputs: [x, this.ints(constant)] } : node;
   }
-}
-
-function numbersOf(input: Placed | undefined): readonly number[] | undefined {
-  if (input?.known) return isNumeric(input.known) ? input.known.values : undefined;
-  return input?.data && Array.from(input.data.data, Number);
 }
 
 /** The shape that Reshape gives for a target whose sizes may be named: 0 keeps that of x, −1 is what is left. */

@@ -1,8 +1,7 @@
 /** What torchvision publishes for its networks: facts, and nothing that needs Node. Compared with torchvision by a test. */
 import type { Transform } from "../data/index.ts";
-import { NORMALIZATION } from "../data/index.ts";
 import { check } from "../graph/index.ts";
-import type { ModelName, Variant } from "../models/index.ts";
+import { createModel, type ModelName, type Variant } from "../models/index.ts";
 import { IMAGENET_CLASSES } from "./imagenet.ts";
 
 /** Weights that somebody trained and published, and what has to be known to use them. */
@@ -46,16 +45,13 @@ const TORCHVISION = {
 
 export type PretrainedName = keyof typeof TORCHVISION;
 
-/**
- * GoogLeNet's weights come from TensorFlow, which scaled pixels to [-1, 1]. Torchvision normalizes as for its own weights and lets
- * the network undo that (`transform_input`); both together are this.
- */
-const TENSORFLOW = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
-
 function published(model: PretrainedName, [file, mebibytes, parameters, top1, top5]: Row): PublishedWeights {
+  const variant = "torchvision";
+  const { normalization } = createModel(model, { variant }).spec ?? {};
+  check(normalization, () => `${model} does not say how its images are normalized`);
   return {
     model,
-    variant: "torchvision",
+    variant,
     url: `https://download.pytorch.org/models/${file}.pth`,
     sha256: file.slice(-8),
     mebibytes,
@@ -65,7 +61,7 @@ function published(model: PretrainedName, [file, mebibytes, parameters, top1, to
     transforms: [
       { resize: { size: 256, interpolation: "bilinear" } },
       { centerCrop: { size: 224 } },
-      { normalize: model === "googlenet" ? TENSORFLOW : NORMALIZATION.imagenet },
+      { normalize: normalization },
     ],
     license: "BSD-3-Clause",
   };

@@ -7,7 +7,8 @@ import { STYLE } from "./style.ts";
 
 export type ReportStep = Pick<StepEvent, "step" | "loss" | "accuracy" | "lr" | "images" | "seconds">;
 
-export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "train" | "utilisation" | "best"> & {
+export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "utilisation" | "best"> & {
+  readonly train: Omit<EpochEvent["train"], "metrics">;
   readonly validation?: Pick<Evaluation, "loss" | "top1" | "top5"> | undefined;
 };
 

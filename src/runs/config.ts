@@ -84,8 +84,8 @@ export const trainConfigSchema = v.strictObject({
   clipNorm: v.optional(positive),
   /** Decay of a moving average of the weights, which is what is evaluated and saved as the best. */
   ema: v.optional(v.pipe(v.number(), v.gtValue(0), v.ltValue(1))),
-  /** Share of auxiliary classifiers in the loss. */
-  auxWeight: v.optional(atLeastZero, 0.3),
+  /** Weight of each auxiliary output in the loss. Default: what the network's `spec` says. */
+  auxWeight: v.optional(atLeastZero),
   /** Whether weight decay also pulls on biases and batch normalization. */
   decayNormAndBias: v.optional(v.boolean(), true),
   /** How first weights are drawn: as the network says, or by He et al. 2015 (see `chooseInit`). */

@@ -1,28 +1,32 @@
 import { NORMALIZATION, type Transform } from "../data/index.ts";
+import { createModel, MODELS, type Variant } from "../models/index.ts";
+import { BatchNorm2d, type ModelSpec, type Module } from "../nn/index.ts";
 import type { TrainConfigInput } from "./config.ts";
 
-/** What a recipe has to know of a data set. */
+/** What a recipe needs to know about a data set. */
 export interface DataFacts {
   readonly name: string;
   /** "shapes", "cifar10", … */
   readonly format: string;
-  /** Height of the images in pixels where all are of one size. */
+  /** Height of the images in pixels, if all have the same size. */
   readonly size?: number;
   readonly channels: number;
-  /** Whether there are images to validate on beside those to train with. Default true. */
+  /** Whether it has images for validation apart from those for training. Default true. */
   readonly validation?: boolean;
 }
 
-/** Side of the images that a network gets: the data's own where the network takes them, else what it was published for. */
-function sideFor(model: string, { size }: DataFacts): number {
-  const small = size !== undefined && size <= 64;
-  if (model === "googlenet") return small ? 96 : 224;
-  if (model === "nin" || model.endsWith("_small")) return 32;
-  if (model.startsWith("vgg")) return small ? Math.max(32, size) : 224;
-  return small ? size : 224;
+/** Images up to this side, in pixels, are small: no network for photographs was made for them. */
+const SMALL = 64;
+/** From this side on, in pixels, training takes fewer images at a time and more epochs. */
+const LARGE = 96;
+
+/** Side in pixels of the images to train with: the data's own if they are small and the network takes them, else the network's. */
+function sideFor({ inputSize = 224, minInputSize }: ModelSpec, { size }: DataFacts): number {
+  const small = size !== undefined && size <= SMALL;
+  return small && minInputSize !== undefined ? Math.max(size, minInputSize) : inputSize;
 }
 
-/** Normalised as the data set is known to need it, images of folders as ImageNet's. */
+/** Normalizes with the mean and deviation of a known data set; folders of color images with ImageNet's. */
 function normalization({ name, format, channels }: DataFacts): Transform {
   const known = Object.entries(NORMALIZATION).find(([set]) => set === name || set === format)?.[1];
   if (known && known.mean.length === channels) return { normalize: known };
@@ -30,7 +34,7 @@ function normalization({ name, format, channels }: DataFacts): Transform {
   return { normalize: { mean: [0.5], std: [0.25] } };
 }
 
-/** The pictures of these sets mean the same mirrored; digits and arrows do not. */
+/** Data sets whose images mean the same when mirrored; digits and arrows do not. */
 const MIRRORED = new Set(["cifar10", "cifar100", "image-folder", "fashion-mnist"]);
 
 function transformsFor(data: DataFacts, side: number): { train: Transform[]; validation: Transform[] } {
@@ -54,41 +58,37 @@ function transformsFor(data: DataFacts, side: number): { train: Transform[]; val
 }
 
 const COSINE = { name: "cosine" } as const;
-
-/** Networks with batch normalization take larger steps. */
-const normalized = (model: string) => model.endsWith("_bn") || model === "googlenet" || model.endsWith("_small");
-
-/** Share of the images to validate on where there are no others. */
-const HELD_BACK = 0.2;
-
 const MOMENTUM = { name: "sgd", momentum: 0.9, nesterov: true, weightDecay: 5e-4 } as const;
 const ADAMW = { name: "adamw", weightDecay: 0.05 } as const;
 
-/** What a person may ask for before a recipe is made. */
+/** Share of the training images held out for validation if the data set has no others. */
+const HELD_OUT = 0.2;
+
+/** A network without a description: any size will do, and AdamW is the safest choice. */
+const UNKNOWN: ModelSpec = { minInputSize: 1 };
+
+/** What the user has already decided. */
 type Asked = Pick<TrainConfigInput, "variant" | "inputSize"> & {
   readonly epochs?: number | undefined;
   readonly optimizer?: "sgd" | "adamw" | undefined;
+  /** The network itself, if it is not a registered one. */
+  readonly network?: Module | undefined;
 };
 
 /**
- * The default way to train a network on a data set: what the papers say where it makes sense at this size, and what works
- * where it does not.
+ * The default settings for training a network on a data set: what the network's `spec` says, adapted to the size of the images.
+ *
+ * `model` is a registered network, or the file of `asked.network`.
  */
 export function recipe(model: string, data: DataFacts, asked: Asked = {}): TrainConfigInput {
-  const made = recipeOf(model, data, asked);
-  const warmupEpochs = Math.min(made.warmupEpochs ?? 0, made.epochs / 3);
-  if (asked.optimizer === undefined || asked.optimizer === made.optimizer.name) return { ...made, warmupEpochs };
-  if (asked.optimizer === "sgd") return { ...made, warmupEpochs, optimizer: MOMENTUM, lr: 0.01 };
-  // steps of AdamW are of the size of the rate, whatever the gradient
-  return { ...made, warmupEpochs, optimizer: ADAMW, lr: normalized(model) ? 1e-3 : 1e-4 };
-}
-
-function recipeOf(
-  model: string,
-  data: DataFacts,
-  { variant, inputSize = sideFor(model, data), epochs }: Asked,
-): TrainConfigInput {
-  const large = inputSize >= 96;
+  const { variant, network = registered(model, variant), optimizer } = asked;
+  const spec = network?.spec ?? UNKNOWN;
+  const inputSize = asked.inputSize ?? sideFor(spec, data);
+  const large = inputSize >= LARGE;
+  const normalized = network !== undefined && [...network.modules()].some(([, part]) => part instanceof BatchNorm2d);
+  // with batch normalization, few epochs are enough for generated shapes
+  const easy = data.format === "shapes" && spec.training !== undefined && normalized && !large;
+  const { epochs = large ? 30 : easy ? 8 : 20 } = asked;
   const base = {
     model,
     ...(variant && { variant }),
@@ -96,33 +96,27 @@ function recipeOf(
     data: data.name,
     transforms: transformsFor(data, inputSize),
     schedule: COSINE,
-    warmupEpochs: 1,
-    epochs: epochs ?? (large ? 30 : 20),
-    ...(data.validation === false && { validationFraction: HELD_BACK }),
+    warmupEpochs: Math.min(easy ? 0.5 : 1, epochs / 3),
+    epochs,
+    ...(data.validation === false && { validationFraction: HELD_OUT }),
     batchSize: large ? 16 : 64,
   } satisfies Partial<TrainConfigInput>;
-  if (model === "googlenet") {
-    return { ...base, optimizer: MOMENTUM, lr: large ? 0.02 : 0.05, schedule: { name: "polynomial", power: 0.5 } };
-  }
-  if (normalized(model)) {
-    const shapes = data.format === "shapes";
-    return {
-      ...base,
-      optimizer: MOMENTUM,
-      lr: 0.05,
-      ...(shapes && { epochs: epochs ?? 8, warmupEpochs: 0.5 }),
-    };
-  }
-  // without normalization, first weights decide whether a network learns at all; those of the note, PyTorch's, do not do
-  if (model.startsWith("nin")) {
-    const optimizer = { ...MOMENTUM, weightDecay: 1e-4 };
-    return { ...base, init: "kaiming_fan_in", optimizer, lr: 0.05, clipNorm: 1 };
-  }
-  if (model.startsWith("vgg")) {
-    const own = variant === "torchvision" || variant === "paper";
-    // signals grow in its five max pools: by fan-in, the features would be ten times too large
-    const init = own ? "network" : "kaiming_fan_out";
-    return { ...base, init, optimizer: MOMENTUM, lr: 0.01, clipNorm: 1, batchSize: large ? 8 : 64 };
-  }
-  return { ...base, optimizer: ADAMW, lr: 1e-3 };
+  return { ...base, ...choice(spec, { large, normalized, optimizer }) };
+}
+
+/** A registered network in the variant that is asked for; undefined for other names. */
+function registered(model: string, variant: Variant | undefined): Module | undefined {
+  return Object.hasOwn(MODELS, model) ? createModel(model, { ...(variant && { variant }) }) : undefined;
+}
+
+/** Optimizer, learning rate and what goes with them. */
+function choice(
+  { training }: ModelSpec,
+  { large, normalized, optimizer }: { large: boolean; normalized: boolean; optimizer: Asked["optimizer"] },
+): Pick<TrainConfigInput, "optimizer" | "lr"> & Partial<TrainConfigInput> {
+  if (!training) return optimizer === "sgd" ? { optimizer: MOMENTUM, lr: 0.01 } : { optimizer: ADAMW, lr: 1e-3 };
+  const { large: atLarge, weightDecay = MOMENTUM.weightDecay, ...hints } = training;
+  const settings = { ...hints, ...(large && atLarge), optimizer: { ...MOMENTUM, weightDecay } };
+  // AdamW's steps have the size of the learning rate, whatever the gradient; batch normalization allows larger ones
+  return optimizer === "adamw" ? { ...settings, optimizer: ADAMW, lr: normalized ? 1e-3 : 1e-4 } : settings;
 }

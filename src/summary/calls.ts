@@ -1,22 +1,21 @@
-import type { Graph } from "../graph/index.ts";
+import type { Graph, Node } from "../graph/index.ts";
 import type { Module, ModuleCall } from "../nn/index.ts";
-import { operator } from "../operators/index.ts";
 
-/** A line of the table: a call of a module, or a module that is not called itself but holds some that are. */
+/** A line of the table: a call of a module, or a module that is not called itself but contains modules that are. */
 export interface Entry {
   readonly module: Module;
-  /** Name of the property that holds it; that of its class at the root. */
+  /** Name of the property that holds it; its type at the root. */
   readonly name: string;
-  /** Properties from the root, `""` there. */
+  /** Properties from the root, where it is `""`. */
   readonly path: string;
   readonly depth: number;
   readonly call?: ModuleCall;
 }
 
-/** All calls in the order in which they happen, each after the modules that hold it. */
+/** All calls in order, each after the modules that contain it. */
 export function entriesOf(root: ModuleCall): Entry[] {
   const entries: Entry[] = [];
-  /** Module of the latest entry of each depth. */
+  /** Module of the latest entry at each depth. */
   const open: Module[] = [];
   const add = (entry: Entry): Entry => {
     open.length = entry.depth;
@@ -26,7 +25,7 @@ export function entriesOf(root: ModuleCall): Entry[] {
   };
   const visit = (call: ModuleCall, entry: Entry): void => {
     for (const child of call.calls) {
-      // a module may also call one that is not its own, but its caller's
+      // a module may also call one that belongs to its caller
       const within = wayTo(entry.module, child.module);
       let { path, depth } = within ? entry : { path: "", depth: 0 };
       for (const [name, module] of within ?? wayTo(root.module, child.module) ?? []) {
@@ -54,25 +53,26 @@ function wayTo(from: Module, to: Module): (readonly [name: string, module: Modul
 }
 
 /**
- * MACs of the operators that each call adds itself. Operators carry no more than the path of their module; where it is called
- * several times, a call has those up to its output that no former one has.
+ * The operators that each call adds itself. Nodes carry only the path of their module; when that is called several times, a call
+ * has the nodes up to its output that no earlier call has.
  */
-export function ownMacs({ nodes }: Graph, calls: readonly ModuleCall[]): Map<ModuleCall, number> {
+export function ownNodes({ nodes }: Graph, calls: readonly ModuleCall[]): Map<ModuleCall, readonly Node[]> {
   const positions = new Map(nodes.flatMap(({ outputs }, at) => outputs.map((value) => [value, at] as const)));
-  const costs = new Map<string, { at: number; macs: number }[]>();
+  const scopes = new Map<string, { at: number; node: Node }[]>();
   nodes.forEach((node, at) => {
-    const macs = operator(node.op, node.domain).macs?.(node) ?? 0;
-    if (!costs.has(node.scope)) costs.set(node.scope, []);
-    costs.get(node.scope)!.push({ at, macs });
+    if (!scopes.has(node.scope)) scopes.set(node.scope, []);
+    scopes.get(node.scope)!.push({ at, node });
   });
   const last = new Map(calls.map((call) => [call.path, call]));
-  const own = new Map<ModuleCall, number>();
+  const own = new Map<ModuleCall, readonly Node[]>();
   for (const call of calls) {
     const end = last.get(call.path) === call ? Infinity : Math.max(...call.outputs.map((y) => positions.get(y) ?? -1));
-    const left = costs.get(call.path) ?? [];
-    let macs = 0;
-    while (left.length > 0 && left[0]!.at <= end) macs += left.shift()!.macs;
-    own.set(call, macs);
+    const left = scopes.get(call.path) ?? [];
+    const next = left.findIndex(({ at }) => at > end);
+    own.set(
+      call,
+      left.splice(0, next < 0 ? left.length : next).map(({ node }) => node),
+    );
   }
   return own;
 }

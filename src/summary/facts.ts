@@ -1,61 +1,74 @@
-import { check, type Graph, isStatic, itemSize, numel, type Shape, type Value } from "../graph/index.ts";
-import { type Module, type ModuleCall, Parameter, type Trace, trace } from "../nn/index.ts";
-import { type Entry, entriesOf, ownMacs } from "./calls.ts";
+import {
+  check,
+  checkOptions,
+  describe,
+  formatShape,
+  type Graph,
+  isStatic,
+  itemSize,
+  type Node,
+  numel,
+  type Shape,
+  type Value,
+} from "../graph/index.ts";
+import { Module, type ModuleCall, Parameter, type Trace, trace } from "../nn/index.ts";
+import { operator } from "../operators/index.ts";
+import { type Entry, entriesOf, ownNodes } from "./calls.ts";
 import { receptiveFields } from "./receptive-field.ts";
 
-/** What is known of one call of a module, or of a module that is not called itself but holds some that are. */
+/** One call of a module, or a module that is not called itself but contains modules that are. */
 export interface Row {
   readonly type: string;
-  /** Name of the property that holds it; that of the class at the root. */
+  /** Name of the property that holds it; its type at the root. */
   readonly varName: string;
-  /** Properties that lead to it from the root, such as "block1.0". */
+  /** Path of properties from the root, such as "block1.0". */
   readonly path: string;
   readonly depth: number;
-  /** Position among the rows of this depth, from 1. */
+  /** Position among the rows of this depth, counted from 1. */
   readonly index: number;
-  /** Whether it has no modules below it. */
+  /** Whether it contains no modules. */
   readonly leaf: boolean;
-  /** Whether an earlier row has counted its parameters. */
+  /** Whether its parameters were counted in an earlier row. */
   readonly recursive: boolean;
-  /** Shapes of its first input and output; left out where it is not called. */
+  /** Shapes of its first input and output; left out when it is not called. */
   readonly inputSize?: Shape;
   readonly outputSize?: Shape;
   /** Parameters of the module and all below it. */
   readonly params: number;
   readonly trainableParams: number;
-  /** Those that belong to no module of a row below. */
+  /** Parameters that belong to no row below. */
   readonly ownParams: number;
   /** Pixels. */
   readonly kernelSize?: number | readonly number[];
-  /** Mult-adds as torchinfo counts them: parameters times the pixels that they are applied to, biases included. */
+  /** Mult-adds as torchinfo counts them: parameters, biases included, times the pixels that they are applied to. */
   readonly multAdds: number;
   /** Multiply-accumulate operations of its operators and of all below it. */
   readonly macs: number;
-  /** Those of its own operators. */
+  /** MACs of its own operators only. */
   readonly ownMacs: number;
-  /** Bytes of what it gives out. */
+  /** Size of its outputs in bytes. */
   readonly activationBytes: number;
-  /** Pixels of the image that a pixel of the output depends on [height, width]; Infinity where that is the whole image. */
+  /** Pixels of the image that one pixel of the output depends on [height, width]; Infinity for the whole image. */
   readonly receptiveField?: readonly [number, number];
 }
 
 export interface Totals {
-  /** All parameters of the network, those of modules that are not called included. */
+  /** All parameters of the network, including those of modules that are not called. */
   readonly params: number;
   readonly trainableParams: number;
   readonly multAdds: number;
   readonly macs: number;
-  /** How many tensors the network takes, and their bytes. */
+  /** Number of inputs, and their size in bytes. */
   readonly inputs: number;
   readonly inputBytes: number;
-  /** Outputs of all layers with parameters, once for the forward and once for the backward pass. */
+  /** Outputs of all layers with parameters in bytes, once for the forward and once for the backward pass. */
   readonly passBytes: number;
   readonly paramBytes: number;
-  /** Results of all operators together. */
+  /** Results of all operators together, in bytes. */
   readonly activationBytes: number;
-  /** Layers with weights on the longest way through the network. */
+  /** Weight layers on the longest path through the network. */
   readonly weightLayers: number;
-  /** Pixels of the image [height, width] that a pixel of the deepest maps depends on: the largest short of the whole image. */
+  /** Largest receptive field in pixels [height, width], except those of the whole image. */
   readonly receptiveField: readonly [number, number];
 }
 
@@ -65,46 +78,64 @@ export interface Summary {
 }
 
 export interface SummarizeOptions {
-  /** Shape of the input, all sizes known, such as [1, 3, 224, 224]; several inputs by name. */
+  /** Shape of the input, such as [1, 3, 224, 224]; for several inputs, shapes by name. All sizes are numbers. */
   input: Shape | Readonly<Record<string, Shape>>;
-  /** Summarise the form for training. Default false. */
+  /** Summarize the training form. Default false. */
   training?: boolean;
 }
 
-/** Facts of every module call, in order, and their totals. No weight is allocated. */
-export function summarize(model: Module, { input, training = false }: SummarizeOptions): Summary {
+/**
+ * Shapes, parameters and costs of every layer, and their totals, for `renderText` and its like. No weights are allocated. Throws
+ * when the network does not take an input of this shape, and for unknown options.
+ *
+ *     renderText(summarize(createModel("nin"), { input: [1, 3, 32, 32] }))
+ */
+export function summarize(model: Module, options: SummarizeOptions): Summary {
+  check(
+    model instanceof Module,
+    () => `summarize: takes a network (a Module), but got ${describe(model)}; for an ONNX graph, see onnxModule`,
+  );
+  checkOptions("summarize", options, ["input", "training"]);
+  const { input, training = false } = options;
+  check(
+    typeof input === "object" && input,
+    () => `summarize: needs the shape of the input, such as { input: [1, 3, 224, 224] }, but got ${describe(input)}`,
+  );
   return summarizeTrace(trace(model, input, { training }));
 }
 
-/** The same of a trace with inputs of known sizes. Throws where a size is but named. */
+/** The summary of a trace. Throws when a size of its inputs is only a name. */
 export function summarizeTrace({ graph, root, inputs }: Trace): Summary {
   for (const { value } of inputs) {
     check(
       isStatic(value.shape),
-      () => `summarize: costs depend on every size, but ${value.name} is [${value.shape.join(", ")}]; give numbers`,
+      () => `summarize: needs every size as a number, but the input "${value.name}" is ${formatShape(value.shape)}`,
     );
   }
   const entries = entriesOf(root);
   const fields = receptiveFields(graph);
-  const macs = ownMacs(
-    graph,
-    entries.flatMap(({ call }) => call ?? []),
-  );
-  const rows = rowsOf(entries, macs, fields);
+  const calls = entries.flatMap(({ call }) => call ?? []);
+  const rows = rowsOf(entries, ownNodes(graph, calls), fields);
   return { rows, totals: totalsOf(graph, inputs, rows, fields) };
 }
 
 type Fields = ReadonlyMap<Value, readonly [number, number]>;
+/** The operators of each call itself. */
+type Nodes = ReadonlyMap<ModuleCall, readonly Node[]>;
 
-function rowsOf(entries: readonly Entry[], macs: ReadonlyMap<ModuleCall, number>, fields: Fields): Row[] {
+function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] {
+  const macsOf = ({ call }: Entry) =>
+    sum((call && nodes.get(call)?.map((node) => operator(node.op, node.domain).macs?.(node) ?? 0)) ?? []);
+  const own = entries.map((entry) => ({ macs: macsOf(entry), multAdds: multAdds(entry, nodes) }));
   const recursive = recursiveOf(entries);
   const counts: number[] = [];
-  return entries.map(({ module, name, path, depth, call }, at) => {
+  return entries.map((entry, at) => {
+    const { module, name, path, depth, call } = entry;
     counts[depth] = (counts[depth] ?? 0) + 1;
     const below = entriesBelow(entries, at);
     const shown = new Set(below.flatMap((entry) => [...parametersOf(entry.module)]));
     const all = [...parametersOf(module)];
-    const own = all.filter((parameter) => !shown.has(parameter));
+    const costs = own.slice(at, at + 1 + below.length);
     const [y] = call?.outputs ?? [];
     const field = y && fields.get(y);
     const { kernelSize } = module as { kernelSize?: Row["kernelSize"] };
@@ -119,18 +150,18 @@ function rowsOf(entries: readonly Entry[], macs: ReadonlyMap<ModuleCall, number>
       ...(call && { inputSize: call.inputs[0]?.shape ?? [], outputSize: y?.shape ?? [] }),
       params: countOf(all),
       trainableParams: countOf(all.filter(({ requiresGrad }) => requiresGrad)),
-      ownParams: countOf(own),
+      ownParams: countOf(all.filter((parameter) => !shown.has(parameter))),
       ...(kernelSize !== undefined && { kernelSize }),
-      multAdds: sum([entries[at]!, ...below].map(multAdds)),
-      macs: sum([entries[at]!, ...below].map((entry) => (entry.call && macs.get(entry.call)) ?? 0)),
-      ownMacs: (call && macs.get(call)) ?? 0,
+      multAdds: sum(costs.map(({ multAdds }) => multAdds)),
+      macs: sum(costs.map(({ macs }) => macs)),
+      ownMacs: own[at]!.macs,
       activationBytes: sum((call?.outputs ?? []).map(bytes)),
       ...(field && { receptiveField: field }),
     };
   });
 }
 
-/** The entries of what is called within one. */
+/** The entries within one. */
 function entriesBelow(entries: readonly Entry[], at: number): readonly Entry[] {
   const next = entries.findIndex(({ depth }, i) => i > at && depth <= entries[at]!.depth);
   return entries.slice(at + 1, next < 0 ? undefined : next);
@@ -138,7 +169,7 @@ function entriesBelow(entries: readonly Entry[], at: number): readonly Entry[] {
 
 const isLeaf = (module: Module): boolean => module.children().next().done === true;
 
-/** torchinfo's rule: a module is repeated where its row, or one for each of the parameters it holds itself, came before. */
+/** torchinfo's rule: a module is repeated when an earlier row was of this module, or counted each of its own parameters. */
 function recursiveOf(entries: readonly Entry[]): boolean[] {
   const modules = new Set<Module>();
   const counted = new Set<Parameter>();
@@ -175,7 +206,7 @@ function totalsOf(graph: Graph, inputs: Trace["inputs"], rows: readonly Row[], f
 /** Operators whose result is their input in another shape. */
 const VIEWS = new Set(["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"]);
 
-/** Each parameter once, even if it stands in several modules. */
+/** Each parameter once, even if several modules share it. */
 function parametersOf(module: Module): Set<Parameter> {
   return new Set([...module.parameters()].map(([, parameter]) => parameter));
 }
@@ -185,16 +216,18 @@ const countOf = (parameters: readonly Parameter[]): number => sum(parameters.map
 const bytes = ({ dtype, shape }: Value): number => numel(shape as readonly number[]) * itemSize(dtype);
 
 /**
- * torchinfo's rule for layers, by the names of class and parameter: a convolution's count at every pixel of every image, a linear
- * layer's at every position but the last axis, other weights and biases once an image, parameters of other names never.
+ * torchinfo's mult-adds of a call that contains no others: parameters called weight or bias times the pixels they are applied to,
+ * parameters of similar names times batch and channels, others not at all. torchinfo goes by class names (Conv, Linear); here the
+ * operators say what a layer does, as a minifier renames classes.
  */
-function multAdds({ module, call }: Entry): number {
+function multAdds({ module, call }: Entry, nodes: Nodes): number {
   const shape = call?.outputs[0]?.shape as readonly number[] | undefined;
   if (!shape || !isLeaf(module)) return 0;
+  const ops = nodes.get(call!)?.map(({ op }) => op) ?? [];
   const [N = 1, , ...pixels] = shape;
-  const times = module.type.includes("Conv")
+  const times = ops.some((op) => op.startsWith("Conv"))
     ? N * numel(pixels)
-    : module.type.includes("Linear")
+    : ops.some((op) => op === "Gemm" || op === "MatMul")
       ? numel(shape.slice(0, -1))
       : N;
   return sum(
@@ -205,7 +238,7 @@ function multAdds({ module, call }: Entry): number {
   );
 }
 
-/** Applications of weights on the longest way from an input to an output. */
+/** Applications of weights on the longest path from an input to an output. */
 function weightLayers({ nodes, parameters, outputs }: Graph): number {
   const weights = new Set<Value>(parameters);
   const depths = new Map<Value, number>();
@@ -213,7 +246,7 @@ function weightLayers({ nodes, parameters, outputs }: Graph): number {
     const known = node.inputs.filter((value) => value !== undefined);
     const depth = Math.max(0, ...known.map((value) => depths.get(value) ?? 0));
     const applies = ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.op) && known.some((x) => weights.has(x));
-    // a weight stays one when it is but turned or reshaped
+    // a transposed or reshaped weight is still one
     const weight = known.length > 0 && ["Transpose", "Reshape"].includes(node.op) && weights.has(known[0]!);
     for (const value of node.outputs) {
       depths.set(value, depth + (applies ? 1 : 0));

@@ -1,23 +1,41 @@
 import type { Loader } from "../data/index.ts";
-import { check, type Shape, type TensorData } from "../graph/index.ts";
+import { checkOptions, type Shape, type TensorData } from "../graph/index.ts";
 import { Forms } from "../infer/index.ts";
-import { logProbabilities, type Module, mainOutput } from "../nn/index.ts";
+import { logProbabilities, type Module, mainOutput, type Tensor } from "../nn/index.ts";
 import type { Engine, Feeds } from "../runtime/index.ts";
+import { FixedNetworks } from "./fixed-networks.ts";
+import { targetOf, totalLoss } from "./loss.ts";
+import { crossEntropyLoss, type Loss } from "./losses.ts";
+import {
+  accuracy,
+  addTotals,
+  defaultMetrics,
+  type Metrics,
+  metricValues,
+  type Totals,
+  totalsMetric,
+} from "./metrics.ts";
+import { Tally } from "./tally.ts";
+import { targetFor } from "./target-for.ts";
+import { metricOutput } from "./training-graph.ts";
 
-/** A picture that was classified wrongly, and how sure the network was of it. */
+/** An image that was classified wrongly, and how sure the network was of it. */
 export interface Mistake {
   /** Position in the data set. */
   readonly sample: number;
   readonly label: number;
   readonly predicted: number;
-  /** Probability of the class predicted. */
+  /** Probability of the predicted class. */
   readonly probability: number;
 }
 
+/** How good a network is on a data set. What belongs to a classification is NaN, or empty, for another loss. */
 export interface Evaluation {
   readonly images: number;
-  /** Mean negative log-likelihood of the right class. */
+  /** Mean over the images: of classes the negative log-likelihood of the right one, else the loss that was trained. */
   readonly loss: number;
+  /** What was measured: `accuracy` of classes or labels, `f1`, `meanAbsoluteError`, or what was asked for. */
+  readonly metrics: Readonly<Record<string, number>>;
   /** Share of images whose right class is the most likely one. */
   readonly top1: number;
   /** Share of images whose right class is among the five most likely. */
@@ -32,122 +50,199 @@ export interface Evaluation {
 }
 
 export interface EvaluateOptions {
+  readonly engine: Engine;
+  /** Numbers by key. Default: those that the network has. */
+  readonly weights?: ReadonlyMap<string, TensorData>;
+  /** What the network was trained with. Default: `crossEntropyLoss()`. */
+  readonly loss?: Loss;
+  /** Default: as the loss suggests. */
+  readonly metrics?: Metrics;
   /** How many of the worst mistakes to keep. Default 24. */
-  worst?: number;
-  signal?: AbortSignal;
-  onBatch?: (images: number) => void;
+  readonly worst?: number;
+  /** Stops it; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each batch with the number of its images. */
+  readonly onBatch?: (images: number) => void;
+}
+
+/**
+ * Measures a network on a data set, in evaluation form.
+ *
+ *     const { top1, loss } = await evaluate(model, dataLoader(dataset, { batchSize: 64 }), { engine });
+ *     const { metrics } = await evaluate(model, loader, { engine, loss: bceWithLogitsLoss() }); // accuracy, f1
+ *
+ * Throws if labels or targets do not fit the network's outputs.
+ */
+export async function evaluate(model: Module, loader: Loader, options: EvaluateOptions): Promise<Evaluation> {
+  checkOptions("evaluate", options, ["engine", "weights", "loss", "metrics", "worst", "signal", "onBatch"]);
+  const { engine, weights = model.stateDict(), loss, metrics, ...rest } = options;
+  const { images, targets } = await loader.first();
+  const evaluator = await Evaluator.create(model, {
+    engine,
+    weights,
+    input: ["N", ...images.shape.slice(1)],
+    ...(typeof loss === "function" && targets && { target: targets.shape }),
+    ...(loss && { loss }),
+    ...(metrics && { metrics }),
+  });
+  try {
+    return await evaluator.evaluate(loader, {}, rest);
+  } finally {
+    await evaluator.dispose();
+  }
+}
+
+export interface EvaluatorOptions extends Pick<EvaluateOptions, "engine" | "weights" | "loss" | "metrics"> {
+  /** Shape of a batch of images. */
+  readonly input: Shape;
+  /** Shape of a batch of targets, for a loss that is a function. Default: that of the main output. */
+  readonly target?: Shape;
 }
 
 /** A network compiled for evaluation. Its weights may be fed at each run, so that it follows a training. */
 export class Evaluator {
   readonly #forms: Forms;
-  readonly numClasses: number;
+  readonly #loss: Loss;
+  /** What is computed besides the classes. */
+  readonly #metrics: Metrics;
+  readonly #fixed: ReadonlyMap<string, TensorData>;
+  /** Sizes of a target without the batch: [K] for a classifier. */
+  readonly targetSize: readonly number[];
 
-  private constructor(forms: Forms, numClasses: number) {
+  private constructor(forms: Forms, options: EvaluatorOptions, fixed: ReadonlyMap<string, TensorData>, size: Shape) {
     this.#forms = forms;
-    this.numClasses = numClasses;
+    this.#loss = options.loss ?? crossEntropyLoss();
+    this.#metrics = options.metrics ?? defaultMetrics(this.#loss);
+    this.#fixed = fixed;
+    this.targetSize = size as readonly number[];
   }
 
   /** With `weights`, they are fixed, and the engine may prepare them for speed. */
-  static async create(
-    model: Module,
-    { engine, input, weights }: { engine: Engine; input: Shape; weights?: ReadonlyMap<string, TensorData> },
-  ): Promise<Evaluator> {
+  static async create(model: Module, options: EvaluatorOptions): Promise<Evaluator> {
+    const { engine, input, weights, loss = crossEntropyLoss(), metrics = defaultMetrics(loss) } = options;
+    const fixed = new FixedNetworks();
+    let size: Shape = [];
+    const heads = (outputs: Readonly<Record<string, Tensor>>, images: Tensor) => {
+      const target = () => images.tracer.input("target", [images.shape[0]!, ...size]);
+      size = targetOf(outputs, loss, options.target).slice(1);
+      return isClasses(loss)
+        ? classHeads(outputs, metrics, target)
+        : lossHeads(outputs, loss, metrics, { target: target(), images, fixed });
+    };
     const forms = new Forms(model, {
       engine,
       ...(weights && { weights }),
-      heads: (outputs) => ({ log_probabilities: logProbabilities(mainOutput(outputs)) }),
+      heads: (outputs, [images]) => heads(outputs, images!),
       who: "evaluate",
     });
-    const shapes = await forms.outputs({ input: input.map((dim) => (typeof dim === "number" ? dim : 1)) });
-    return new Evaluator(forms, shapes.get("log_probabilities")![1] as number);
+    await forms.outputs({ input: input.map((dim) => (typeof dim === "number" ? dim : 1)) });
+    return new Evaluator(forms, options, fixed.weights, size);
   }
 
-  /** Log-probabilities [N, K] of images [N, C, H, W]. */
-  async predict(images: TensorData, weights: Feeds = {}): Promise<TensorData> {
-    const results = await this.#forms.run({ input: images }, weights);
-    return results.log_probabilities!;
+  get numClasses(): number {
+    return this.targetSize[0]!;
   }
 
-  /** Classifies a whole data set. */
-  async evaluate(loader: Loader, weights: Feeds = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
+  /** Measures a whole data set. */
+  async evaluate(
+    loader: Loader,
+    weights: Feeds = {},
+    options: Pick<EvaluateOptions, "worst" | "signal" | "onBatch"> = {},
+  ): Promise<Evaluation> {
     const started = performance.now();
-    const tally = new Tally(this.numClasses, options.worst ?? 24);
-    for await (const { images, labels, samples } of loader.epoch(0)) {
+    const classes = isClasses(this.#loss);
+    const tally = classes ? new Tally(this.numClasses, options.worst ?? 24) : undefined;
+    let totals: Totals = {};
+    let images = 0;
+    let lossSum = 0;
+    for await (const batch of loader.epoch(0)) {
       options.signal?.throwIfAborted();
-      const scores = await this.predict(images, weights);
-      tally.add(scores.data as Float32Array, labels.data, samples);
-      options.onBatch?.(labels.data.length);
+      const target = targetFor(batch, this.#loss, this.targetSize, loader.dataset);
+      const results = await this.#forms.run(
+        { input: batch.images },
+        { ...weights, ...Object.fromEntries(this.#fixed), target },
+      );
+      const N = batch.samples.length;
+      if (tally) {
+        const soft = batch.targets && target.data;
+        const labels = soft ? likeliest(target.data, this.numClasses) : batch.labels.data;
+        tally.add(results.log_probabilities!.data as Float32Array, labels, batch.samples, soft);
+      } else lossSum += Number(results.loss!.data[0]) * N;
+      totals = addTotals(totals, this.#totals(results));
+      images += N;
+      options.onBatch?.(N);
     }
-    return tally.result((performance.now() - started) / 1000);
+    const seconds = (performance.now() - started) / 1000;
+    const metrics = metricValues(others(this.#metrics, classes), totals, images);
+    if (!tally) return { images, loss: lossSum / images, metrics, ...NO_CLASSES, seconds };
+    const counted = tally.result();
+    const names = Object.keys(this.#metrics);
+    const all = { ...metrics, ...(names.includes("accuracy") && { accuracy: metrics.accuracy ?? counted.top1 }) };
+    return { ...counted, metrics: all, seconds };
   }
 
+  #totals(results: Readonly<Record<string, TensorData>>): Totals {
+    const names = Object.keys(others(this.#metrics, isClasses(this.#loss)));
+    return Object.fromEntries(
+      names.map((name) => [name, Array.from(results[metricOutput(name)]!.data as Float32Array, Number)]),
+    );
+  }
+
+  /** Gives the engine's memory back. */
   dispose(): Promise<void> {
     return this.#forms.dispose();
   }
 }
 
-/** Counts rights and wrongs as batches come in. */
-class Tally {
-  readonly #classes: number;
-  readonly #keep: number;
-  readonly #confusion: number[][];
-  #images = 0;
-  #loss = 0;
-  #top5 = 0;
-  #worst: Mistake[] = [];
+/** Shape of a loader's batches of images, their size left open: ["N", C, H, W]. */
+export async function inputShape(loader: Loader): Promise<Shape> {
+  const { images } = await loader.first();
+  return ["N", ...images.shape.slice(1)];
+}
 
-  constructor(classes: number, keep: number) {
-    this.#classes = classes;
-    this.#keep = keep;
-    this.#confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  }
+const NO_CLASSES = { top1: Number.NaN, top5: Number.NaN, perClass: [], confusion: [], worst: [] } as const;
 
-  /** `log` holds log-probabilities [N, K]. */
-  add(log: Float32Array, labels: ArrayLike<number>, samples: ArrayLike<number>): void {
-    const K = this.#classes;
-    for (let n = 0; n < labels.length; n++) {
-      const row = log.subarray(n * K, (n + 1) * K);
-      const label = labels[n]!;
-      check(label < K, () => `evaluate: label ${label} is not one of the ${K} classes of the network`);
-      let predicted = 0;
-      let before = 0;
-      for (let k = 0; k < K; k++) {
-        if (row[k]! > row[predicted]!) predicted = k;
-        if (row[k]! > row[label]! || (row[k] === row[label] && k < label)) before++;
-      }
-      this.#images++;
-      this.#loss -= row[label]!;
-      if (before < 5) this.#top5++;
-      this.#confusion[label]![predicted]!++;
-      if (predicted !== label)
-        this.#remember({ sample: samples[n]!, label, predicted, probability: Math.exp(row[predicted]!) });
-    }
-  }
+const isClasses = (loss: Loss): boolean => typeof loss !== "function" && loss.task === "classes";
 
-  #remember(mistake: Mistake): void {
-    this.#worst.push(mistake);
-    if (this.#worst.length < 4 * this.#keep + 64) return;
-    this.#worst = this.#sorted();
-  }
+/** The metrics that are computed in the graph: the accuracy of classes is counted. */
+const others = (metrics: Metrics, classes: boolean): Metrics =>
+  Object.fromEntries(Object.entries(metrics).filter(([, metric]) => !(classes && metric === accuracy)));
 
-  #sorted(): Mistake[] {
-    return this.#worst.sort((a, b) => b.probability - a.probability || a.sample - b.sample).slice(0, this.#keep);
-  }
+type Outputs = Readonly<Record<string, Tensor>>;
 
-  result(seconds: number): Evaluation {
-    const confusion = this.#confusion;
-    const total = (row: readonly number[]) => row.reduce((sum, count) => sum + count, 0);
-    const right = confusion.reduce((sum, row, label) => sum + row[label]!, 0);
-    return {
-      images: this.#images,
-      loss: this.#loss / this.#images,
-      top1: right / this.#images,
-      top5: this.#top5 / this.#images,
-      perClass: confusion.map((row, label) => row[label]! / total(row)),
-      confusion,
-      worst: this.#sorted(),
-      seconds,
-    };
-  }
+function classHeads(outputs: Outputs, metrics: Metrics, target: () => Tensor): Outputs {
+  const main = mainOutput(outputs);
+  const computed = others(metrics, true);
+  return {
+    log_probabilities: logProbabilities(main),
+    ...(Object.keys(computed).length > 0 && metricHeads(main, computed, target())),
+  };
+}
+
+function lossHeads(
+  outputs: Outputs,
+  loss: Loss,
+  metrics: Metrics,
+  { target, images, fixed }: { target: Tensor; images: Tensor; fixed: FixedNetworks },
+): Outputs {
+  const main = mainOutput(outputs);
+  const context = { outputs, input: images, fixed: (network: Module) => fixed.outputs(network, images) };
+  // auxiliary classifiers help to train; what is reported is the main output's
+  const shown = typeof loss === "function" ? outputs : { output: main };
+  return { loss: totalLoss(shown, target, loss, { context }), ...metricHeads(main, metrics, target) };
+}
+
+function metricHeads(main: Tensor, metrics: Metrics, target: Tensor): Outputs {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, metric]) => [metricOutput(name), totalsMetric(metric).totals(main, target)]),
+  );
+}
+
+/** The most likely class of each row of [N, K]. */
+function likeliest(targets: ArrayLike<number>, K: number): number[] {
+  return Array.from({ length: targets.length / K }, (_, n) => {
+    let best = 0;
+    for (let k = 1; k < K; k++) if (targets[n * K + k]! > targets[n * K + best]!) best = k;
+    return best;
+  });
 }

@@ -1,8 +1,49 @@
-/** Training: the step, evaluation and the loop. Nothing here needs Node. */
-export { type EvaluateOptions, type Evaluation, Evaluator, type Mistake } from "./evaluate.ts";
+/** Training: losses, the step, evaluation and the loop. Nothing here needs Node. */
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  Evaluator,
+  type EvaluatorOptions,
+  evaluate,
+  inputShape,
+  type Mistake,
+} from "./evaluate.ts";
 export type * from "./events.ts";
-export { DivergedError, type FitOptions, fit, inputShape } from "./fit.ts";
+export { freeze, loadForFineTuning } from "./fine-tuning.ts";
+export { type Fit, type FitOptions, type FitResult, fit } from "./fit.ts";
 export { lastLayers } from "./last-layers.ts";
-export { mainScores } from "./loss.ts";
-export { oneHot, type StepResult, type TrainingBatch, TrainingStep, type TrainingStepOptions } from "./step.ts";
-export { next, type TrainingGraphOptions, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
+export { DivergedError } from "./loop.ts";
+export {
+  type BceWithLogitsOptions,
+  bceWithLogitsLoss,
+  type CrossEntropyOptions,
+  crossEntropyLoss,
+  type DistillationOptions,
+  distillationLoss,
+  type Loss,
+  type LossContext,
+  type LossFunction,
+  mseLoss,
+  type TargetLoss,
+} from "./losses.ts";
+export {
+  accuracy,
+  f1,
+  labelAccuracy,
+  type Metric,
+  type MetricFunction,
+  type Metrics,
+  meanAbsoluteError,
+  type Totals,
+  type TotalsMetric,
+} from "./metrics.ts";
+export type { TrainingOptions, TrainingStepOptions } from "./options.ts";
+export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
+export { oneHot, type Task } from "./targets.ts";
+export {
+  next,
+  type StateStart,
+  type TrainingGraphOptions,
+  type TrainingGraphs,
+  trainingGraphs,
+} from "./training-graph.ts";

@@ -2,10 +2,11 @@ import { check, type Graph, type Shape, type Value } from "../graph/index.ts";
 import { type Module, trace } from "../nn/index.ts";
 
 /**
- * Paths of the last layers of a network: for each output of its training form, auxiliary ones included, the layer with weights
- * that lies nearest before it.
+ * Paths of the last layers of a network: those that its `spec` names, else for each output of its training form, auxiliary ones
+ * included, the nearest layer with weights before it.
  */
 export function lastLayers(model: Module, input: Shape): string[] {
+  if (model.spec?.lastLayers) return [...model.spec.lastLayers];
   const { graph } = trace(model, input, { training: true });
   const keys = [...graph.outputs.values()].map((output) => nearestWeight(graph, output));
   return [...new Set(keys.map((key) => key.replace(/\.?[^.]*$/, "")))];

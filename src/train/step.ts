@@ -1,33 +1,46 @@
-import { check, isStatic, listed, numel, type TensorData, type TensorType, zeros } from "../graph/index.ts";
-import type { Mask, Module } from "../nn/index.ts";
-import { Random } from "../random.ts";
-import type { DeviceTensor, Engine, Executable, Feeds } from "../runtime/index.ts";
-import { next, type TrainingGraphOptions, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
+import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
+import { type Numbers, numbers } from "../infer/index.ts";
+import type { Module } from "../nn/index.ts";
+import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
+import { SwappedBuffers } from "./buffers.ts";
+import type { TargetLoss } from "./losses.ts";
+import { drawMask } from "./masks.ts";
+import { addTotals, metricValues, type Totals } from "./metrics.ts";
+import { checkTraining, type TrainingStepOptions } from "./options.ts";
+import { preparedTarget } from "./targets.ts";
+import { metricOutput, next, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
-export interface TrainingStepOptions extends Omit<TrainingGraphOptions, "target"> {
-  engine: Engine;
-  /** Seed of dropout. Default 0. */
-  seed?: number;
-}
-
-/** Images and what they should be classified as. */
+/** Images and what the network should make of them. */
 export interface TrainingBatch {
   /** [N, C, H, W] */
-  readonly input: TensorData;
-  /** Probabilities of the classes wanted [N, K]; see `oneHot`. */
+  readonly input: Numbers;
+  /**
+   * Labels [N] as whole numbers or probabilities [N, K] for `crossEntropyLoss`; 0 … 1 [N, K] for `bceWithLogitsLoss`; numbers in the
+   * shape of the output for `mseLoss`.
+   */
   readonly target: TensorData;
 }
 
 export interface StepResult {
   /** Mean loss over the images, before the update. */
   readonly loss: number;
-  /** Images that were classified rightly, before the update. */
+  /** What was measured, before the update. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
   readonly correct: number;
+  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
+  readonly gradientNorm?: number;
+  /** Sums that the metrics are computed of. */
+  readonly totals: Totals;
 }
 
 /**
- * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that no step but the first
- * two allocates any.
+ * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
+ * allocate any.
+ *
+ *     const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd() });
+ *     const { loss } = await step.run({ input: images, target: labels }, 0.1);
+ *     await step.sync(); // the weights, back into the network
  */
 export class TrainingStep {
   readonly #model: Module;
@@ -38,6 +51,8 @@ export class TrainingStep {
   readonly #state: SwappedBuffers;
   /** Gradients summed up over the batches of an update. */
   readonly #sums: SwappedBuffers;
+  /** Batches that each counter has counted. */
+  readonly #counts: Map<string, bigint>;
   readonly #executables = new Map<Half, Promise<Executable>>();
   #steps = 0;
 
@@ -48,6 +63,7 @@ export class TrainingStep {
     const weights = model.stateDict();
     const changes = new Set([...graphs.state.keys(), ...graphs.counters]);
     this.#fixed = Object.fromEntries([...weights].filter(([key]) => !changes.has(key)));
+    this.#counts = new Map([...new Set(graphs.counters)].map((key) => [key, countOf(weights.get(key))]));
     const start = new Map<string, TensorData>();
     for (const [name, { shape, start: from, key }] of graphs.state) {
       start.set(name, from === "zeros" ? zeros("float32", shape) : weights.get(key)!);
@@ -56,9 +72,13 @@ export class TrainingStep {
     this.#sums = new SwappedBuffers(new Map());
   }
 
-  /** Compiles the step of a network. Its weights are drawn with seed 0 where they were never set. */
+  /**
+   * Compiles the step of a network. Weights that were never set are initialized with seed 0. Throws if the loss does not fit the
+   * network, and if the network as a whole is in evaluation form.
+   */
   static async create(model: Module, options: TrainingStepOptions): Promise<TrainingStep> {
-    const graphs = trainingGraphs(model, { ...options, target: options.engine.target });
+    checkTraining("TrainingStep", options, ["input", "target"]);
+    const graphs = trainingGraphs(model, options);
     const step = new TrainingStep(model, graphs, options);
     await step.#executable("step");
     return step;
@@ -69,8 +89,14 @@ export class TrainingStep {
     return this.#steps;
   }
 
+  /** Sizes of a target without the batch: [K] for a classifier. */
+  get targetSize(): readonly number[] {
+    return this.#graphs.targetSize;
+  }
+
+  /** Outputs of a classifier. */
   get numClasses(): number {
-    return this.#graphs.numClasses;
+    return this.#graphs.targetSize[0]!;
   }
 
   /** The state as it is now, by name: weights, running statistics, the optimizer's tensors. Not copied. */
@@ -78,64 +104,126 @@ export class TrainingStep {
     return { ...this.#fixed, ...this.#state.current };
   }
 
-  /** One update from one batch, or from several that count together as one: gradients are then summed up first. */
+  /** One update, from one batch or from several that count together as one: then their gradients are summed up first. */
   async run(batches: TrainingBatch | readonly TrainingBatch[], lr: number): Promise<StepResult> {
     const list = "input" in batches ? [batches] : batches;
+    check(list.length > 0, () => "TrainingStep.run: needs at least one batch");
+    check(Number.isFinite(lr), () => `TrainingStep.run: the learning rate has to be a number, but is ${lr}`);
+    const prepared = list.map((batch) => this.#prepared(batch));
     const step = this.#steps + 1;
-    const scalars = Object.entries(this.#options.optimizer.scalars(lr, step));
-    const rates: Feeds = Object.fromEntries(scalars.map(([name, value]) => [name, scalar(value)]));
-    const result = list.length === 1 ? await this.#whole(list[0]!, step, rates) : await this.#halves(list, step, rates);
+    const { optimizer } = this.#options;
+    const rates: Feeds = Object.fromEntries(
+      this.#graphs.lrScales.flatMap((scale) =>
+        Object.entries(optimizer.scalars(lr * scale, step)).map(([name, value]) => [
+          scalarName(name, scale),
+          scalar(value),
+        ]),
+      ),
+    );
+    const run = prepared.length === 1 ? this.#whole(prepared[0]!, step, rates) : this.#halves(prepared, step, rates);
+    const result = await run;
     this.#steps = step;
+    for (const key of this.#graphs.counters) this.#counts.set(key, this.#counts.get(key)! + BigInt(list.length));
     return result;
   }
 
-  async #whole(batch: TrainingBatch, step: number, rates: Feeds): Promise<StepResult> {
-    const executable = await this.#executable("step");
-    const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
-    return measured(await this.#state.advance(executable, feeds));
+  /** A batch as the graph takes it. Throws if the targets do not fit the loss. */
+  #prepared({ input, target }: TrainingBatch): PreparedBatch {
+    const { loss, targetSize } = this.#graphs;
+    const [who, task] = typeof loss === "function" ? ["loss", undefined] : [loss.name, loss.task];
+    const images = numbers("TrainingStep", "input", input);
+    const prepared = preparedTarget(who, task, target, targetSize);
+    check(
+      prepared.shape[0] === images.shape[0],
+      () => `TrainingStep: there are ${images.shape[0]} images, but targets of ${prepared.shape[0]}`,
+    );
+    return { input: images, target: prepared };
   }
 
-  async #halves(batches: readonly TrainingBatch[], step: number, rates: Feeds): Promise<StepResult> {
-    const total = batches.reduce((sum, { input }) => sum + input.shape[0]!, 0);
+  async #whole(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
+    const executable = await this.#executable("step");
+    const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
+    const { loss, totals, gradientNorm } = await this.#measured(await this.#state.advance(executable, feeds));
+    return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+  }
+
+  async #halves(batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
+    const { loss: minimized, sums: shapes } = this.#graphs;
+    const weights = batches.map((batch) => weightOf(batch, minimized as Partial<TargetLoss>));
+    const total = weights.reduce((sum, weight) => sum + weight);
     const sums = this.#sums;
-    sums.restart(new Map([...this.#graphs.sums].map(([name, shape]) => [name, zeros("float32", shape)])));
+    sums.restart(new Map([...shapes].map(([name, shape]) => [name, zeros("float32", shape)])));
     const accumulate = await this.#executable("accumulate");
     let loss = 0;
-    let correct = 0;
+    let totals: Totals = {};
+    let images = 0;
     for (const [i, batch] of batches.entries()) {
-      const share = batch.input.shape[0]! / total;
+      const share = weights[i]! / total;
       const feeds = { ...this.feeds, ...sums.current, ...this.#batch(batch, step, i), share: scalar(share) };
       const results = await accumulate.run(feeds, { into: { ...sums.spare, ...this.#state.spare } });
       sums.take(results);
       this.#state.take(results);
-      const part = await measured(results);
+      const part = await this.#measured(results);
       loss += part.loss * share;
-      correct += part.correct;
+      totals = addTotals(totals, part.totals);
+      images += batch.input.shape[0]!;
     }
     const results = await this.#state.advance(await this.#executable("update"), {
       ...this.feeds,
       ...sums.current,
       ...rates,
     });
+    const gradientNorm = await readNumber(results.gradient_norm);
     disposeOthers(results);
-    return { loss, correct };
+    return this.#result(loss, totals, images, gradientNorm);
   }
 
-  #batch({ input, target }: TrainingBatch, step: number, part: number): Feeds {
+  #batch({ input, target }: PreparedBatch, step: number, part: number): Feeds {
     const seed = this.#options.seed ?? 0;
     const masks = this.#graphs.masks.map(
       (mask) => [mask.input, drawMask(mask, input.shape[0]!, seed, step, part)] as const,
     );
-    return { input, target, ...Object.fromEntries(masks) };
+    return { input, target, ...Object.fromEntries(this.#graphs.fixed), ...Object.fromEntries(masks) };
+  }
+
+  async #measured(results: Readonly<Record<string, DeviceTensor>>) {
+    const totals = Object.keys(this.#graphs.metrics).map(async (name) => {
+      const { data } = await results[metricOutput(name)]!.read();
+      return [name, Array.from(data as Float32Array, Number)] as const;
+    });
+    const loss = (await readNumber(results.loss))!;
+    const gradientNorm = await readNumber(results.gradient_norm);
+    const read = Object.fromEntries(await Promise.all(totals)) as Totals;
+    disposeOthers(results);
+    return { loss, totals: read, gradientNorm };
+  }
+
+  #result(loss: number, totals: Totals, images: number, gradientNorm: number | undefined): StepResult {
+    const { loss: minimized, metrics } = this.#graphs;
+    const isClasses = typeof minimized !== "function" && minimized.task === "classes";
+    return {
+      loss,
+      metrics: metricValues(metrics, totals, images),
+      correct: (isClasses ? totals.accuracy?.[0] : undefined) ?? Number.NaN,
+      ...(gradientNorm !== undefined && { gradientNorm }),
+      totals,
+    };
   }
 
   /** The whole state: copies of weights and running statistics by key and of the optimizer's tensors as `name:key`, and what is frozen. */
   async state(): Promise<Map<string, TensorData>> {
-    return new Map([...(await this.#state.read()), ...Object.entries(this.#fixed)]);
+    return new Map([...(await this.#state.read()), ...Object.entries(this.#fixed), ...this.#counters()]);
+  }
+
+  #counters(): [string, TensorData][] {
+    return [...this.#counts].map(([key, count]) => [
+      key,
+      { dtype: "int64", shape: [], data: BigInt64Array.of(count) } as TensorData,
+    ]);
   }
 
   /**
-   * Goes on from a state that `state()` gave after this many steps. Throws, listing all that is wrong together, where its tensors
+   * Continues from a state that `state()` gave after this many steps. Throws, listing all that is wrong together, if its tensors
    * are not those of this step; `file` is where it was read, for the message.
    */
   restore(state: ReadonlyMap<string, TensorData>, steps: number, file = "the training state"): void {
@@ -144,24 +232,13 @@ export class TrainingStep {
       ...[...this.#graphs.state].map(([name, { shape }]) => [name, { dtype: "float32", shape }] as const),
       ...fixed,
     ]);
-    const missing = [...expected.keys()].filter((name) => !state.has(name));
-    const unexpected = [...state.keys()].filter((name) => !expected.has(name));
-    const misshapen = [...expected].flatMap(([name, { dtype, shape }]) => {
-      const given = state.get(name);
-      if (!given || (given.dtype === dtype && given.shape.join() === shape.join())) return [];
-      return [`${name} (${given.dtype}[${given.shape}] instead of ${dtype}[${shape}])`];
-    });
-    const problems = [
-      ...(missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
-      ...(unexpected.length > 0 ? [`unexpected: ${listed(unexpected)}`] : []),
-      ...(misshapen.length > 0 ? [`of another shape or type: ${listed(misshapen)}`] : []),
-    ];
-    check(
-      problems.length === 0,
-      () => `${file} is of another network or optimizer than is to be trained\n  ${problems.join("\n  ")}`,
-    );
+    const counters = [...this.#counts.keys()];
+    const given = new Map([...state].filter(([name]) => !counters.includes(name)));
+    checkStateDict(given, expected, `${file} is of another network or optimizer than is to be trained`);
     this.#state.restart(new Map([...this.#graphs.state.keys()].map((name) => [name, state.get(name)!])));
     this.#fixed = Object.fromEntries(fixed.map(([name]) => [name, state.get(name)!]));
+    // a state of version 0.1.0 has no counts: they were the steps
+    for (const key of counters) this.#counts.set(key, state.has(key) ? countOf(state.get(key)) : BigInt(steps));
     this.#steps = steps;
   }
 
@@ -173,9 +250,6 @@ export class TrainingStep {
       const value = (ema ? state.get(`ema:${key}`) : undefined) ?? state.get(key);
       if (value) weights.set(key, value);
     }
-    for (const key of this.#graphs.counters) {
-      weights.set(key, { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(this.#steps)) });
-    }
     return weights;
   }
 
@@ -184,6 +258,7 @@ export class TrainingStep {
     return this.#model.loadStateDict(await this.weights(options));
   }
 
+  /** Gives the engine's memory back. */
   async dispose(): Promise<void> {
     this.#state.dispose();
     this.#sums.dispose();
@@ -203,116 +278,26 @@ export class TrainingStep {
 
 type Half = "step" | "accumulate" | "update";
 
-/** Named tensors that runs replace: what a run reads is `current`, what it may write into is `spare`. */
-class SwappedBuffers {
-  current: Record<string, TensorData | DeviceTensor>;
-  /** Tensors out of use, by the name of the output that fits. */
-  readonly #unused = new Map<string, DeviceTensor[]>();
-
-  constructor(start: ReadonlyMap<string, TensorData>) {
-    this.current = Object.fromEntries(start);
-  }
-
-  get spare(): Record<string, DeviceTensor> {
-    return Object.fromEntries([...this.#unused].flatMap(([name, [tensor]]) => (tensor ? [[name, tensor]] : [])));
-  }
-
-  async advance(executable: Executable, feeds: Feeds): Promise<Record<string, DeviceTensor>> {
-    const results = await executable.run(feeds, { into: this.spare });
-    this.take(results);
-    return results;
-  }
-
-  /** Makes the results current; the tensors they replace are written into next. */
-  take(results: Readonly<Record<string, DeviceTensor>>): void {
-    for (const name of Object.keys(this.current)) {
-      const result = results[next(name)];
-      if (!result) continue;
-      this.#unused.get(next(name))?.shift();
-      this.#putAside(name);
-      this.current[name] = result;
-    }
-  }
-
-  /** Begins anew from these numbers, in the same buffers. */
-  restart(start: ReadonlyMap<string, TensorData>): void {
-    for (const name of Object.keys(this.current)) this.#putAside(name);
-    this.current = Object.fromEntries(start);
-  }
-
-  #putAside(name: string): void {
-    const old = this.current[name]!;
-    // a first state is the caller's own memory
-    if (!onDevice(old)) return;
-    const unused = this.#unused.get(next(name));
-    if (unused) unused.push(old);
-    else this.#unused.set(next(name), [old]);
-  }
-
-  async read(): Promise<Map<string, TensorData>> {
-    const entries = Object.entries(this.current).map(async ([name, tensor]) => {
-      const data = onDevice(tensor) ? await tensor.read() : tensor;
-      return [name, { ...data, data: data.data.slice() } as TensorData] as const;
-    });
-    return new Map(await Promise.all(entries));
-  }
-
-  dispose(): void {
-    for (const tensor of [...Object.values(this.current), ...[...this.#unused.values()].flat()])
-      if (onDevice(tensor)) tensor.dispose();
-    this.#unused.clear();
-  }
+interface PreparedBatch {
+  readonly input: TensorData<"float32">;
+  readonly target: TensorData<"float32">;
 }
-
-const onDevice = (tensor: TensorData | DeviceTensor): tensor is DeviceTensor => "read" in tensor;
 
 const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
 
-async function measured(results: Readonly<Record<string, DeviceTensor>>): Promise<StepResult> {
-  const [loss, correct] = await Promise.all([results.loss!.read(), results.correct!.read()]);
-  disposeOthers(results);
-  return { loss: Number(loss.data[0]), correct: Number(correct.data[0]) };
+const countOf = (given: TensorData | undefined): bigint => BigInt(given?.data[0] ?? 0);
+
+/** How much a batch counts among those of an update: its images, or the weights of their classes. */
+function weightOf({ input, target }: PreparedBatch, { weight }: Partial<TargetLoss>): number {
+  if (!weight) return input.shape[0]!;
+  return target.data.reduce((sum, value, i) => sum + value * weight[i % weight.length]!, 0);
+}
+
+async function readNumber(tensor: DeviceTensor | undefined): Promise<number | undefined> {
+  return tensor && Number((await tensor.read()).data[0]);
 }
 
 /** Gives back the memory of all results that are no part of the state. */
 function disposeOthers(results: Readonly<Record<string, DeviceTensor>>): void {
   for (const [name, tensor] of Object.entries(results)) if (!name.startsWith(next(""))) tensor.dispose();
-}
-
-/** A dropout mask: a function of (seed, step, part of the step, layer) alone. */
-export function drawMask(
-  { input, shape, p }: Mask,
-  batch: number,
-  seed: number,
-  step: number,
-  part = 0,
-): TensorData<"float32"> {
-  const sizes = shape.map((dim) => (typeof dim === "number" ? dim : batch));
-  check(isStatic(sizes), () => `the dropout mask ${input} has no known shape`);
-  const random = new Random(seed, step, part, input);
-  const data = new Float32Array(numel(sizes));
-  const kept = 1 / (1 - p);
-  const threshold = Math.round(p * 2 ** 32);
-  for (let i = 0; i < data.length; i++) data[i] = random.bits() < threshold ? 0 : kept;
-  return { dtype: "float32", shape: sizes, data };
-}
-
-/** Probabilities [N, K'] of the first K' of K classes, `smoothing` of them spread over all K alike: [N, K] */
-export function smoothed({ shape, data }: TensorData, numClasses: number, smoothing: number): TensorData<"float32"> {
-  const [N, given] = shape as [number, number];
-  const all = new Float32Array(N * numClasses).fill(smoothing / numClasses);
-  for (let n = 0; n < N; n++)
-    for (let k = 0; k < given; k++) all[n * numClasses + k]! += (1 - smoothing) * Number(data[n * given + k]);
-  return { dtype: "float32", shape: [N, numClasses], data: all };
-}
-
-/** Labels [N] as probabilities [N, K]: 1 at the label, 0 elsewhere; `smoothing` of it is spread over all classes alike. */
-export function oneHot(labels: ArrayLike<number>, numClasses: number, smoothing = 0): TensorData<"float32"> {
-  const data = new Float32Array(labels.length * numClasses).fill(smoothing / numClasses);
-  for (let i = 0; i < labels.length; i++) {
-    const label = labels[i]!;
-    check(label >= 0 && label < numClasses, () => `oneHot: label ${label} is not one of ${numClasses} classes`);
-    data[i * numClasses + label]! += 1 - smoothing;
-  }
-  return { dtype: "float32", shape: [labels.length, numClasses], data };
 }

@@ -1,35 +1,28 @@
-import { check, Graph, numel, type Shape, type Value } from "../graph/index.ts";
-import { type Mask, type Module, trace } from "../nn/index.ts";
+import { check, Graph, numel, type TensorData, type Value } from "../graph/index.ts";
+import { type Mask, type Module, mainOutput, type Tensor, trace } from "../nn/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import { differentiate, logSoftmax } from "../passes/index.ts";
-import { correctCount, mainScores, totalLoss } from "./loss.ts";
+import { FixedNetworks } from "./fixed-networks.ts";
+import { scalar, targetOf, totalLoss } from "./loss.ts";
+import { crossEntropyLoss, type Loss } from "./losses.ts";
+import { defaultMetrics, type Metrics, totalsMetric } from "./metrics.ts";
+import type { TrainingStepOptions } from "./options.ts";
 
-export interface TrainingGraphOptions {
-  /** Shape of a batch of images, such as ["N", 3, 32, 32]. */
-  input: Shape;
-  optimizer: Optimizer;
-  /** Whether Dropout drops. Default true. */
-  dropout?: boolean;
-  /** Share of each output in the loss; default 1, and 0.3 for outputs named aux… (Szegedy et al. 2015, 5). */
-  lossWeights?: Readonly<Record<string, number>>;
-  /** Whether the decay of the optimizer applies to a parameter. Default: to all. */
-  decays?: (key: string, shape: readonly number[]) => boolean;
-  /** Scale the gradients down where the norm of all together is larger. */
-  clipNorm?: number;
-  /** Keep a moving average of the parameters with this decay, such as 0.999. */
-  ema?: number;
-  target?: Target;
+/** As for `TrainingStep`; of the engine, only what it is fast at matters. */
+export interface TrainingGraphOptions extends Omit<TrainingStepOptions, "engine"> {
+  /** Default: an engine on the processor. */
+  readonly engine?: { readonly target: Target };
 }
 
-/** Where the first numbers of a state tensor come from. */
+/** Where the initial numbers of a state tensor come from. */
 export type StateStart = "weight" | "zeros";
 
 /** Graphs of one training step. The next value of the state tensor `x` is the output `next(x)`. */
 export interface TrainingGraphs {
-  /** (state, batch, masks, scalars) → (next state, loss, correct), all at once. */
+  /** (state, batch, masks, scalars) → (next state, loss, metrics), all at once. */
   readonly step: Graph;
-  /** The first half, for several batches to one update: (state, batch, masks, sums) → (next sums, loss, correct). */
+  /** The first half, for several batches to one update: (state, batch, masks, sums) → (next sums, loss, metrics). */
   readonly accumulate: Graph;
   /** The second half: (state, sums, scalars) → next state. */
   readonly update: Graph;
@@ -41,43 +34,70 @@ export interface TrainingGraphs {
   /** Names of the sums of gradients, with their shapes. */
   readonly sums: ReadonlyMap<string, readonly number[]>;
   readonly masks: readonly Mask[];
-  /** Buffers that count steps. */
+  /** Buffers that count batches, once for each time that a batch passes them. */
   readonly counters: readonly string[];
-  /** Names of the scalar inputs of an update. */
-  readonly scalars: readonly string[];
-  readonly numClasses: number;
+  /** Factors on the learning rate. Each has scalar inputs of its own, named `scalarName(name, factor)`. */
+  readonly lrScales: readonly number[];
+  /** Weights of other networks in the graph, which no step changes. */
+  readonly fixed: ReadonlyMap<string, TensorData>;
+  readonly loss: Loss;
+  readonly metrics: Metrics;
+  /** Sizes of a target, without the batch. */
+  readonly targetSize: readonly number[];
 }
 
 /** Output that holds the next value of a state tensor. */
 export const next = (name: string): string => `next:${name}`;
 
+/** Output that holds the totals of a metric. */
+export const metricOutput = (name: string): string => `metric:${name}`;
+
+/** Input of an optimizer's scalar for parameters with this factor on the learning rate. */
+export const scalarName = (name: string, lrScale: number): string => (lrScale === 1 ? name : `${name}*${lrScale}`);
+
 interface Trained {
   readonly key: string;
   readonly shape: readonly number[];
   readonly value: Value;
+  /** Factor on the learning rate. */
+  readonly lrScale: number;
 }
 
-/** Traces a network in training form and adds loss, gradients and the optimizer's update. */
+/**
+ * Traces a network in training form and adds loss, gradients and the optimizer's update. Throws if the loss does not fit the
+ * network's outputs, and if nothing is left to train.
+ */
 export function trainingGraphs(model: Module, options: TrainingGraphOptions): TrainingGraphs {
-  const { input, optimizer, dropout = true, lossWeights, ema, target: engine = "cpu" } = options;
+  const { input, optimizer, dropout = true, lossWeights, ema, loss = crossEntropyLoss() } = options;
+  const { metrics = defaultMetrics(loss), lrScale = () => 1 } = options;
+  const engine = options.engine?.target ?? "cpu";
+  checkMode(model);
   const traced = trace(model, input, { training: true, dropout, target: engine });
-  const { tracer } = traced;
-  const scores = mainScores(traced.outputs);
-  const numClasses = scores.shape[1] as number;
-  const target = tracer.input("target", [input[0]!, numClasses]);
-  const loss = totalLoss(traced.outputs, target, lossWeights);
-  const correct = correctCount(scores, target);
+  const { tracer, outputs } = traced;
+  const [images] = traced.inputs as [(typeof traced.inputs)[0]];
+  const [, ...targetSize] = targetOf(outputs, loss, options.target);
+  const target = tracer.input("target", [input[0]!, ...targetSize]);
+  const fixed = new FixedNetworks();
+  const context = { outputs, input: images, fixed: (network: Module) => fixed.outputs(network, images) };
+  const total = totalLoss(outputs, target, loss, { ...(lossWeights && { lossWeights }), spec: model.spec, context });
   tracer.graph.outputs.clear();
-  tracer.graph.output("loss", loss.value);
-  tracer.graph.output("correct", correct.value);
+  tracer.graph.output("loss", total.value);
+  const main = mainOutput(outputs);
+  for (const [name, metric] of Object.entries(metrics)) {
+    const checked =
+      typeof metric === "function" ? (y: Tensor, t: Tensor) => scalar(`metrics: ${name}`, metric(y, t)) : metric;
+    tracer.graph.output(metricOutput(name), totalsMetric(checked).totals(main, target).value);
+  }
   for (const [key, { value }] of tracer.updates) tracer.graph.output(next(key), value);
 
   const stable = logSoftmax(tracer.graph);
   const values = new Map(stable.parameters.map((value) => [value.name, value]));
   const trained = [...model.parameters()].flatMap(([key, { requiresGrad, shape }]): Trained[] => {
     const value = values.get(key);
-    return requiresGrad && value ? [{ key, shape, value }] : [];
+    return requiresGrad && value ? [{ key, shape, value, lrScale: lrScale(key) }] : [];
   });
+  for (const { key, lrScale } of trained)
+    check(lrScale >= 0, () => `lrScale has to give numbers ≥ 0, but gives ${lrScale} for "${key}"`);
   check(trained.length > 0, () => "there is nothing to train: every parameter is frozen or unused");
 
   const { graph: backward, gradients } = differentiate(
@@ -99,7 +119,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   }
 
   const update = new Graph("update");
-  const parameters = trained.map(({ key, shape }) => ({ key, shape, value: update.parameter(key, "float32", shape) }));
+  const parameters = trained.map((one) => ({ ...one, value: update.parameter(one.key, "float32", one.shape) }));
   const given = new Map(
     parameters.map(({ key, shape, value }) => [value, update.input(`sum:${key}`, "float32", shape)]),
   );
@@ -125,9 +145,25 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     sums,
     masks: tracer.masks,
     counters: tracer.counters,
-    scalars: Object.keys(optimizer.scalars(1, 1)),
-    numClasses,
+    lrScales: [...new Set(trained.map(({ lrScale }) => lrScale))],
+    fixed: fixed.weights,
+    loss,
+    metrics,
+    targetSize: targetSize.map((dim) => {
+      check(typeof dim === "number", () => `the size of the targets, [N, ${targetSize.join(", ")}], has to be known`);
+      return dim;
+    }),
   };
+}
+
+/** A network that is in evaluation form as a whole was put there for something else than training. */
+function checkMode(model: Module): void {
+  const modules = [...model.modules()].map(([, module]) => module);
+  check(
+    modules.some(({ training }) => training),
+    () =>
+      "the network is in evaluation form, after model.eval(): it would be trained without dropout and without batch statistics; call model.train() first",
+  );
 }
 
 /** Adds the update of every parameter from its gradient, and the outputs that hold the next state. */
@@ -135,14 +171,13 @@ function addUpdate(
   graph: Graph,
   trained: readonly Trained[],
   gradients: ReadonlyMap<Value, Value>,
-  { optimizer, decays = () => true, clipNorm, ema, target = "cpu" }: TrainingGraphOptions,
+  { optimizer, decays = () => true, clipNorm, ema, engine }: TrainingGraphOptions,
 ): void {
-  const g = new Ops(graph, { target, share: true });
+  const g = new Ops(graph, { target: engine?.target ?? "cpu", share: true });
   g.scope = "update";
-  const names = Object.keys(optimizer.scalars(1, 1));
-  const scalars = Object.fromEntries(names.map((name) => [name, graph.input(name, "float32", [])]));
+  const scalarsOf = scalarInputs(graph, optimizer);
   const factor = clipNorm === undefined ? undefined : clipFactor(g, [...gradients.values()], clipNorm);
-  for (const { key, shape, value } of trained) {
+  for (const { key, shape, value, lrScale } of trained) {
     const kept = (name: string) => graph.input(`${name}:${key}`, "float32", shape);
     // ONNX Runtime computes element by element where the last axes are of size 1, as those of 1×1 kernels are
     const flat = (tensor: Value) => (shape.at(-1) === 1 ? g.reshape(tensor, [numel(shape)]) : tensor);
@@ -151,7 +186,7 @@ function addUpdate(
       parameter: flat(value),
       gradient: factor ? g.mul(gradient, factor) : gradient,
       state: Object.fromEntries(optimizer.state.map((name) => [name, flat(kept(name))])),
-      scalars,
+      scalars: scalarsOf(lrScale),
       weightDecay: decays(key, shape) ? optimizer.weightDecay : 0,
     });
     graph.output(next(key), g.reshape(parameter, shape));
@@ -161,6 +196,19 @@ function addUpdate(
     const average = g.add(g.scale(flat(kept("ema")), ema), g.scale(parameter, 1 - ema));
     graph.output(next(`ema:${key}`), g.reshape(average, shape));
   }
+}
+
+/** The optimizer's scalars as inputs of the graph, a set for each factor on the learning rate. */
+function scalarInputs(graph: Graph, optimizer: Optimizer): (lrScale: number) => Readonly<Record<string, Value>> {
+  const made = new Map<number, Readonly<Record<string, Value>>>();
+  return (lrScale) => {
+    const known = made.get(lrScale);
+    if (known) return known;
+    const names = Object.keys(optimizer.scalars(1, 1));
+    const inputs = names.map((name) => [name, graph.input(scalarName(name, lrScale), "float32", [])] as const);
+    made.set(lrScale, Object.fromEntries(inputs));
+    return made.get(lrScale)!;
+  };
 }
 
 /** min(1, maxNorm / norm), the norm being that of all gradients together, as in torch.nn.utils.clip_grad_norm_. */

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toFloat32 } from "../../src/checkpoint/convert.ts";
 import {
   CheckpointError,
   encodeSafetensors,
@@ -11,6 +10,7 @@ import {
   safetensorsLayout,
   writeSafetensors,
 } from "../../src/checkpoint/index.ts";
+import { toFloat32 } from "../../src/graph/index.ts";
 import { type DType, fromBytes, itemSize, numel, type TensorData, tensor, toBytes } from "../../src/graph/tensor.ts";
 import { bytes, safetensors, uint32 } from "./hostile.ts";
 

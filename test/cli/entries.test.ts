@@ -46,8 +46,10 @@ test("every folder is an entry of the package", () => {
   for (const { name } of rooms) if (name !== "runtime") expect(Object.keys(exports)).toContain(`./${name}`);
 });
 
-test("node.ts holds the native engine", () => {
-  expect([...reached("node.ts")]).toContain("onnxruntime-node");
+test("node.ts holds the engine for Node, and loads no build of ONNX Runtime before it is asked for one", () => {
+  const all = [...reached("node.ts")];
+  expect(all).toContain("runtime/node/engine.ts");
+  expect(all.filter((name) => /^onnxruntime-(node|web)/.test(name))).toEqual([]);
 });
 
 test.each(["cli/summary.ts", "cli/models.ts", "cli/compare.ts"])("%s loads neither engine nor decoder", (command) => {

@@ -10,7 +10,7 @@ import { build } from "vite";
 import type { Page } from "./page.ts";
 
 /** The browser; Debian's, unless the environment says otherwise. */
-const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** Why there are no tests in a browser, if there are none. */
 export const noChromium = existsSync(EXECUTABLE)

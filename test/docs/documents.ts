@@ -50,6 +50,12 @@ export function programsOf(document: string): Program[] {
   return programs.map((program, i) => ({ ...program, name: `${document.replaceAll(/\W/g, "-")}-${i + 1}` }));
 }
 
+/** What a document shows as output, as a pattern: "…" stands for anything, on a line of its own for any lines. */
+export const outputPattern = (output: string): RegExp => {
+  const parts = output.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join("[\\s\\S]*")}$`);
+};
+
 /** A folder as a user has it: an ES module package with convnets installed. */
 export function workspace(): string {
   const folder = mkdtempSync(join(tmpdir(), "convnets-docs-"));

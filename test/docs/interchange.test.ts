@@ -1,18 +1,20 @@
-/** The document about weight files: its commands are run and print what stands there; its table is the registry's. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+/** The document about weight files: its commands run and print what it shows; its table agrees with the registry. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { PRETRAINED } from "../../src/pretrained/index.ts";
 import { convnets } from "../cli/run.ts";
+import { blocksOf, outputPattern, readDocument } from "./documents.ts";
 
-const text = readFileSync(new URL("../../docs/interchange.md", import.meta.url), "utf8");
+const DOCUMENT = "docs/interchange.md";
+const text = readDocument(DOCUMENT);
 const folder = mkdtempSync(join(tmpdir(), "convnets-docs-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Commands after "$ " with what they print, in the order of the document. */
-const examples = [...text.matchAll(/^```console\n([\s\S]*?)^```/gm)].flatMap(([, block]) =>
-  block!
+const examples = blocksOf(DOCUMENT).flatMap(({ language, code }) =>
+  (language === "console" ? code : "")
     .split(/^\$ /m)
     .slice(1)
     .map((example) => {
@@ -21,23 +23,17 @@ const examples = [...text.matchAll(/^```console\n([\s\S]*?)^```/gm)].flatMap(([,
     }),
 );
 
-/** "…" on a line of its own stands for any lines. */
-const pattern = (output: string) => {
-  const parts = output.split(/^…$/m).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join("[\\s\\S]*")}$`);
-};
-
-describe("docs/interchange.md", () => {
+describe(DOCUMENT, () => {
   it("has examples", () => expect(examples.length).toBeGreaterThanOrEqual(6));
 
   it.each(examples)("$command", ({ command, output }) => {
     const [program, ...args] = command.split(" ");
     expect(program).toBe("convnets");
     const { stdout, stderr } = convnets(args, { cwd: folder });
-    expect((stdout + stderr).trimEnd()).toMatch(pattern(output));
+    expect((stdout + stderr).trimEnd()).toMatch(outputPattern(output));
   });
 
-  it("has the registry's facts", () => {
+  it("agrees with the registry", () => {
     const rows = [
       ...text.matchAll(/^\| (\w+) +\| (\S+\.pth) +\| +([\d.]+) \| +([\d,]+) \| +([\d.]+) \| +([\d.]+) \|$/gm),
     ];

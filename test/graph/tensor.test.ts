@@ -129,7 +129,7 @@ describe("options", () => {
   });
 
   it.each<[unknown, string]>([
-    [2, "Conv2d: options are an object such as { stride: … }, but got 2"],
+    [2, "Conv2d: options are an object such as { stride: 2 }, but got 2"],
     [null, "but got null"],
     [[2], "but got [2]"],
     [{ pad: 1 }, 'Conv2d: there is no option "pad"; did you mean "padding"?'],

@@ -77,7 +77,7 @@ describe("sizes", () => {
     for (const side of sides) {
       const model = createModel(name, { variant, inputSize: side });
       expect(errorOf(() => trace(model, [1, 3, side, side]))).toBe("");
-      expect(errorOf(() => trace(model, [1, 3, 2 * side, side]))).toContain(`has ${2 * side}×${side}`);
+      expect(errorOf(() => trace(model, [1, 3, 2 * side, side]))).toContain(`got ${2 * side}×${side}`);
     }
   });
 
@@ -164,7 +164,7 @@ describe("variants", () => {
 
 describe("the registry", () => {
   it("names what there is where a name is wrong", () => {
-    expect(() => createModel("vgg12")).toThrow(/there is no network "vgg12"; there are vgg11, .*googlenet/);
+    expect(() => createModel("vgg12")).toThrow(/there is no network "vgg12"; the networks are vgg11, .*googlenet/);
     expect(() => createModel("nin", { variant: "torchvision" })).toThrow(
       'nin has no variant "torchvision"; it has note, paper',
     );

@@ -121,7 +121,7 @@ describe("BatchNorm2d", () => {
 
   it("refuses a batch of one value a channel, which has no variance", () => {
     expect(() => trace(new BatchNorm2d(2), [1, 2, 1, 1], { training: true })).toThrow(
-      "BatchNorm2d: a training batch of [1, 2, 1, 1] has one value a channel",
+      "BatchNorm2d: a training batch of [1, 2, 1, 1] has one value per channel",
     );
     expect(() => trace(new BatchNorm2d(2), [1, 2, 1, 1])).not.toThrow();
   });

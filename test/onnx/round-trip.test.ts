@@ -141,7 +141,7 @@ describe("encode and decode", () => {
     const { step } = trainingGraphs(createModel("inception_small"), {
       input: ["N", 3, 32, 32],
       optimizer: sgd({ momentum: 0.9 }),
-      target,
+      engine: { target },
     });
     checkRoundTrip(step);
     checkRoundTrip(lower(step, target));

@@ -141,7 +141,9 @@ describe("other forms", () => {
   });
 
   test("sizes have to be numbers", () => {
-    expect(() => summarize(createModel("nin"), { input: ["N", 3, 32, 32] })).toThrow("input is [N, 3, 32, 32]; give");
+    expect(() => summarize(createModel("nin"), { input: ["N", 3, 32, 32] })).toThrow(
+      'summarize: needs every size as a number, but the input "input" is [N, 3, 32, 32]',
+    );
   });
 });
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { createModel, MODELS, modelEntry } from "../../src/models/index.ts";
 import { BatchNorm2d, type Module, trace } from "../../src/nn/index.ts";
 import { fans } from "../../src/nn/init.ts";
-import { chooseInit, freeze } from "../../src/runs/build.ts";
+import { chooseInit } from "../../src/runs/build.ts";
+import { freeze } from "../../src/train/fine-tuning.ts";
 import { lastLayers } from "../../src/train/last-layers.ts";
 
 const INPUT = ["N", 3, 32, 32];

@@ -21,7 +21,7 @@ function writeData(): string {
     const { memory } = shapes({ split, seed, length: 96 });
     const bytes = new Uint8Array(96 * 3073);
     for (let i = 0; i < 96; i++) {
-      bytes[i * 3073] = memory.labels[i]!;
+      bytes[i * 3073] = memory.labels![i]!;
       bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
     }
     writeFileSync(join(dir, file), bytes);

@@ -29,7 +29,18 @@ export function* course(options: Course = {}): Generator<TrainEvent> {
     const loss = 2.3 * Math.exp(-2 * t) + 0.2 * new Random(step, "loss").uniform();
     const accuracy = Math.round(IMAGES * (1 - Math.exp(-3 * t))) / IMAGES;
     const lr = 0.05 * (1 + Math.cos(Math.PI * t));
-    yield { type: "step", epoch, batch, step, loss, accuracy, lr, images: IMAGES, seconds: 0.25 };
+    yield {
+      type: "step",
+      epoch,
+      batch,
+      step,
+      loss,
+      accuracy,
+      metrics: { accuracy },
+      lr,
+      images: IMAGES,
+      seconds: 0.25,
+    };
     const at = { ...progress, epoch, batch, step };
     if (step === stopAfter) {
       yield { type: "checkpoint", progress: at, state: () => Promise.reject(new Error("nothing to save")) };
@@ -46,7 +57,7 @@ export function* course(options: Course = {}): Generator<TrainEvent> {
       epoch,
       step,
       lr,
-      train: { loss, accuracy, images, seconds: 0.25 * stepsPerEpoch },
+      train: { loss, accuracy, metrics: { accuracy }, images, seconds: 0.25 * stepsPerEpoch },
       ...(validation && { validation: evaluation(epoch, classes) }),
       utilisation: 0.98,
       best: true,
@@ -73,6 +84,7 @@ export function evaluation(epoch: number, classes: number): Evaluation {
   return {
     images,
     loss: 0.3 + 1 / (epoch + 1),
+    metrics: { accuracy: right / images },
     top1: right / images,
     top5: 1 - missed / 400,
     perClass: confusion.map((row, k) => row[k]! / total(row)),

@@ -214,7 +214,7 @@ describe("a real training of a few steps", () => {
       const { memory } = shapes({ seed, length: 20 });
       const bytes = new Uint8Array(20 * 3073);
       for (let i = 0; i < 20; i++) {
-        bytes[i * 3073] = memory.labels[i]!;
+        bytes[i * 3073] = memory.labels![i]!;
         bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
       }
       writeFileSync(join(data, file), bytes);

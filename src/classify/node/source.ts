@@ -105,7 +105,7 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
         ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
         : await imported(file, architecture, classes?.length);
     model.loadStateDict(tensors);
-    const size = Object.hasOwn(MODELS, architecture) ? modelEntry(architecture).inputSize : 224;
+    const { inputSize: size = 224 } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
     const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
     return complete(file, model, { ...options, classes }, metadata, [channels, Number(metadata.inputSize ?? size)]);
@@ -144,14 +144,16 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
 function complete(
   file: string,
   model: Module,
-  { classes, preprocessing }: SourceOptions,
+  { classes = model.spec?.classes, preprocessing }: SourceOptions,
   metadata: Checkpoint["metadata"],
   [channels, size]: readonly [channels: number, size: number],
 ): Source {
   const isSize = Number.isInteger(size) && size > 0;
   const side = isSize ? size : 224;
   const known = preprocessing ?? (metadata.preprocessing && parseTransforms(JSON.parse(metadata.preprocessing)));
-  const assumption = imagenetPreprocessing(side);
+  const own = model.spec?.normalization;
+  const published = imagenetPreprocessing(side);
+  const assumption = own ? published.map((step) => (isStep(step, "normalize") ? { normalize: own } : step)) : published;
   // ImageNet's mean and deviation are those of colours
   const grey = [
     ...assumption.filter((step) => !isStep(step, "normalize")),
@@ -161,7 +163,7 @@ function complete(
     model,
     weights: model.stateDict(),
     classes: classes ?? [],
-    preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 ? grey : assumption,
+    preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 && !own ? grey : assumption,
     channels: channels === 1 ? 1 : 3,
     assumed: [
       ...(known

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { DataError } from "../errors.ts";
-import { cacheFolder } from "./cache.ts";
+import { cacheFolder, type Variables } from "./cache.ts";
 import { type Checksums, DownloadError, type DownloadProgress, download, mismatch } from "./download.ts";
 import { reasonOf } from "./files.ts";
 
@@ -84,7 +84,7 @@ export const KNOWN_SETS = {
 } as const satisfies Record<string, KnownSet>;
 
 /** Where data sets are kept: $CONVNETS_DATA, else `convnets/data` in the user's cache folder. */
-export function defaultDataDir(env = process.env): string {
+export function defaultDataDir(env: Variables = process.env): string {
   return env.CONVNETS_DATA || cacheFolder("data", env);
 }
 

@@ -91,7 +91,7 @@ export function faceOf(unit: Unit): Face {
   const pooled = pooling(module, nodes);
   if (pooled) return face("pool", pooled.title, pooled.window);
   // a module of one's own with several operators is known by its class
-  if (module && nodes.length > 1 && module.constructor.name !== "" && isOwn(nodes))
+  if (module && nodes.length > 1 && module.type !== "" && isOwn(nodes))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
   return nodeFace(main, unit);
 }

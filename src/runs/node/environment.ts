@@ -1,5 +1,5 @@
 import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
-import { env } from "onnxruntime-node";
+import { env } from "onnxruntime-common";
 import { VERSION } from "../../version.ts";
 
 /** What a training runs on: what environment.json keeps and the report shows, for those who compare runs or repeat them. */
@@ -22,7 +22,7 @@ export function environment({ threads }: { readonly threads?: number | undefined
   return {
     convnets: VERSION,
     node: process.version,
-    onnxruntime: env.versions.node ?? env.versions.common,
+    onnxruntime: env.versions.common,
     system: `${type()} ${release()} ${arch()}`,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores,

@@ -112,6 +112,7 @@ export class MetricsLog {
   #buffer: MetricsLine[] = [];
   #epochs = 0;
 
+  /** @internal */
   constructor(path: string, file: FileHandle) {
     this.#path = path;
     this.#file = file;

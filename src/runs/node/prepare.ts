@@ -14,7 +14,8 @@ import {
 import type { Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
-import { chooseInit, freeze, loadForFineTuning } from "../build.ts";
+import { freeze, loadForFineTuning } from "../../train/index.ts";
+import { chooseInit } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
 import type { DataFacts } from "../recipes.ts";
 

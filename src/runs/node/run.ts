@@ -10,10 +10,10 @@ import {
 } from "../../checkpoint/node/index.ts";
 import { type Corrupt, DataError, firstSample, type LocateOptions } from "../../data/node/index.ts";
 import type { Shape } from "../../graph/index.ts";
-import { type Module, trace } from "../../nn/index.ts";
+import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
 import { nodeEngine } from "../../runtime/node/index.ts";
 import type { Progress, TrainEvent, TrainingState } from "../../train/index.ts";
-import { DivergedError, fit, inputShape, mainScores } from "../../train/index.ts";
+import { DivergedError, fit, inputShape } from "../../train/index.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
@@ -98,7 +98,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     checkOutputs(model, input, config, data);
     const events = fit(
       model,
-      fitOptions(config, { engine, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
+      fitOptions(config, { engine, model, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
     );
     for await (const event of events) {
       // only now, so that what cannot begin leaves no run behind, and what cannot go on leaves it as it is
@@ -169,7 +169,7 @@ function describe(
 
 /** A network that is too wide or too narrow for the data is told before a step is done. */
 function checkOutputs(model: Module, input: Shape, { model: name, data: set }: TrainConfig, data: PreparedData): void {
-  const outputs = mainScores(trace(model, input).outputs).shape[1];
+  const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
   if (outputs === data.classes.length) return;
   throw new Error(
     `${name} tells ${outputs} classes apart, but ${set} has ${data.classes.length}; let its file export a function of { numClasses } that makes it`,

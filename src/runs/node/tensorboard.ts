@@ -118,6 +118,7 @@ export class TensorboardLog {
   readonly #file: FileHandle;
   #records: Uint8Array[] = [];
 
+  /** @internal */
   constructor(path: string, file: FileHandle) {
     this.#path = path;
     this.#file = file;

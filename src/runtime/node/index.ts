@@ -1,3 +1,3 @@
-/** The native engine. Includes everything of `runtime`. */
+/** The engine for Node: native, or WebAssembly where there is no native build. Includes everything of `runtime`. */
 export * from "../index.ts";
-export { type NodeEngineOptions, nodeEngine } from "./engine.ts";
+export { type NodeEngineOptions, nodeEngine, type OrtModule } from "./engine.ts";

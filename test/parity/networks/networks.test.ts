@@ -11,7 +11,7 @@ import { sgd } from "../../../src/optim/index.ts";
 import { differentiate, logSoftmax } from "../../../src/passes/index.ts";
 import type { Executable, Feeds } from "../../../src/runtime/engine.ts";
 import { nodeEngine } from "../../../src/runtime/node/index.ts";
-import { oneHot, TrainingStep } from "../../../src/train/index.ts";
+import { crossEntropyLoss, oneHot, TrainingStep } from "../../../src/train/index.ts";
 import { totalLoss } from "../../../src/train/loss.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 
@@ -175,7 +175,11 @@ describe.each(Object.entries(CASES))("%s", (title, example) => {
       const files = await read("batches");
       const { input, target } = batchOf(files.get("input")!, files.get("labels")!, 0, example.classes);
       const { tracer, outputs } = trace(model, ["N", 3, side, side], { training: true, dropout: false });
-      tracer.graph.output("loss", totalLoss(outputs, tracer.input("target", ["N", example.classes])).value);
+      tracer.graph.output(
+        "loss",
+        totalLoss(outputs, tracer.input("target", ["N", example.classes]), crossEntropyLoss(), { context: {} as never })
+          .value,
+      );
       const stable = logSoftmax(tracer.graph);
       const { graph, gradients } = differentiate(
         stable,

@@ -3,7 +3,7 @@ import { Flatten, Linear, Module, ReLU, Sequential, type Tensor } from "../../..
 import { adamw, type Optimizer, sgd } from "../../../src/optim/index.ts";
 import { Random } from "../../../src/random.ts";
 import { nodeEngine } from "../../../src/runtime/node/index.ts";
-import { oneHot, TrainingStep, type TrainingStepOptions } from "../../../src/train/index.ts";
+import { crossEntropyLoss, oneHot, TrainingStep, type TrainingStepOptions } from "../../../src/train/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
 
 const reason = pythonSkipReason("torch");
@@ -99,6 +99,7 @@ describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
         optimizer,
         ema: 0.9,
         ...(clip && { clipNorm: clip }),
+        loss: crossEntropyLoss({ labelSmoothing: smoothing }),
         ...(weightsOnly && { decays: (_key, shape) => shape.length > 1 }),
       };
       const step = await TrainingStep.create(model, options);
@@ -116,7 +117,7 @@ describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
             shape: [part, 3, 2, 2],
             data: x.slice(i * part * 12, (i + 1) * part * 12),
           },
-          target: oneHot(labels.slice(i * part, (i + 1) * part), 3, smoothing),
+          target: oneHot(labels.slice(i * part, (i + 1) * part), 3),
         }));
         losses.push((await step.run(parts, LR)).loss);
       }

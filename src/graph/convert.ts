@@ -1,4 +1,4 @@
-import type { TensorData } from "../graph/index.ts";
+import type { TensorData } from "./tensor.ts";
 
 let halves: Uint32Array | undefined;
 

@@ -1,0 +1,51 @@
+import { checkArguments } from "../graph/index.ts";
+
+/*
+ * What arguments and options layers and functions take.
+ */
+
+/** A size in pixels: one for height and width, or one for each. */
+export type Size = number | readonly [height: number, width: number];
+
+/** Height and width of a size. */
+export const pair = (size: Size): readonly [number, number] => (typeof size === "number" ? [size, size] : size);
+
+/** One size or two, of which null keeps that of the input. */
+export type OutputSize = number | readonly [height: number | null, width: number | null];
+
+export const CONV = { stride: "size", padding: "padding", dilation: "size", groups: "whole" } as const;
+export const WEIGHTS = { bias: "boolean", weight: "function", biasInit: "function" } as const;
+const POOL = { stride: "size", padding: "pixels", ceilMode: "boolean" } as const;
+export const MAX_POOL = { ...POOL, dilation: "size" } as const;
+export const AVG_POOL = { ...POOL, countIncludePad: "boolean" } as const;
+export const BATCH_NORM = {
+  eps: "number",
+  momentum: "number",
+  affine: "boolean",
+  trackRunningStats: "boolean",
+} as const;
+export const LRN = { alpha: "number", beta: "number", k: "number" } as const;
+
+const ARGUMENTS = {
+  inChannels: "whole",
+  outChannels: "whole",
+  inFeatures: "whole",
+  outFeatures: "whole",
+  numFeatures: "whole",
+  size: "whole",
+  kernelSize: "size",
+  outputSize: "size",
+  dim: "axis",
+  startDim: "axis",
+  endDim: "axis",
+} as const;
+
+/** Throws unless each positional argument is what its name stands for in all layers. */
+export function checkPositional(who: string, values: { readonly [name in keyof typeof ARGUMENTS]?: unknown }): void {
+  checkArguments(who, values, ARGUMENTS);
+}
+
+/** Throws unless this is an output size. */
+export function checkOutputSize(who: string, given: OutputSize): void {
+  checkPositional(who, { outputSize: Array.isArray(given) ? given.map((size) => size ?? 1) : given });
+}

@@ -1,0 +1,62 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { EngineError } from "../engine.ts";
+import { inTurn, type Ort, type Schedule } from "../ort.ts";
+
+/** ONNX Runtime compiled to WebAssembly, which has settings for the whole process. */
+interface OrtWasm extends Ort {
+  readonly env: { readonly wasm: { numThreads?: number } };
+}
+
+const require = createRequire(import.meta.url);
+
+/** ONNX Runtime's files ship in the package's own folder; a clone of the repository has them in node_modules. */
+function load(name: "onnxruntime-node" | "onnxruntime-web"): Ort {
+  const shipped = fileURLToPath(new URL(`../../../vendor/${name}`, import.meta.url));
+  return require(existsSync(shipped) ? shipped : name) as Ort;
+}
+
+let native: Ort | { readonly missing: string } | undefined;
+
+/** The native build, or why it cannot be loaded here. */
+export function nativeRuntime(): Ort | { readonly missing: string } {
+  if (native) return native;
+  try {
+    native = load("onnxruntime-node");
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const missing = code?.includes("MODULE_NOT_FOUND")
+      ? `ONNX Runtime has no native build for ${process.platform} ${process.arch}`
+      : `ONNX Runtime's native build cannot be loaded (${message.split("\n")[0]})`;
+    native = { missing };
+  }
+  return native;
+}
+
+let wasm: { readonly ort: OrtWasm; readonly threads: number; readonly schedule: Schedule } | undefined;
+
+/** The WebAssembly build. The first call decides how many threads it has. */
+export function wasmRuntime(threads: number | undefined): NonNullable<typeof wasm> {
+  if (!wasm) {
+    const ort = load("onnxruntime-web") as OrtWasm;
+    const count = threads ?? availableParallelism();
+    ort.env.wasm.numThreads = count;
+    // its module keeps what a run needs on one stack, so that two at once would overwrite each other's
+    wasm = { ort, threads: count, schedule: inTurn() };
+  }
+  if (threads !== undefined && threads !== wasm.threads) {
+    throw new EngineError(
+      `onnxruntime-web: WebAssembly already runs with ${wasm.threads} threads in this process, which cannot change; ask for the same number`,
+    );
+  }
+  return wasm;
+}
+
+/** What the environment variable CONVNETS_ENGINE asks for, if it is set. */
+export function forcedBuild(): "native" | "wasm" | undefined {
+  const value = process.env.CONVNETS_ENGINE;
+  if (value === undefined || value === "" || value === "native" || value === "wasm") return value || undefined;
+  throw new EngineError(`CONVNETS_ENGINE is "${value}", but has to be "native" or "wasm"`);
+}

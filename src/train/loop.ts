@@ -1,0 +1,256 @@
+import type { Batch, Loader } from "../data/index.ts";
+import type { TensorData } from "../graph/index.ts";
+import type { Module } from "../nn/index.ts";
+import { type Evaluation, Evaluator } from "./evaluate.ts";
+import type { EpochEvent, Progress, StepEvent, TrainEvent } from "./events.ts";
+import type { FitOptions } from "./fit.ts";
+import { crossEntropyLoss } from "./losses.ts";
+import { addTotals, defaultMetrics, metricValues } from "./metrics.ts";
+import { TRAINING_OPTIONS, type TrainingOptions } from "./options.ts";
+import { TrainingStep } from "./step.ts";
+import { checkDataset, targetFor } from "./target-for.ts";
+
+/** A loss or a weight that is not finite: the run cannot go on; what was saved before is good. */
+export class DivergedError extends Error {
+  override name = "DivergedError";
+}
+
+const REMEDY = "the training has diverged; lower the learning rate, warm it up, or clip the gradients";
+
+const START: Progress = { epoch: 0, batch: 0, step: 0, lossSum: 0, correct: 0, totals: {}, images: 0, seconds: 0 };
+
+/** The training itself, as a stream of events; see `fit`. */
+export async function* trainingLoop(model: Module, options: FitOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  const { engine, train, validation, epochs, schedule, accumulate = 1, patience, signal, resume } = options;
+  const { loss: minimized = crossEntropyLoss() } = options;
+  const { metrics = defaultMetrics(minimized) } = options;
+  let progress = resume?.progress ?? START;
+  const first = await train.first();
+  const shapes = shapesOf(first, options);
+  // with a batch size of 1 its own, so that what needs more than one image can say so
+  const input = train.batchSize === 1 ? [1, ...shapes.input.slice(1)] : shapes.input;
+  const step = await TrainingStep.create(model, { ...trainingOptions(options), ...shapes, input });
+  let evaluator: Evaluator | undefined;
+  try {
+    if (resume) step.restore(resume.tensors, progress.step, resume.file);
+    checkDataset(train.dataset, minimized, step.targetSize);
+    const parameters = [...model.parameters()].map(([, parameter]) => parameter);
+    const count = (list: typeof parameters) => list.reduce((sum, { numel }) => sum + numel, 0);
+    const stepsPerEpoch = Math.ceil(train.batchesPerEpoch / accumulate);
+    yield {
+      type: "start",
+      epochs,
+      stepsPerEpoch,
+      trainable: count(parameters.filter(({ requiresGrad }) => requiresGrad)),
+      parameters: count(parameters),
+      engine: engine.name,
+      progress,
+    };
+    const saved = (at: Progress) => ({
+      type: "checkpoint" as const,
+      progress: at,
+      state: async () => ({ progress: at, tensors: finite(await step.state(), at) }),
+    });
+
+    while (progress.epoch < epochs) {
+      const { best } = progress;
+      if (patience !== undefined && best && progress.batch === 0 && progress.epoch - 1 - best.epoch >= patience) {
+        yield { type: "end", reason: "early stopping", epochs: progress.epoch, best };
+        return;
+      }
+      let before = performance.now();
+      const { epoch } = progress;
+      for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate)) {
+        const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);
+        const images = batches.reduce((sum, { samples }) => sum + samples.length, 0);
+        const result = await step.run(
+          batches.map((batch) => ({
+            input: batch.images,
+            target: targetFor(batch, minimized, step.targetSize, train.dataset),
+          })),
+          lr,
+        );
+        const { loss, correct, gradientNorm } = result;
+        if (!Number.isFinite(loss)) throw new DivergedError(diverged(loss, progress, lr));
+        const now = performance.now();
+        const seconds = (now - before) / 1000;
+        before = now;
+        progress = {
+          ...progress,
+          seconds: progress.seconds + seconds,
+          batch: batches.at(-1)!.index + 1,
+          step: step.steps,
+          lossSum: progress.lossSum + loss * images,
+          correct: progress.correct + correct,
+          totals: addTotals(progress.totals ?? {}, result.totals),
+          images: progress.images + images,
+        };
+        const batch = Math.ceil(progress.batch / accumulate);
+        yield {
+          ...{
+            type: "step",
+            epoch,
+            batch,
+            step: step.steps,
+            loss,
+            accuracy: correct / images,
+            metrics: result.metrics,
+          },
+          ...{ lr, images, seconds, ...(gradientNorm !== undefined && { gradientNorm }) },
+        } satisfies StepEvent as StepEvent;
+        if (signal?.aborted && batch < stepsPerEpoch) {
+          yield saved(progress);
+          yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
+          return;
+        }
+        const due = options.checkpointEvery !== undefined && step.steps % options.checkpointEvery === 0;
+        if (due && batch < stepsPerEpoch) yield saved(progress);
+      }
+
+      let evaluation: Evaluation | undefined;
+      if (validation) {
+        evaluator ??= await Evaluator.create(model, {
+          ...{ engine, loss: minimized, metrics },
+          ...shapesOf(await validation.first(), options),
+        });
+        for await (const event of evaluating(evaluator, validation, step, options, epoch)) {
+          if (event.type === "evaluating") yield event;
+          else evaluation = event.evaluation;
+        }
+        if (!evaluation) {
+          yield saved(progress);
+          yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
+          return;
+        }
+      }
+      if (evaluation && !Number.isFinite(evaluation.loss)) {
+        throw new DivergedError(
+          `the validation loss is ${evaluation.loss} after epoch ${epoch + 1} (step ${step.steps}): ${REMEDY}`,
+        );
+      }
+      const value = scoreOf(evaluation, progress);
+      const better = best === undefined || value > best.value;
+      const lr = schedule(epoch + 1, epochs);
+      const done: EpochEvent = {
+        type: "epoch",
+        epoch,
+        step: step.steps,
+        lr,
+        train: {
+          loss: progress.lossSum / progress.images,
+          accuracy: progress.correct / progress.images,
+          metrics: metricValues(metrics, progress.totals ?? {}, progress.images),
+          images: progress.images,
+          seconds: progress.seconds,
+        },
+        ...(evaluation && { validation: evaluation }),
+        utilisation: train.stats.utilisation,
+        best: better,
+        weights: async () => finite(await step.weights({ ema: options.ema !== undefined }), { step: step.steps }),
+      };
+      progress = { ...START, epoch: epoch + 1, step: step.steps, best: better ? { epoch, value } : best };
+      yield done;
+      yield saved(progress);
+      if (signal?.aborted && progress.epoch < epochs) {
+        yield { type: "end", reason: "stopped", epochs: progress.epoch, best: progress.best! };
+        return;
+      }
+    }
+    yield { type: "end", reason: "finished", epochs: progress.epoch, ...(progress.best && { best: progress.best }) };
+  } finally {
+    await step.sync({ ema: options.ema !== undefined });
+    await step.dispose();
+    await evaluator?.dispose();
+  }
+}
+
+/** What decides which epoch is the best, larger is better: top-1 of a classification, else the negative loss. */
+function scoreOf(evaluation: Evaluation | undefined, { lossSum, images }: Progress): number {
+  if (!evaluation) return -lossSum / images;
+  return Number.isNaN(evaluation.top1) ? -evaluation.loss : evaluation.top1;
+}
+
+type Evaluated = { readonly type: "evaluated"; readonly evaluation: Evaluation };
+type Evaluating = Extract<TrainEvent, { type: "evaluating" }>;
+
+/** Evaluates and reports how far it is. Without a result if the signal stops it. */
+async function* evaluating(
+  evaluator: Evaluator,
+  loader: Loader,
+  step: TrainingStep,
+  { ema, signal }: FitOptions,
+  epoch: number,
+): AsyncGenerator<Evaluating | Evaluated> {
+  const weights = ema === undefined ? step.feeds : Object.fromEntries(await step.weights({ ema: true }));
+  const total = loader.dataset.length;
+  let images = 0;
+  let wake = () => {};
+  let finished = false;
+  const result = evaluator
+    .evaluate(loader, weights, {
+      ...(signal && { signal }),
+      onBatch: (count) => {
+        images += count;
+        wake();
+      },
+    })
+    .finally(() => {
+      finished = true;
+      wake();
+    });
+  result.catch(() => {}); // awaited below
+  while (!finished) {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      if (finished) resolve();
+    });
+    yield { type: "evaluating", epoch, images, total };
+  }
+  try {
+    yield { type: "evaluated", evaluation: await result };
+  } catch (error) {
+    if (!signal?.aborted || error !== signal.reason) throw error;
+  }
+}
+
+/** The options that a step and `fit` share. */
+const trainingOptions = (options: FitOptions): TrainingOptions =>
+  Object.fromEntries(
+    TRAINING_OPTIONS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  ) as unknown as TrainingOptions;
+
+/** Shapes of a loader's batches, their size left open; of targets only for losses that do not tell it. */
+function shapesOf({ images, targets }: Batch, { loss }: FitOptions) {
+  const open = (shape: readonly number[]) => ["N", ...shape.slice(1)];
+  return {
+    input: open(images.shape),
+    ...(typeof loss === "function" && targets && { target: open(targets.shape) }),
+  };
+}
+
+async function* grouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch[]> {
+  let group: Batch[] = [];
+  for await (const batch of batches) {
+    group.push(batch);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+/** The tensors, if all their numbers are finite: a broken state must not replace a good one. */
+function finite(tensors: Map<string, TensorData>, { step }: Pick<Progress, "step">): Map<string, TensorData> {
+  for (const [name, { data }] of tensors) {
+    for (let i = 0; i < data.length; i++) {
+      if (!Number.isFinite(Number(data[i]))) {
+        throw new DivergedError(`after step ${step}, ${name} holds ${data[i]}: ${REMEDY}`);
+      }
+    }
+  }
+  return tensors;
+}
+
+function diverged(loss: number, { epoch, batch, step }: Progress, lr: number): string {
+  return `the loss is ${loss} at step ${step + 1} (epoch ${epoch + 1}, after batch ${batch}, learning rate ${lr.toPrecision(3)}): ${REMEDY}`;
+}

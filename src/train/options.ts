@@ -1,0 +1,77 @@
+import { check, checkOptions, type Shape } from "../graph/index.ts";
+import type { Optimizer } from "../optim/index.ts";
+import type { Engine } from "../runtime/index.ts";
+import type { Loss } from "./losses.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What decides an update: the same for `fit`, `TrainingStep` and the graph of a step. */
+export interface TrainingOptions {
+  readonly engine: Engine;
+  readonly optimizer: Optimizer;
+  /** What is minimized. Default: `crossEntropyLoss()`. */
+  readonly loss?: Loss;
+  /** What is measured besides. Default: accuracy of classes or labels and F1, or the mean absolute error, as the loss suggests. */
+  readonly metrics?: Metrics;
+  /**
+   * Weight of each output's loss, by its name or as a function of it. Default: 1, and 0.3 for auxiliary classifiers, which are
+   * outputs named aux… (Szegedy et al. 2015, section 5). An output with weight 0 has no loss. Not for a loss that is a function.
+   */
+  readonly lossWeights?: Readonly<Record<string, number>> | ((output: string) => number | undefined);
+  /** Seed of dropout. Default 0. */
+  readonly seed?: number;
+  /** Whether Dropout drops. Default true. */
+  readonly dropout?: boolean;
+  /** Whether the optimizer's weight decay applies to a parameter. Default: to all. */
+  readonly decays?: (key: string, shape: readonly number[]) => boolean;
+  /** Factor on the learning rate of a parameter, such as `(key) => (key.startsWith("features.") ? 0.1 : 1)`. Default 1. */
+  readonly lrScale?: (key: string) => number;
+  /** Scales the gradients down if the norm of all together is larger. */
+  readonly clipNorm?: number;
+  /** Keeps a moving average of the parameters with this decay, such as 0.999. */
+  readonly ema?: number;
+}
+
+/** Options of `TrainingStep` and `trainingGraphs`. */
+export interface TrainingStepOptions extends TrainingOptions {
+  /** Shape of a batch of images, such as ["N", 3, 32, 32]. */
+  readonly input: Shape;
+  /** Shape of a batch of targets, for a loss that is a function. Default: that of the main output. */
+  readonly target?: Shape;
+}
+
+/** Names of the options that every training takes. */
+export const TRAINING_OPTIONS = [
+  "engine",
+  "optimizer",
+  "loss",
+  "metrics",
+  "lossWeights",
+  "seed",
+  "dropout",
+  "decays",
+  "lrScale",
+  "clipNorm",
+  "ema",
+] as const satisfies (keyof TrainingOptions)[];
+
+/** Throws for unknown options and for values that cannot be meant. `who` starts the message. */
+export function checkTraining(who: string, options: TrainingOptions, others: readonly string[]): void {
+  const given = options as TrainingOptions & { labelSmoothing?: unknown };
+  check(
+    given.labelSmoothing === undefined,
+    () =>
+      `${who}: labelSmoothing belongs to the loss: loss: crossEntropyLoss({ labelSmoothing: ${given.labelSmoothing} })`,
+  );
+  checkOptions(who, options, [...TRAINING_OPTIONS, ...others]);
+  const { optimizer, clipNorm, ema, loss } = options;
+  check(
+    typeof optimizer?.update === "function",
+    () => `${who}: an optimizer is needed, such as optimizer: sgd({ momentum: 0.9 })`,
+  );
+  check(
+    loss === undefined || typeof loss === "function" || typeof loss.of === "function",
+    () => `${who}: loss has to be crossEntropyLoss() or another loss, or a function (output, target) => Tensor`,
+  );
+  check(clipNorm === undefined || clipNorm > 0, () => `${who}: clipNorm has to be above 0, but is ${clipNorm}`);
+  check(ema === undefined || (ema > 0 && ema < 1), () => `${who}: ema has to lie between 0 and 1, but is ${ema}`);
+}

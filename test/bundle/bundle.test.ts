@@ -1,0 +1,61 @@
+/** What bundlers and minifiers make of the library: names that survive, and a size that stays. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build as esbuild } from "esbuild";
+import { chromium } from "playwright-core";
+import { build as vite } from "vite";
+import { afterAll, describe, expect, it } from "vitest";
+import { EXECUTABLE, noChromium } from "../conformance/chromium.ts";
+import { show } from "./program.ts";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "convnets-bundle-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The program as a minified ES module. */
+async function minified(contents: string): Promise<string> {
+  const { outputFiles } = await esbuild({
+    stdin: { contents, resolveDir: HERE, loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    write: false,
+  });
+  return outputFiles[0]!.text;
+}
+
+describe("table, summary, drawing and text from a minified bundle are those of the sources", () => {
+  const expected = show();
+
+  it("from esbuild, in Node", async () => {
+    const code = await minified('export { show } from "./program.ts";');
+    expect(code).not.toMatch(/class (Conv2d|Linear|Inception)\b/);
+    const file = join(folder, "program.mjs");
+    writeFileSync(file, code);
+    expect((await import(pathToFileURL(file).href)).show()).toEqual(expected);
+  });
+
+  if (noChromium) console.error(`skipped: Vite's bundle in Chromium (${noChromium})`);
+  it.skipIf(noChromium)("from Vite, in Chromium", async () => {
+    const entry = join(folder, "entry.js");
+    writeFileSync(entry, `import { show } from ${JSON.stringify(join(HERE, "program.ts"))}; globalThis.show = show;`);
+    await vite({
+      root: HERE,
+      configFile: false,
+      logLevel: "error",
+      publicDir: false,
+      build: { outDir: join(folder, "vite"), rolldownOptions: { input: entry, output: { entryFileNames: "page.js" } } },
+    });
+    const browser = await chromium.launch({ executablePath: EXECUTABLE });
+    try {
+      const page = await browser.newPage();
+      await page.addScriptTag({ path: join(folder, "vite", "page.js"), type: "module" });
+      await page.waitForFunction("globalThis.show");
+      expect(await page.evaluate("show()")).toEqual(expected);
+    } finally {
+      await browser.close();
+    }
+  });
+});
