@@ -11,18 +11,19 @@ import {
   writeAtomically,
 } from "../checkpoint/node/index.ts";
 import { NORMALIZATION } from "../data/index.ts";
-import type { Graph, Shape, TensorData } from "../graph/index.ts";
+import { fitKeys, type Graph, type Shape, type TensorData } from "../graph/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import type { Module } from "../nn/index.ts";
 import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
+import { prefixNote } from "../runs/node/index.ts";
 import { trainingGraphs } from "../train/index.ts";
 import { megabytes, valueList } from "./format.ts";
 import { loadToShow, MODEL_HELP, type ModelFlags, oneInput, recorded, resolveWeights, WEIGHTS_HELP } from "./model.ts";
 import { networkOf } from "./recognized.ts";
-import { parseInput, parsePositive, print, UsageError } from "./support.ts";
+import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
   output: string;
@@ -175,7 +176,11 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
   };
   const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
   const loaded = await loadToShow(name, described(name, asked, given));
-  if (weights) loaded.model.loadStateDict(given.tensors);
+  if (weights) {
+    const { removed } = fitKeys(given.tensors, loaded.model.stateShapes());
+    if (removed !== undefined) note(prefixNote(flags.weights ?? name, removed));
+    loaded.model.loadStateDict(given.tensors);
+  }
   const open = (shape: readonly number[]): Shape => ["N", ...shape.slice(1)];
   const toExport: ToExport = { ...loaded, input: open(oneInput(loaded.input, name)) };
   if (flags.training) await exportTraining(toExport, output);

@@ -96,8 +96,18 @@ const assumption = (name: string, input: readonly number[]) =>
 /** `loadModel`, which says on stderr what it assumed. */
 export async function loadToShow(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
   const loaded = await loadModel(name, flags);
+  checkInputs(name, loaded.model, isShape(loaded.input) ? 1 : Object.keys(loaded.input).length, INPUT_REMEDY);
   if (loaded.assumed) process.stderr.write(`${loaded.assumed}\n`);
   return loaded;
+}
+
+const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32 --input b=1,10";
+
+/** Throws a UsageError if `forward` takes more inputs than are given. */
+export function checkInputs(name: string, model: Module, given: number, remedy: string): void {
+  const { length } = model.forward;
+  if (length > given)
+    throw new UsageError(`${name} takes ${length} inputs, but ${given} ${given === 1 ? "is" : "are"} given; ${remedy}`);
 }
 
 /** The shape of a network's only input. */

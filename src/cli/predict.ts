@@ -17,7 +17,7 @@ import { compile } from "../infer/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import type { Module } from "../nn/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
-import { isNetworkFile, loadModel, WEIGHTS_HELP } from "./model.ts";
+import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
 import { note, parsePositive, print, printJson, UsageError } from "./support.ts";
 
@@ -165,6 +165,8 @@ Examples:
     if (output === "-" && json) throw new UsageError("--json and -o - both write to standard output");
     const inputs = await readInputs(texts);
     const { model, weights } = await networkOf(target, flags);
+    const given = isTensor(inputs) ? 1 : Object.keys(inputs).length;
+    checkInputs(target, model, given, "name each: a=x.npy b=y.npy, or a .npz file with them");
     const engine = nodeEngine(threads === undefined ? {} : { threads });
     const predict = await compile(model, { engine, ...(weights && { weights }) });
     try {

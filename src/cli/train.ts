@@ -22,6 +22,7 @@ import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
 import {
   fail,
+  note,
   onOutputLost,
   parseCount,
   parseNumber,
@@ -204,6 +205,7 @@ Examples:
         signal: abort.signal,
         data: locating(flags),
         makeModel,
+        onNote: quiet ? () => {} : note,
         onSkipped(skipped) {
           for (const line of skippedLines(skipped)) view.note(line);
         },

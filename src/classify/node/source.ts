@@ -3,12 +3,12 @@ import { existsSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
-import type { TensorData } from "../../graph/index.ts";
-import { createModel, MODELS, type ModelOptions, modelEntry, type Variant } from "../../models/index.ts";
+import { fitKeys, type TensorData } from "../../graph/index.ts";
+import { createModel, MODELS, type ModelOptions, modelEntry, recognize, type Variant } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
 import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
 import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node/index.ts";
-import { TRAINING_STATE } from "../../runs/node/index.ts";
+import { prefixNote, TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 
 /** The name of the weights that torchvision publishes. */
@@ -104,11 +104,16 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
       : Object.hasOwn(MODELS, architecture)
         ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
         : await imported(file, architecture, classes?.length);
+    const { removed } = fitKeys(tensors, model.stateShapes());
     model.loadStateDict(tensors);
     const { inputSize: size = 224 } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
     const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
-    return complete(file, model, { ...options, classes }, metadata, [channels, Number(metadata.inputSize ?? size)]);
+    const source = complete(file, model, { ...options, classes }, metadata, [
+      channels,
+      Number(metadata.inputSize ?? size),
+    ]);
+    return removed === undefined ? source : { ...source, assumed: [prefixNote(file, removed), ...source.assumed] };
   } catch (error) {
     throw error instanceof CheckpointError
       ? error
@@ -122,6 +127,7 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const weights = given === undefined ? undefined : (await readCheckpoint(given)).tensors;
   const classes = options.classes ?? namesOf(metadata);
+  const removed = weights && fitKeys(weights, model.stateShapes()).removed;
   if (weights) model.loadStateDict(weights);
   const [input] = read.graph.inputs;
   if (!input || read.graph.inputs.length > 1 || input.shape.length !== 4 || typeof input.shape[1] !== "number") {
@@ -134,7 +140,9 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   }
   const [, channels, height] = input.shape;
   const images = [channels, Number(height)] as const;
-  const { preprocessing, ...rest } = complete(file, model, { ...options, classes }, metadata, images);
+  const { preprocessing, ...completed } = complete(file, model, { ...options, classes }, metadata, images);
+  const assumed = removed === undefined ? [] : [prefixNote(given!, removed)];
+  const rest = { ...completed, assumed: [...assumed, ...completed.assumed] };
   if (input.dtype !== "uint8") return { ...rest, preprocessing };
   // it takes pixels from 0 to 255, and normalizes them itself
   const before = preprocessing.filter((step) => typeof step !== "object" || !("normalize" in step));
@@ -182,26 +190,31 @@ function fitted(steps: readonly Transform[], side: number | undefined): readonly
   return sized || side === undefined ? steps : [{ resize: { size: side } }, { centerCrop: { size: side } }, ...steps];
 }
 
-/** A registered network; if no variant is named or recorded, the one that has the keys of the weights. */
+/** A registered network. What is neither asked for nor recorded (variant, classes, channels) follows from the weights. */
 function registered(
   name: string,
   tensors: Checkpoint["tensors"],
   { variant, inputSize, inChannels }: Checkpoint["metadata"],
   asked: { variant: Variant | undefined; numClasses: number | undefined },
 ): Module {
-  const options: ModelOptions = {
-    ...(asked.numClasses !== undefined && { numClasses: asked.numClasses }),
-    ...(inputSize !== undefined && { inputSize: Number(inputSize) }),
-    ...(inChannels !== undefined && { inChannels: Number(inChannels) }),
-  };
   const known = asked.variant ?? (variant as Variant | undefined);
-  if (known !== undefined) return createModel(name, { ...options, variant: known });
-  const models = modelEntry(name).variants.map((variant) => createModel(name, { ...options, variant }));
-  const fits = (model: Module) => {
-    const shapes = model.stateShapes();
-    return shapes.size === tensors.size && [...shapes.keys()].every((key) => tensors.has(key));
+  const { weights } = fitKeys(tensors, { has: (key) => !/^(module|_orig_mod)\./.test(key) });
+  const isComplete = known !== undefined && asked.numClasses !== undefined;
+  const fit = isComplete
+    ? undefined
+    : recognize(weights).find((fit) => fit.model === name && (known ?? fit.variant) === fit.variant);
+  const numClasses = asked.numClasses ?? fit?.numClasses;
+  const channels = inChannels === undefined ? fit?.inChannels : Number(inChannels);
+  const options: ModelOptions = {
+    ...(numClasses !== undefined && { numClasses }),
+    ...(inputSize !== undefined && { inputSize: Number(inputSize) }),
+    ...(channels !== undefined && { inChannels: channels }),
   };
-  return models.find(fits) ?? models[0]!;
+  const named = known ?? fit?.variant;
+  if (named !== undefined) return createModel(name, { ...options, variant: named });
+  // of weights that fit no variant, the message is about the one that has their keys
+  const models = modelEntry(name).variants.map((variant) => createModel(name, { ...options, variant }));
+  return models.find((model) => [...model.stateShapes().keys()].every((key) => weights.has(key))) ?? models[0]!;
 }
 
 /** The .onnx network that a run was started from, with a last layer for its classes. */

@@ -4,6 +4,7 @@ export {
   dataFacts,
   isRegistered,
   type ModelMaker,
+  prefixNote,
   prepareData,
   prepareLoaders,
   prepareWeights,

@@ -11,7 +11,7 @@ import {
   split,
   workerLoader,
 } from "../../data/node/index.ts";
-import type { Shape } from "../../graph/index.ts";
+import { fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
 import { freeze, loadForFineTuning } from "../../train/index.ts";
@@ -103,20 +103,24 @@ export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, nam
 export async function prepareWeights(
   model: Module,
   { seed, init, weights, freeze: frozen }: TrainConfig,
-  { input, resumed = false }: { input: Shape; resumed?: boolean },
+  { input, resumed = false, onNote }: { input: Shape; resumed?: boolean; onNote?: (line: string) => void },
 ): Promise<string[]> {
   let drawn: string[] = [];
   if (!resumed) {
     chooseInit(model, init, input);
     // an imported network brings its weights along
     model.initialize(seed, { keep: true });
-    if (weights !== undefined) drawn = await loadWeights(model, weights);
+    if (weights !== undefined) drawn = await loadWeights(model, weights, onNote);
   }
   freeze(model, frozen, input);
   return drawn;
 }
 
-async function loadWeights(model: Module, file: string): Promise<string[]> {
+/** The sentence for keys whose prefix was removed, as `fitKeys` does it. */
+export const prefixNote = (file: string, removed: string): string =>
+  `${file}: removed "${removed}" from the start of every key (saved under ${/_orig_mod/.test(removed) ? "torch.compile" : "DataParallel"}).`;
+
+async function loadWeights(model: Module, file: string, onNote?: (line: string) => void): Promise<string[]> {
   if (!existsSync(file)) throw new Error(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   if (metadata.kind === TRAINING_STATE)
@@ -124,7 +128,12 @@ async function loadWeights(model: Module, file: string): Promise<string[]> {
       `${file} is the state of a training, to go on with by --resume; its weights are in best.safetensors`,
     );
   try {
-    return loadForFineTuning(model, tensors);
+    const { removed } = fitKeys(tensors, model.stateShapes());
+    if (removed !== undefined) onNote?.(prefixNote(file, removed));
+    const drawn = loadForFineTuning(model, tensors);
+    if (drawn.length > 0)
+      onNote?.(`${file} has other classes; the last layer is re-initialized (${drawn.join(", ")}).`);
+    return drawn;
   } catch (error) {
     const of = metadata.architecture === undefined ? "" : ` (weights of ${metadata.architecture})`;
     throw new CheckpointError(`${file}${of}: ${(error as Error).message}`, { cause: error });

@@ -56,6 +56,8 @@ export interface RunOptions {
   readonly makeModel?: ModelMaker;
   /** Told what was left out because the config skips what is corrupt, each once. */
   readonly onSkipped?: (skipped: readonly Corrupt[]) => void;
+  /** Called with what was assumed about the initial weights, in sentences. */
+  readonly onNote?: (line: string) => void;
 }
 
 /**
@@ -94,7 +96,8 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   };
   try {
     const input = await inputShape(loaders.train);
-    await prepareWeights(model, config, { input, resumed: state !== undefined });
+    const { onNote } = options;
+    await prepareWeights(model, config, { input, resumed: state !== undefined, ...(onNote && { onNote }) });
     checkOutputs(model, input, config, data);
     const events = fit(
       model,
