@@ -32,9 +32,13 @@ const inRule = (op: string, scope: string, input: number): Partial<Run> => ({
     const record = operator(op) as { gradient: NonNullable<Operator["gradient"]> };
     const rule = record.gradient;
     record.gradient = (g, backward) =>
-      rule(g, backward).map((gradient, i) =>
-        gradient && i === input && backward.node.scope === scope ? g.scale(gradient, 1 + FAULT) : gradient,
-      );
+      rule(g, backward).map((gradient, i) => {
+        if (!gradient || i !== input || g.scope !== `backward/${scope}`) return gradient;
+        return () => {
+          const right = typeof gradient === "function" ? gradient() : gradient;
+          return right && g.scale(right, 1 + FAULT);
+        };
+      });
     return () => {
       record.gradient = rule;
     };
