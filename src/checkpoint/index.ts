@@ -1,10 +1,12 @@
-/** Weight files: safetensors and PyTorch's. Imports `graph`; reading and writing files is in node.ts. */
+/** Weight files, safetensors and PyTorch's, and NumPy's arrays. Imports `graph`; reading and writing files is in node/. */
 
 export { type RealType, toFloat32, toReal } from "../graph/index.ts";
 export { fromBlob, inMemory, type RandomAccess } from "./access.ts";
 export { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
 export { writeError } from "./disk.ts";
 export { CheckpointError } from "./error.ts";
+export { encodeNpy, isNpy, readNpy } from "./npy.ts";
+export { encodeNpz, readNpz } from "./npz.ts";
 export { openWeights, readWeights } from "./read.ts";
 export {
   encodeSafetensors,

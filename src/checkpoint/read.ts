@@ -5,8 +5,10 @@ import { openSafetensors } from "./safetensors.ts";
 import { isTorchStream, isZip, openTorch } from "./torch.ts";
 
 /**
- * Opens a weight file of any kind, which its content tells, not its name: safetensors, or what `torch.save` writes in its
- * zip form or the stream form before it.
+ * Opens a weight file: safetensors, or what `torch.save` writes, in its zip form or the stream form before it. The format is
+ * detected from the content, not from the name; no code in a file is run.
+ *
+ * Throws a CheckpointError, with what the file seems to be, where it is none of these.
  */
 export async function openWeights(
   source: RandomAccess | Uint8Array,
@@ -16,13 +18,26 @@ export async function openWeights(
   const start = await readRange(file, 0, Math.min(300, file.size), "the file");
   if (isZip(start) || isTorchStream(start)) return openTorch(file, options);
   if (start[8] === 0x7b) return openSafetensors(file, options);
-  throw new CheckpointError(`this is no weight file: ${kindOf(start)}; safetensors and PyTorch's .pth are read`);
+  throw new CheckpointError(`this is no weight file: ${kindOf(start)}; safetensors and PyTorch's .pth can be read`);
 }
 
-/** Reads a weight file of any kind. Given bytes, tensors view them where alignment and type allow. */
+/** Reads a weight file of any kind. Given bytes, the tensors are views of them where alignment and type allow. */
 export async function readWeights(source: RandomAccess | Uint8Array, options: ReadOptions = {}): Promise<Checkpoint> {
   return loadAll(await openWeights(source, options));
 }
+
+/** First bytes of files that are none of weights. */
+const SIGNATURES: readonly (readonly [start: RegExp, what: string])[] = [
+  [/^\x89PNG/, "it is a PNG image"],
+  [/^\xff\xd8\xff/, "it is a JPEG image"],
+  [/^GIF8/, "it is a GIF image"],
+  [/^RIFF.{4}WEBP/s, "it is a WebP image"],
+  [/^(II\*\0|MM\0\*)/, "it is a TIFF image"],
+  [/^%PDF/, "it is a PDF document"],
+  [/^\x93NUMPY/, 'it is a NumPy array (.npy), which "convnets predict" takes'],
+  [/^.{4}TFL3/s, "it is a TensorFlow Lite model"],
+  [/^\s*[{[]/, "it is text, probably JSON"],
+];
 
 /** What else people try. */
 function kindOf(start: Uint8Array): string {
@@ -36,5 +51,7 @@ function kindOf(start: Uint8Array): string {
   if (text.slice(257, 262) === "ustar")
     return "it is the tar form of PyTorch before 0.1.10, save it again with a newer one";
   if (/^\s*<(!doctype|html)/i.test(text)) return "it is a web page, the download went wrong";
-  return "its content is of no known kind";
+  const known = SIGNATURES.find(([signature]) => signature.test(text));
+  if (known) return known[1];
+  return /^[\t\r\n\x20-\x7e]+$/.test(text) ? "it is a text file" : "its content is of no known kind";
 }

@@ -9,8 +9,8 @@ import {
   DataError,
   decodeImage,
   fileDataset,
+  imagesBelow,
   type Loader,
-  picturesBelow,
   workerLoader,
 } from "../data/node/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
@@ -112,7 +112,7 @@ async function picturesOf(names: readonly string[]): Promise<string[]> {
       files.push(name);
       continue;
     }
-    const { pictures } = await picturesBelow(name);
+    const { images: pictures } = await imagesBelow(name);
     if (pictures.length === 0) throw new UsageError(`there are no pictures in ${name}`);
     files.push(...pictures);
   }

@@ -69,7 +69,7 @@ export async function makeBatch(
     const sample = samples[slot]!;
     const { label, target } = wanted(dataset, given);
     const random = new Random(seed, "transforms", epoch, sample);
-    slots[slot] = { sample, label, target, image: pipeline.picture(given.image, random), random };
+    slots[slot] = { sample, label, target, image: pipeline.pixels(given.image, random), random };
   };
   let next = 0;
   const lane = async () => {

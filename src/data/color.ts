@@ -1,6 +1,6 @@
 /**
- * Colours of pictures, with the names of `torchvision.transforms.functional` and the arithmetic that it has for PIL
- * pictures: float32, rounded down to bytes after each step.
+ * Colours of images, with the names of `torchvision.transforms.functional` and the arithmetic that it has for PIL
+ * images: float32, rounded down to bytes after each step.
  */
 import { type Image, interleaved, toInterleaved } from "./image.ts";
 
@@ -20,7 +20,7 @@ function lumas(image: Image): Uint8Array {
   return out;
 }
 
-/** The picture without colour, as one channel or as three that are equal. */
+/** The image without colour, as one channel or as three that are equal. */
 export function rgbToGrayscale(image: Image, outputChannels: 1 | 3 = 1): Image {
   checkChannels("rgbToGrayscale", image);
   const grey = lumas(image);
@@ -43,13 +43,13 @@ function mapBytes(image: Image, table: (value: number) => number): Image {
   return interleaved(out, image.height, image.width, image.channels);
 }
 
-/** 0 is black, 1 the picture, 2 twice as bright. */
+/** 0 is black, 1 the image, 2 twice as bright. */
 export function adjustBrightness(image: Image, factor: number): Image {
   factor = fround(factor);
   return mapBytes(image, (value) => blend(0, value, factor));
 }
 
-/** 0 is the mean luma everywhere, 1 the picture. */
+/** 0 is the mean luma everywhere, 1 the image. */
 export function adjustContrast(image: Image, factor: number): Image {
   checkChannels("adjustContrast", image);
   const grey = lumas(image);
@@ -60,7 +60,7 @@ export function adjustContrast(image: Image, factor: number): Image {
   return mapBytes(image, (value) => blend(mean, value, factor));
 }
 
-/** 0 is grey, 1 the picture. A picture of one channel stays as it is. */
+/** 0 is grey, 1 the image. An image of one channel stays as it is. */
 export function adjustSaturation(image: Image, factor: number): Image {
   checkChannels("adjustSaturation", image);
   if (image.channels === 1) return image;
@@ -75,7 +75,7 @@ export function adjustSaturation(image: Image, factor: number): Image {
 }
 
 /**
- * Turns the hue by `factor` of a full circle, −0.5 … 0.5. A picture of one channel stays as it is.
+ * Turns the hue by `factor` of a full circle, −0.5 … 0.5. An image of one channel stays as it is.
  *
  * Through PIL's HSV of three bytes, which loses a little: 0 does not give every pixel back, neither there nor here.
  */

@@ -1,4 +1,4 @@
-/** Geometry of pictures, with the names and the rounding of `torchvision.transforms.functional`. */
+/** Geometry of images, with the names and the rounding of `torchvision.transforms.functional`. */
 import { DataError } from "./errors.ts";
 import { type Image, interleaved } from "./image.ts";
 import { type Interpolation, resample } from "./resample.ts";
@@ -13,11 +13,11 @@ export interface Box {
   readonly width: number;
 }
 
-/** The part of the picture in a box, which must lie inside of it. A view. */
+/** The part of the image in a box, which must lie inside it. A view: nothing is copied. */
 export function crop(image: Image, { top, left, height, width }: Box): Image {
   if (top < 0 || left < 0 || top + height > image.height || left + width > image.width) {
     throw new Error(
-      `crop: ${height}×${width} at (${top}, ${left}) does not lie inside of ${image.height}×${image.width}; pad first`,
+      `crop: ${height}×${width} at (${top}, ${left}) does not lie inside ${image.height}×${image.width}; pad first`,
     );
   }
   const offset = image.offset + top * image.strides[1] + left * image.strides[2];
@@ -25,7 +25,7 @@ export function crop(image: Image, { top, left, height, width }: Box): Image {
 }
 
 /**
- * The middle of the picture. A smaller picture is padded with black first.
+ * The middle of the image. A smaller image is padded with black first.
  *
  * The corner is rounded half to even, as Python's `round` does in torchvision.
  */
@@ -35,9 +35,14 @@ export function centerCrop(image: Image, height: number, width: number): Image {
   if (missingH > 0 || missingW > 0) {
     image = pad(image, [missingW >> 1, missingH >> 1, (missingW + 1) >> 1, (missingH + 1) >> 1]);
   }
+  return crop(image, centerBox(image, height, width));
+}
+
+/** The middle of an image that is not smaller than it. */
+function centerBox(image: { readonly height: number; readonly width: number }, height: number, width: number): Box {
   const top = roundHalfToEven((image.height - height) / 2);
   const left = roundHalfToEven((image.width - width) / 2);
-  return crop(image, { top, left, height, width });
+  return { top, left, height, width };
 }
 
 /** Python's `round`. */
@@ -47,15 +52,17 @@ export function roundHalfToEven(x: number): number {
   return up ? floor + 1 : floor;
 }
 
-/** Mirrored left to right. A view. */
+/** The image mirrored left to right. A view: nothing is copied. */
 export function hflip(image: Image): Image {
   const [sC, sH, sW] = image.strides;
   return { ...image, offset: image.offset + (image.width - 1) * sW, strides: [sC, sH, -sW] };
 }
 
 /**
- * The picture with a border around it: `fill` (constant), the border pixel (edge), or the picture mirrored without
- * (reflect) or with (symmetric) its border pixel.
+ * The image with a border around it: `fill` (constant), the border pixel (edge), or the image mirrored without
+ * (reflect) or with (symmetric) its border pixel. Padding is in pixels.
+ *
+ * Throws where `fill` has another number of channels, or the padding is too large to mirror.
  */
 export function pad(
   image: Image,
@@ -81,15 +88,17 @@ export function pad(
   return interleaved(out, rows.length, columns.length, channels);
 }
 
-/** For each row (or column) of the padded picture, the one it is taken from; −1 where it is filled. */
+/** For each row (or column) of the padded image, the one it is taken from; −1 where it is filled. */
 function sources(size: number, before: number, after: number, mode: PaddingMode): Int32Array {
   if (mode === "reflect" && Math.max(before, after) >= size) {
     throw new DataError(
-      `pad: reflect needs a padding smaller than the picture, but ${Math.max(before, after)} ≥ ${size}`,
+      `pad: reflect needs a padding smaller than the image, but ${Math.max(before, after)} ≥ ${size}`,
     );
   }
   if (mode === "symmetric" && Math.max(before, after) > size) {
-    throw new DataError(`pad: symmetric needs a padding within the picture, but ${Math.max(before, after)} > ${size}`);
+    throw new DataError(
+      `pad: symmetric needs a padding no larger than the image, but ${Math.max(before, after)} > ${size}`,
+    );
   }
   return Int32Array.from({ length: before + size + after }, (_, i) => {
     const x = i - before;
@@ -126,7 +135,38 @@ export function resizedSize(
   return width <= height ? [longer, shorter] : [shorter, longer];
 }
 
-/** The picture in another size, antialiased as PIL does it. */
+/** Pixels that an image may grow to by resizing: the number above which PIL takes a file for a bomb. */
+const MAX_RESIZED = 178_956_970;
+
+/**
+ * The image in another size, antialiased as PIL does it.
+ *
+ * Throws a DataError where the result would have more than 178,956,970 pixels.
+ */
 export function resize(image: Image, height: number, width: number, interpolation: Interpolation = "bilinear"): Image {
-  return image.height === height && image.width === width ? image : resample(image, height, width, interpolation);
+  if (image.height === height && image.width === width) return image;
+  if (height * width > MAX_RESIZED) {
+    throw new DataError(
+      `resize: an image of ${image.height}×${image.width} pixels would become ${height}×${width}, more than ${MAX_RESIZED} pixels; ` +
+        "crop it first, or set maxSize",
+      { skippable: true },
+    );
+  }
+  return resample(image, [height, width], interpolation);
+}
+
+/**
+ * `centerCrop(resize(image, …), …)`, without computing what the crop leaves out: an image of 1×20,000 pixels whose shorter side
+ * becomes 256 would have 1.3 billion.
+ */
+export function resizedCenter(
+  image: Image,
+  [height, width]: readonly [height: number, width: number],
+  [cropHeight, cropWidth]: readonly [height: number, width: number],
+  interpolation: Interpolation = "bilinear",
+): Image {
+  const isSame = image.height === height && image.width === width;
+  if (isSame || cropHeight > height || cropWidth > width)
+    return centerCrop(resize(image, height, width, interpolation), cropHeight, cropWidth);
+  return resample(image, [height, width], interpolation, centerBox({ height, width }, cropHeight, cropWidth));
 }

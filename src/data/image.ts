@@ -1,5 +1,5 @@
 /**
- * Pixels of a picture, as a view over bytes that may be stored in any order: channel c at row y and column x stands at
+ * Pixels of an image, as a view over bytes that may be stored in any order: channel c at row y and column x stands at
  *
  *     data[offset + c · strides[0] + y · strides[1] + x · strides[2]]
  *
@@ -16,13 +16,13 @@ export interface Image {
   readonly strides: readonly [channel: number, row: number, column: number];
 }
 
-/** A picture whose bytes are stored pixel by pixel: data [H, W, C], as decoders give them. */
+/** An image whose bytes are stored pixel by pixel: data [H, W, C], as decoders give them. */
 export function interleaved(data: Uint8Array, height: number, width: number, channels = 3): Image {
   checkLength("interleaved", data, [height, width, channels]);
   return { data, channels, height, width, offset: 0, strides: [1, width * channels, channels] };
 }
 
-/** A picture whose bytes are stored plane by plane: data [C, H, W], as CIFAR and tensors have them. */
+/** An image whose bytes are stored plane by plane: data [C, H, W], as CIFAR and tensors have them. */
 export function planar(data: Uint8Array, channels: number, height: number, width: number): Image {
   checkLength("planar", data, [channels, height, width]);
   return { data, channels, height, width, offset: 0, strides: [height * width, width, 1] };
@@ -34,7 +34,7 @@ function checkLength(what: string, data: Uint8Array, shape: readonly number[]): 
   throw new Error(`${what}: an image [${shape.join(", ")}] takes ${expected} bytes, but ${data.length} were given`);
 }
 
-/** Bytes of the picture pixel by pixel, [H, W, C]; the stored bytes themselves where they are so already. */
+/** Bytes of the image pixel by pixel, [H, W, C]; the stored bytes themselves where they are so already. */
 export function toInterleaved(image: Image): Uint8Array {
   const { data, channels, height, width, offset, strides } = image;
   const length = height * width * channels;

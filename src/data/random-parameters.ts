@@ -10,7 +10,7 @@ function uniform(random: Random, [low, high]: Range): number {
   return low + (high - low) * random.uniform();
 }
 
-/** A box of random area (a part of the picture's) and aspect ratio (uniform in its logarithm). */
+/** A box of random area (a part of the image's) and aspect ratio (uniform in its logarithm). */
 function randomBox(
   area: number,
   { scale, ratio }: { readonly scale: Range; readonly ratio: Range },
@@ -46,7 +46,7 @@ export function resizedCropBox(
   return { top: (H - height) >> 1, left: (W - width) >> 1, height, width };
 }
 
-/** The box of RandomErasing; undefined where ten tries found none that is smaller than the picture both ways. */
+/** The box of RandomErasing; undefined where ten tries found none that is smaller than the image both ways. */
 export function erasedBox(
   [, H, W]: readonly [C: number, H: number, W: number],
   options: { readonly scale: Range; readonly ratio: Range },

@@ -29,18 +29,23 @@ interface Weights {
   readonly weights: Int32Array;
 }
 
-/** A kernel that is stretched by the scale where the picture shrinks: this is what makes it antialiased. */
-function weightsFor(from: number, to: number, { support, weight }: (typeof KERNELS)[Interpolation]): Weights {
+/** Weights of outputs [first, first + length). The kernel is stretched where the image shrinks, which is what antialiases. */
+function weightsFor(
+  from: number,
+  to: number,
+  { support, weight }: (typeof KERNELS)[Interpolation],
+  [first, length]: readonly [first: number, length: number],
+): Weights {
   const scale = from / to;
   const stretch = Math.max(scale, 1);
   const reach = support * stretch;
   const taps = Math.ceil(reach) * 2 + 1;
-  const starts = new Int32Array(to);
-  const counts = new Int32Array(to);
-  const weights = new Int32Array(to * taps);
+  const starts = new Int32Array(length);
+  const counts = new Int32Array(length);
+  const weights = new Int32Array(length * taps);
   const row = new Float64Array(taps);
-  for (let i = 0; i < to; i++) {
-    const center = (i + 0.5) * scale;
+  for (let i = 0; i < length; i++) {
+    const center = (first + i + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - reach + 0.5));
     const count = Math.min(from, Math.trunc(center + reach + 0.5)) - start;
     let sum = 0;
@@ -58,30 +63,57 @@ function weightsFor(from: number, to: number, { support, weight }: (typeof KERNE
   return { taps, starts, counts, weights };
 }
 
+/** What to keep of a resized image, in its pixels. */
+export interface Kept {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
 /**
- * A picture in another size: first along the rows, then along the columns, each pass rounded to bytes.
+ * An image in another size: first along the rows, then along the columns, each pass rounded to bytes. With `kept`, only that part
+ * of the result is computed; its bytes are those of the whole.
  *
- *     image [H, W, C] → [height, width, C]
+ *     image [H, W, C] → [height, width, C], or [kept.height, kept.width, C]
  *
- * Source: the rule of PIL's `Image.resize`, which torchvision uses for pictures.
+ * Source: the rule of PIL's `Image.resize`, which torchvision uses for images.
  */
-export function resample(image: Image, height: number, width: number, interpolation: Interpolation): Image {
+export function resample(
+  image: Image,
+  [height, width]: readonly [height: number, width: number],
+  interpolation: Interpolation,
+  kept: Kept = { top: 0, left: 0, height, width },
+): Image {
   const kernel = KERNELS[interpolation];
-  const horizontal = weightsFor(image.width, width, kernel);
-  const vertical = weightsFor(image.height, height, kernel);
-  const rows = alongRows(image, width, horizontal);
-  return alongColumns(rows, image.height, height, width, image.channels, vertical);
+  const horizontal = weightsFor(image.width, width, kernel, [kept.left, kept.width]);
+  const vertical = weightsFor(image.height, height, kernel, [kept.top, kept.height]);
+  if (image.height === height) {
+    const rows = alongRows(image, [kept.top, kept.top + kept.height], horizontal);
+    return interleaved(new Uint8Array(rows.buffer), kept.height, kept.width, image.channels);
+  }
+  // only the rows that the kept ones are made of
+  const first = vertical.starts[0]!;
+  const end = vertical.starts.at(-1)! + vertical.counts.at(-1)!;
+  const rows = alongRows(image, [first, end], horizontal);
+  const starts = vertical.starts.map((start) => start - first);
+  return alongColumns(rows, { ...vertical, starts }, kept, image.channels);
 }
 
 const HALF = 1 << (PRECISION - 1);
 
-/** image [H, W, C] → bytes [H, width, C] */
-function alongRows(image: Image, width: number, axis: Weights): Uint8ClampedArray {
-  const { channels, offset, height } = image;
+/** image [H, W, C], its rows [first, end) → bytes [end − first, width, C] */
+function alongRows(
+  image: Image,
+  [first, end]: readonly [first: number, end: number],
+  axis: Weights,
+): Uint8ClampedArray<ArrayBuffer> {
+  const { channels, offset } = image;
   const [sC, sH, sW] = image.strides;
-  const out = new Uint8ClampedArray(height * width * channels);
-  for (let y = 0; y < height; y++) {
-    const row = offset + y * sH;
+  const width = axis.starts.length;
+  const out = new Uint8ClampedArray((end - first) * width * channels);
+  for (let y = 0; y < end - first; y++) {
+    const row = offset + (first + y) * sH;
     if (channels === 3) weighRgb(image.data, row, sW, sC, axis, out, y * width * 3);
     else
       for (let c = 0; c < channels; c++)
@@ -140,17 +172,14 @@ function weighRgb(
 /** bytes [H, width, C] → image [height, width, C] */
 function alongColumns(
   rows: Uint8ClampedArray,
-  from: number,
-  height: number,
-  width: number,
-  channels: number,
   { taps, starts, counts, weights }: Weights,
+  { height, width }: Kept,
+  channels: number,
 ): Image {
   const length = width * channels;
   const bytes = new ArrayBuffer(height * length);
   const out = new Uint8ClampedArray(bytes);
-  if (from === height) out.set(rows);
-  for (let y = 0; y < height && from !== height; y++) {
+  for (let y = 0; y < height; y++) {
     const begin = y * taps;
     const end = begin + counts[y]!;
     const top = starts[y]! * length;

@@ -1,5 +1,5 @@
 /**
- * Transforms as plain data, with torchvision's names and numbers: a list of them can stand in a configuration file, is
+ * Transforms as plain data, with torchvision's names and numbers: a list of them can be in a configuration file, is
  * checked before anything is read, and can be sent to a worker.
  *
  *     [{ randomCrop: { size: 32, padding: 4 } }, "randomHorizontalFlip", { normalize: { mean, std } }]
@@ -11,13 +11,13 @@ import { type TensorData, tensor } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { rgbToGrayscale } from "./color.ts";
 import { DataError } from "./errors.ts";
-import { centerCrop, crop, hflip, type Padding, pad, resize, resizedSize } from "./geometry.ts";
+import { centerCrop, crop, hflip, type Padding, pad, resize, resizedCenter, resizedSize } from "./geometry.ts";
 import type { Image } from "./image.ts";
 import { colorJitter, erasedBox, resizedCropBox } from "./random-parameters.ts";
 import { INTERPOLATIONS } from "./resample.ts";
 
-type OnPicture = (image: Image, random: Random) => Image;
-/** Works on one picture of floats, values [C, H, W]. */
+type OnPixels = (image: Image, random: Random) => Image;
+/** Works on the floats of one image, values [C, H, W]. */
 type OnTensor = (values: Float32Array, shape: readonly [C: number, H: number, W: number], random: Random) => void;
 
 const integer = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -48,8 +48,8 @@ const deviations = v.pipe(v.array(positive), v.minLength(1), v.readonly());
 type Schema = v.GenericSchema<object>;
 
 /** A transform of bytes. */
-function picture<S extends Schema>(schema: S, prepare: (options: v.InferOutput<S>) => OnPicture) {
-  return { schema, prepare, stage: "picture" } as const;
+function onPixels<S extends Schema>(schema: S, prepare: (options: v.InferOutput<S>) => OnPixels) {
+  return { schema, prepare, stage: "pixels" } as const;
 }
 
 /** A transform of floats that are already scaled. */
@@ -69,19 +69,19 @@ interface Affine {
 
 const TRANSFORMS = {
   /** A number is the shorter side; antialiased. */
-  resize: picture(
+  resize: onPixels(
     v.strictObject({ size, maxSize: v.optional(integer), interpolation }),
     (options) => (image) => resize(image, ...resizedSize(image, options.size, options.maxSize), options.interpolation),
   ),
-  centerCrop: picture(v.strictObject({ size }), (options) => {
+  centerCrop: onPixels(v.strictObject({ size }), (options) => {
     const [height, width] = pairOf(options.size);
     return (image) => centerCrop(image, height, width);
   }),
-  pad: picture(v.strictObject({ padding, fill, paddingMode }), (options) => {
+  pad: onPixels(v.strictObject({ padding, fill, paddingMode }), (options) => {
     const border = paddingOf(options.padding);
     return (image) => pad(image, border, { fill: options.fill, mode: options.paddingMode });
   }),
-  randomCrop: picture(v.strictObject({ size, padding: v.optional(padding), fill, paddingMode }), (options) => {
+  randomCrop: onPixels(v.strictObject({ size, padding: v.optional(padding), fill, paddingMode }), (options) => {
     const [height, width] = pairOf(options.size);
     const border = options.padding === undefined ? undefined : paddingOf(options.padding);
     return (image, random) => {
@@ -96,7 +96,7 @@ const TRANSFORMS = {
       return crop(image, { top, left, height, width });
     };
   }),
-  randomResizedCrop: picture(
+  randomResizedCrop: onPixels(
     v.strictObject({
       size,
       scale: v.optional(range, [0.08, 1]),
@@ -109,13 +109,13 @@ const TRANSFORMS = {
         resize(crop(image, resizedCropBox(image, options, random)), height, width, options.interpolation);
     },
   ),
-  randomHorizontalFlip: picture(
+  randomHorizontalFlip: onPixels(
     v.strictObject({ p: probability }),
     ({ p }) =>
       (image, random) =>
         random.uniform() < p ? hflip(image) : image,
   ),
-  colorJitter: picture(
+  colorJitter: onPixels(
     v.strictObject({
       brightness: jitter,
       contrast: jitter,
@@ -124,8 +124,8 @@ const TRANSFORMS = {
     }),
     (options) => (image, random) => colorJitter(image, options, random),
   ),
-  /** `numOutputChannels` 3 makes pictures of one channel fit a network of three. */
-  grayscale: picture(
+  /** `numOutputChannels` 3 makes images of one channel fit a network of three. */
+  grayscale: onPixels(
     v.strictObject({ numOutputChannels: v.optional(v.picklist([1, 3]), 1) }),
     ({ numOutputChannels }) =>
       (image) =>
@@ -161,6 +161,16 @@ export type Transform = Bare | { [K in Name]: { readonly [P in K]: Options<K> } 
 /** Names of all transforms. */
 export const TRANSFORM_NAMES = Object.keys(TRANSFORMS) as readonly Name[];
 
+type Parsed<K extends Name> = v.InferOutput<Transforms[K]["schema"]>;
+
+/** A resize that a center crop follows computes only what the crop keeps. */
+function resizeAndCrop(
+  { size, maxSize, interpolation }: Parsed<"resize">,
+  { size: cropped }: Parsed<"centerCrop">,
+): OnPixels {
+  return (image) => resizedCenter(image, resizedSize(image, size, maxSize), pairOf(cropped), interpolation);
+}
+
 function pairOf(size: number | readonly [number, number]): readonly [height: number, width: number] {
   return typeof size === "number" ? [size, size] : size;
 }
@@ -190,19 +200,30 @@ export function erase(
   }
 }
 
-/** Checks a list of transforms from a configuration; what is wrong is said with its place, `transforms[1].randomCrop.size`. */
+const shown = (value: unknown): string =>
+  typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
+
+/** Checks a list of transforms, and fills in defaults. Throws, with the place of what is wrong: `transforms[1].randomCrop.size`. */
 export function parseTransforms(value: unknown): readonly Transform[] {
-  if (!Array.isArray(value)) throw new Error(`transforms: expected a list, got ${JSON.stringify(value)}`);
+  if (!Array.isArray(value)) throw new Error(`transforms: expected a list, got ${shown(value)}`);
   let stage = 0;
   return value.map((item: unknown, i) => {
     const isRecord = typeof item === "object" && item !== null && Object.keys(item).length === 1;
     const name = typeof item === "string" ? item : isRecord ? Object.keys(item)[0]! : undefined;
     const at = `transforms[${i}]`;
+    if (typeof item === "function") {
+      throw new Error(
+        `${at}: transforms are data, so that workers and configuration files can hold them, but this is a function; use ` +
+          `${TRANSFORM_NAMES.join(", ")}, or transform the images in the data set's get(index)`,
+      );
+    }
     if (name === undefined) {
-      throw new Error(`${at}: expected a name or { name: options }, got ${JSON.stringify(item)}`);
+      throw new Error(
+        `${at}: expected a name or { name: options }, such as { resize: { size: 256 } }, got ${shown(item)}`,
+      );
     }
     if (!Object.hasOwn(TRANSFORMS, name)) {
-      throw new Error(`${at}: no transform is called "${name}"; there are ${TRANSFORM_NAMES.join(", ")}`);
+      throw new Error(`${at}: there is no transform "${name}"; the transforms are ${TRANSFORM_NAMES.join(", ")}`);
     }
     const transform = TRANSFORMS[name as Name];
     const options = typeof item === "string" ? {} : (item as Record<string, unknown>)[name];
@@ -212,10 +233,10 @@ export function parseTransforms(value: unknown): readonly Transform[] {
       const path = v.getDotPath(issue);
       throw new Error(`${at}.${name}${path ? `.${path}` : ""}: ${issue.message}`);
     }
-    const order = ["picture", "scaling", "tensor"].indexOf(transform.stage);
+    const order = ["pixels", "scaling", "tensor"].indexOf(transform.stage);
     if (order < stage) {
       throw new Error(
-        `${at}: ${name} cannot follow; the order is transforms of the picture, then toTensor and normalize, then randomErasing`,
+        `${at}: ${name} cannot follow; the order is: transforms of pixels, toTensor and normalize, randomErasing`,
       );
     }
     stage = order;
@@ -226,25 +247,28 @@ export function parseTransforms(value: unknown): readonly Transform[] {
 /** A list of transforms made ready to run. */
 export interface Pipeline {
   /** The transforms of bytes, those before `toTensor`. */
-  picture(image: Image, random: Random): Image;
+  pixels(image: Image, random: Random): Image;
   /** The rest: writes floats [C, H, W] at `at`. */
   write(image: Image, out: Float32Array, at: number, random: Random): void;
 }
 
 export function compileTransforms(transforms: readonly Transform[]): Pipeline {
-  const pictures: OnPicture[] = [];
+  const steps: OnPixels[] = [];
   const affines: Affine[] = [];
   const tensors: OnTensor[] = [];
-  for (const parsed of parseTransforms(transforms)) {
-    const [name, options] = Object.entries(parsed)[0] as [Name, never];
+  const parsed = parseTransforms(transforms).map((step) => Object.entries(step)[0] as [Name, never]);
+  for (const [i, [name, options]] of parsed.entries()) {
     const transform = TRANSFORMS[name];
-    if (transform.stage === "picture") pictures.push(transform.prepare(options));
+    const [before, after] = [parsed[i - 1], parsed[i + 1]];
+    if (name === "resize" && after?.[0] === "centerCrop") steps.push(resizeAndCrop(options, after[1]));
+    else if (name === "centerCrop" && before?.[0] === "resize") continue;
+    else if (transform.stage === "pixels") steps.push(transform.prepare(options));
     else if (transform.stage === "tensor") tensors.push(transform.prepare(options));
     else affines.push(...[transform.prepare(options)].filter((affine) => affine !== undefined));
   }
   let tables: Float32Array[] = [];
   return {
-    picture: (image, random) => pictures.reduce((picture, apply) => apply(picture, random), image),
+    pixels: (image, random) => steps.reduce((pixels, apply) => apply(pixels, random), image),
     write(image, out, at, random) {
       const { channels, height, width } = image;
       if (tables.length !== channels) tables = scaleTables(affines, channels);
@@ -256,9 +280,9 @@ export function compileTransforms(transforms: readonly Transform[]): Pipeline {
   };
 }
 
-/** One picture through a pipeline, as a tensor [C, H, W]. */
+/** One image through a pipeline, as a tensor [C, H, W]. */
 export function applyTransforms(pipeline: Pipeline, image: Image, random = new Random(0)): TensorData<"float32"> {
-  const ready = pipeline.picture(image, random);
+  const ready = pipeline.pixels(image, random);
   const shape = [ready.channels, ready.height, ready.width] as const;
   const out = new Float32Array(ready.channels * ready.height * ready.width);
   pipeline.write(ready, out, 0, random);

@@ -56,8 +56,8 @@ describe("readCheckpoint and writeCheckpoint", () => {
     await writeFile(path, bytes.subarray(0, bytes.length - 30));
     await expect(readCheckpoint(path)).rejects.toThrow(CheckpointError);
     await expect(readCheckpoint(path)).rejects.toThrow(path);
-    await expect(readCheckpoint(join(folder, "none.pth"))).rejects.toThrow("ENOENT");
-    await expect(readCheckpoint(folder)).rejects.toThrow(`${folder}: this is no file`);
+    await expect(readCheckpoint(join(folder, "none.pth"))).rejects.toThrow("none.pth: there is no such file");
+    await expect(readCheckpoint(folder)).rejects.toThrow(`${folder}: is a directory; a file was expected`);
     await expect(writeCheckpoint(join(folder, "a.bin"), checkpoint(1))).rejects.toThrow(
       "must end in .safetensors, .pth",
     );

@@ -397,7 +397,12 @@ describe("readWeights", () => {
     ["gzip", bytes("\x1f\x8b\x08"), /compressed with gzip/],
     ["tar", bytes("storages".padEnd(257, "\0"), "ustar\0"), /the tar form of PyTorch before 0\.1\.10/],
     ["HDF5", bytes("\x89HDF\r\n\x1a\n"), /HDF5/],
-    ["anything", bytes("anything at all"), /of no known kind/],
+    ["a PNG image", bytes("\x89PNG\r\n\x1a\n"), /it is a PNG image/],
+    ["a JPEG image", bytes("\xff\xd8\xff\xe0"), /it is a JPEG image/],
+    ["a NumPy array", bytes("\x93NUMPY\x01\0"), /a NumPy array \(\.npy\)/],
+    ["JSON", bytes('{ "epochs": 3 }'), /probably JSON/],
+    ["text", bytes("anything at all\n"), /it is a text file/],
+    ["anything", bytes("\x01\x02anything"), /of no known kind/],
   ])("names the kind of %s", async (_, file, message) => {
     const failure = await readWeights(file).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(CheckpointError);

@@ -226,14 +226,14 @@ describe("pictures", () => {
     await expectDataError(
       () => imageFolder(empty),
       join(empty, "dog"),
-      "the class folder has no pictures, only 1 other files",
+      "the class folder has no images, only 1 other files",
     );
     const kept = await imageFolder(empty, { skipCorrupt: true });
     expect([kept.length, kept.classes, kept.skipped!.length]).toEqual([1, ["cat", "dog"], 1]);
     await expectDataError(
       () => imageFolder(at("empty-class", "cat")),
       at("empty-class", "cat"),
-      "there is no class folder",
+      "there are no class folders",
     );
     await expectDataError(() => imageFolder(at("nowhere")), at("nowhere"), "there is no such folder");
   });

@@ -1,9 +1,11 @@
 /** Properties of crops, flips and padding that hold for every picture. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { centerCrop, crop, hflip, pad, resize } from "../../src/data/geometry.ts";
+import { centerCrop, crop, hflip, pad, resize, resizedCenter } from "../../src/data/geometry.ts";
 import { type Image, interleaved, planar, toInterleaved } from "../../src/data/image.ts";
 import { resample } from "../../src/data/resample.ts";
+import { compileTransforms } from "../../src/data/transforms.ts";
+import { Random } from "../../src/random.ts";
 
 const pictures = fc
   .record({
@@ -74,7 +76,9 @@ describe("padding", () => {
   test("what cannot be mirrored is an error", () => {
     const image = interleaved(new Uint8Array(12), 2, 2);
     expect(() => pad(image, [2, 0, 0, 0], { mode: "reflect" })).toThrow("pad: reflect needs a padding smaller");
-    expect(() => pad(image, [0, 0, 0, 3], { mode: "symmetric" })).toThrow("pad: symmetric needs a padding within");
+    expect(() => pad(image, [0, 0, 0, 3], { mode: "symmetric" })).toThrow(
+      "pad: symmetric needs a padding no larger than",
+    );
     expect(() => pad(image, [1, 1, 1, 1], { fill: [1, 2] })).toThrow("fill has 2 values, but the image has 3 channels");
   });
 });
@@ -86,7 +90,7 @@ describe("resampling", () => {
   test("a picture of one colour keeps it", () => {
     fc.assert(
       fc.property(sizes, sizes, sizes, sizes, fc.nat(255), kernels, (h, w, height, width, value, kernel) => {
-        const out = resample(interleaved(new Uint8Array(h * w * 3).fill(value), h, w), height, width, kernel);
+        const out = resample(interleaved(new Uint8Array(h * w * 3).fill(value), h, w), [height, width], kernel);
         expect(new Set(bytes(out))).toEqual(new Set([value]));
       }),
     );
@@ -97,9 +101,41 @@ describe("resampling", () => {
       fc.property(pictures, sizes, sizes, kernels, (image, height, width, kernel) => {
         const copy = interleaved(toInterleaved(image).slice(), image.height, image.width, image.channels);
         expect(bytes(resize(image, height, width, kernel))).toEqual(bytes(resize(copy, height, width, kernel)));
-        expect(bytes(resample(image, image.height, image.width, kernel))).toEqual(bytes(image));
+        expect(bytes(resample(image, [image.height, image.width], kernel))).toEqual(bytes(image));
       }),
     );
+  });
+
+  test("a center crop of a resized image has the same bytes if only the crop is computed", () => {
+    const smaller = fc.integer({ min: 1, max: 34 });
+    fc.assert(
+      fc.property(pictures, sizes, sizes, smaller, smaller, kernels, (image, height, width, cropH, cropW, kernel) => {
+        const whole = centerCrop(resize(image, height, width, kernel), cropH, cropW);
+        const part = resizedCenter(image, [height, width], [cropH, cropW], kernel);
+        expect([part.height, part.width, bytes(part)]).toEqual([whole.height, whole.width, bytes(whole)]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("of a line of 20,000 pixels computes the crop only, and refuses to make gigabytes", () => {
+    const line = interleaved(
+      Uint8Array.from({ length: 60_000 }, (_, i) => i % 251),
+      1,
+      20_000,
+    );
+    const column = interleaved(line.data, 20_000, 1);
+    for (const image of [line, column]) {
+      const started = performance.now();
+      const { pixels } = compileTransforms([{ resize: { size: 256 } }, { centerCrop: { size: 224 } }]);
+      const cropped = pixels(image, new Random(0));
+      expect([cropped.height, cropped.width, cropped.data.length]).toEqual([224, 224, 224 * 224 * 3]);
+      expect(performance.now() - started).toBeLessThan(2000);
+      const resizeOnly = compileTransforms([{ resize: { size: 256 } }]);
+      expect(() => resizeOnly.pixels(image, new Random(0))).toThrow(
+        /pixels would become .*, more than 178956970 pixels/,
+      );
+    }
   });
 
   test("bilinear commutes with a flip", () => {

@@ -174,7 +174,7 @@ describe("workers", () => {
     expect(() => workerLoader(set, { batchSize: 4, workers: -1 })).toThrow("workers must be ≥ 0, got -1");
     expect(() => workerLoader(set, { batchSize: 4, prefetch: 0 })).toThrow("prefetch must be ≥ 1, got 0");
     expect(() => workerLoader(set, { batchSize: 4, transforms: ["blur" as "toTensor"] })).toThrow(
-      'no transform is called "blur"',
+      'there is no transform "blur"',
     );
   });
 });

@@ -21,7 +21,9 @@ describe("by what a folder holds", () => {
     expect(await locateDataset(folder)).toMatchObject({ format: "cifar10", splits: ["train"] });
     const wrapped = await locateDataset(join(root, "c10"));
     expect(wrapped).toMatchObject({ name: "c10", format: "cifar10", folder });
-    await expect(wrapped.open("test")).rejects.toThrow("there is no test part, only train; hold one back");
+    await expect(wrapped.open("test")).rejects.toThrow(
+      "no test set found, only the training set; hold out a part of the training set",
+    );
     expect((await wrapped.open("train")).length).toBe(5);
   });
 
@@ -63,7 +65,8 @@ describe("by what a folder holds", () => {
     ]);
     expect((await found.open("test")).length).toBe(2); // the only part that is held out
     pictures("parts", "valid", "wasp", "a.png");
-    await expect(found.open("val")).rejects.toThrow("the class folders wasp are not among those of the training part");
+    const again = await locateDataset(join(root, "parts"));
+    await expect(again.open("val")).rejects.toThrow("the training set has no class folders wasp");
   }); // prettier-ignore
 
   test("a training part alone; a class that is called train", async () => {
@@ -78,12 +81,117 @@ describe("by what a folder holds", () => {
     expect((await openDataset(join(root, "flat"))).classes).toEqual(["train"]);
   });
 
+  test.each([
+    [
+      ["Train", "Test"],
+      ["train", "test"],
+    ],
+    [
+      ["TRAIN", "VAL"],
+      ["train", "val"],
+    ],
+    [
+      ["training_set", "test_set"],
+      ["train", "test"],
+    ],
+    [
+      ["training", "validation"],
+      ["train", "val"],
+    ],
+    [
+      ["Training Images", "dev", "testing"],
+      ["train", "val", "test"],
+    ],
+    [
+      ["seg_train/seg_train", "seg_test/seg_test"],
+      ["train", "test"],
+    ],
+    [
+      ["train/train", "valid"],
+      ["train", "val"],
+    ],
+  ])("parts in %j are %j", async (folders, splits) => {
+    const name = folders.join("-").replaceAll("/", "_");
+    for (const folder of folders) for (const kind of ["ant", "bee"]) pictures(name, folder, kind, "a.png");
+    put(join(root, name, "__MACOSX", "ant", "._a.png"), "");
+    const found = await locateDataset(join(root, name));
+    expect(found).toMatchObject({ format: "image-folder", splits });
+    for (const split of found.splits) expect((await found.open(split)).classes).toEqual(["ant", "bee"]);
+    expect(await found.describe()).toContain(
+      `raining images: ${folders.find((at) => /^train|^seg_train/i.test(at))}/ (2`,
+    );
+    // below a folder that only wraps it
+    expect(await locateDataset(join(root, name))).toMatchObject({ splits });
+  });
+
+  test("parts are told in a line", async () => {
+    for (const part of ["Train", "Test"]) for (const kind of ["ant", "bee"]) pictures("told", part, kind, "a.png");
+    pictures("told", "seg_pred", "a.png");
+    expect(await (await locateDataset(join(root, "told"))).describe()).toBe(
+      "Training images: Train/ (2 classes, 2 images); test images: Test/; not used: seg_pred/ (its name is not that of a part)",
+    );
+    for (const kind of ["ant", "bee"]) pictures("told-flat", "train", kind, "a.png");
+    pictures("told-flat", "test", "a.png");
+    const flat = await locateDataset(join(root, "told-flat"));
+    expect(flat.splits).toEqual(["train"]);
+    expect(await flat.describe()).toBe(
+      "Training images: train/ (2 classes, 2 images); not used: test/ (its images are not in class folders)",
+    );
+    for (const kind of ["ant", "bee"]) pictures("wrapped", "photos", kind, "a.png");
+    expect(await (await locateDataset(join(root, "wrapped"))).describe()).toBe(
+      "Training images: photos/ (2 classes, 2 images)",
+    );
+    expect(await (await locateDataset("shapes")).describe()).toBeUndefined();
+  });
+
+  test("parts that can be understood in two ways are errors", async () => {
+    for (const part of ["train", "Training", "test"]) pictures("twice", part, "ant", "a.png");
+    await expect(locateDataset(join(root, "twice"))).rejects.toThrow(
+      "Training/ and train/ both look like the training set; rename one",
+    );
+    for (const kind of ["ant", "bee"]) pictures("mixed", "train", kind, "a.png");
+    pictures("mixed", "predict", "a.png");
+    await expect(locateDataset(join(root, "mixed"))).rejects.toThrow(
+      "train/ looks like the training set (it has class folders), but predict/ beside it are no other parts; to use train/ alone, name ",
+    );
+    for (const part of ["Train", "Test"]) pictures("flat-pair", part, "a.png");
+    await expect(locateDataset(join(root, "flat-pair"))).rejects.toThrow(
+      "Train: the training images are not in class folders",
+    );
+    for (const part of ["val", "Test"]) pictures("flat-pair-2", part, "a.png");
+    await expect(locateDataset(join(root, "flat-pair-2"))).rejects.toThrow(
+      "the images in Test/ and val/ are not in class folders",
+    );
+  });
+
+  test("a module of one's own", async () => {
+    const file = (name: string, text: string) => put(join(root, "modules", name), text);
+    const set = (name: string, length: number) =>
+      `{ name: "${name}", classes: ["a", "b"], length: ${length}, labels: [0, 1], get: (i) => ({ image: { data: new Uint8Array(3), channels: 3, height: 1, width: 1, offset: 0, strides: [1, 3, 3] }, label: i % 2 }) }`;
+    const both = await locateDataset(
+      file("both.mjs", `export const train = ${set("x", 4)}; export const test = async () => (${set("y", 2)});`),
+    );
+    expect(both).toMatchObject({ format: "module", splits: ["train", "test"] });
+    const [train, test] = [await both.open("train"), await both.open("test")];
+    expect([train.name, train.length, test.name, test.length]).toEqual(["x", 4, "y", 2]);
+    expect(test.source).toMatchObject({ kind: "module", options: { export: "test" } });
+    const alone = await locateDataset(file("alone.mjs", `export default () => (${set("z", 4)});`));
+    expect(alone.splits).toEqual(["train"]);
+    expect((await alone.open("train")).length).toBe(4);
+    await expect(locateDataset(file("none.mjs", "export const data = 1;"))).rejects.toThrow(
+      "none.mjs: exports data; expected `export const train`",
+    );
+    const wrong = await locateDataset(file("wrong.mjs", "export default 1;"));
+    await expect(wrong.open("train")).rejects.toThrow('"default" is not a data set; expected');
+    await expect(locateDataset(file("labels.csv", "a,b"))).rejects.toThrow(
+      "labels.csv: tables of labels are not supported yet: put the images",
+    );
+  });
+
   test("what is no data set says what is expected", async () => {
     put(join(root, "none", "a", "b.txt"), "");
-    await expect(locateDataset(join(root, "none"))).rejects.toThrow(
-      "no known data set is in it; expected data_batch_1.bin",
-    );
-    await expect(locateDataset(put(join(root, "file.txt"), ""))).rejects.toThrow("this is no folder");
+    await expect(locateDataset(join(root, "none"))).rejects.toThrow("it holds no data set; expected data_batch_1.bin");
+    await expect(locateDataset(put(join(root, "file.txt"), ""))).rejects.toThrow("is a file; a folder was expected");
     await expect(locateDataset("mnits")).rejects.toThrow(
       "mnits: there is no such folder, and no data set of this name; known are shapes",
     );

@@ -30,7 +30,7 @@ describe("declared", () => {
 
   test.each([
     ["a list", "resize", 'transforms: expected a list, got "resize"'],
-    ["a known name", ["flip"], 'transforms[0]: no transform is called "flip"; there are resize, centerCrop'],
+    ["a known name", ["flip"], 'transforms[0]: there is no transform "flip"; the transforms are resize, centerCrop'],
     ["one name per entry", [{ resize: {}, pad: {} }], "transforms[0]: expected a name or { name: options }"],
     [
       "a size",
@@ -85,8 +85,8 @@ describe("applied", () => {
   });
 
   test("a picture too small for its crop says what to do", () => {
-    const { picture } = compileTransforms([{ randomCrop: { size: 32 } }]);
-    expect(() => picture(image, new Random(0))).toThrow(
+    const { pixels } = compileTransforms([{ randomCrop: { size: 32 } }]);
+    expect(() => pixels(image, new Random(0))).toThrow(
       "randomCrop: 32×32 does not fit into 10×8; resize before, or pad",
     );
   });

@@ -1,13 +1,17 @@
-/** Everything of index.ts, and files: opened by what they hold, written so that a kill leaves the old file or the new one. */
+/** Reading files by their content; writing them so that a kill leaves the old file or the new one. */
 import { type FileHandle, open, readdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import type { TensorData } from "../../graph/index.ts";
 import type { RandomAccess } from "../access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "../checkpoint.ts";
 import { writeError } from "../disk.ts";
 import { CheckpointError, ensure } from "../error.ts";
+import { encodeNpy, isNpy, readNpy } from "../npy.ts";
+import { encodeNpz, readNpz } from "../npz.ts";
 import { openWeights } from "../read.ts";
 import { encodeSafetensors } from "../safetensors.ts";
+import { isZip } from "../torch.ts";
 import { encodeTorch } from "../torch-write.ts";
 
 /** Reads are split, as a single one cannot exceed 2 GiB. In bytes. */
@@ -19,15 +23,14 @@ export interface OpenCheckpoint extends CheckpointFile {
 }
 
 /**
- * Opens a weight file, of which only what describes the tensors is read; the numbers when they are asked for.
+ * Opens a weight file. Only the description of the tensors is read; the numbers are read on request.
  *
- * Throws a CheckpointError that names the file where it is damaged or of another kind.
+ * Throws a CheckpointError that names the file if it is missing, damaged or of another kind.
  */
 export async function openCheckpoint(path: string, options: ReadOptions = {}): Promise<OpenCheckpoint> {
-  const handle = await open(path, "r");
+  const handle = await openFile(path);
   try {
     const file = await naming(path, async () => {
-      ensure((await handle.stat()).isFile(), () => "this is no file");
       return openWeights(await randomAccess(handle), { crc32, ...options });
     });
     return { ...file, load: (name) => naming(path, () => file.load(name)), close: () => handle.close() };
@@ -37,7 +40,50 @@ export async function openCheckpoint(path: string, options: ReadOptions = {}): P
   }
 }
 
-/** Reads a weight file: safetensors or PyTorch's, by content. Needs hardly more memory than the weights. */
+/** Opens a file. Throws a CheckpointError that names it where there is none, or something else. */
+async function openFile(path: string): Promise<FileHandle> {
+  const handle = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
+    const reasons: Record<string, string> = {
+      ENOENT: "there is no such file",
+      EACCES: "reading is not permitted",
+      EISDIR: "is a directory; a file was expected",
+    };
+    throw new CheckpointError(`${path}: ${reasons[cause.code ?? ""] ?? cause.message}`, { cause });
+  });
+  const info = await handle.stat();
+  if (info.isFile()) return handle;
+  await handle.close();
+  const what = info.isDirectory() ? "is a directory" : "is a device or pipe";
+  throw new CheckpointError(`${path}: ${what}; a file was expected`);
+}
+
+/**
+ * Reads NumPy's files, by content: the array of a .npy file, or the arrays of a .npz file by name.
+ *
+ * Throws a CheckpointError that names the file where it is damaged, or holds something else than numbers.
+ */
+export async function readNumpy(path: string): Promise<TensorData | Map<string, TensorData>> {
+  const handle = await openFile(path);
+  try {
+    return await naming(path, async () => {
+      const file = await randomAccess(handle);
+      const start = await file.read(0, Math.min(file.size, 6));
+      if (isNpy(start)) return readNpy(await file.read(0, file.size));
+      ensure(isZip(start), () => "this is neither a .npy nor a .npz file of NumPy");
+      return readNpz(file);
+    });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a tensor as a .npy file, or tensors by name as a .npz file; whole or not at all. */
+export async function writeNumpy(path: string, numbers: TensorData | ReadonlyMap<string, TensorData>): Promise<void> {
+  const pieces = "dtype" in numbers ? [encodeNpy(numbers)] : encodeNpz(numbers, { crc32 });
+  await writeAtomically(path, pieces);
+}
+
+/** Reads a weight file, safetensors or PyTorch's, by content. Needs hardly more memory than the weights. */
 export async function readCheckpoint(path: string, options: ReadOptions = {}): Promise<Checkpoint> {
   const file = await openCheckpoint(path, options);
   try {

@@ -1,3 +1,11 @@
 /** Weight files on disk. Includes everything of `checkpoint`. */
 export * from "../index.ts";
-export { type OpenCheckpoint, openCheckpoint, readCheckpoint, writeAtomically, writeCheckpoint } from "./files.ts";
+export {
+  type OpenCheckpoint,
+  openCheckpoint,
+  readCheckpoint,
+  readNumpy,
+  writeAtomically,
+  writeCheckpoint,
+  writeNumpy,
+} from "./files.ts";

@@ -1,4 +1,4 @@
-/** Pictures from files in any usual format. */
+/** Images from files in any usual format. */
 
 import { rgbToGrayscale } from "../color.ts";
 import type { DecodeOptions } from "../dataset.ts";
@@ -17,7 +17,7 @@ export async function decodeFile(file: string, options: DecodeOptions = {}): Pro
 }
 
 /**
- * Decodes a picture as PIL's `convert("RGB")` does, turned upright by its EXIF orientation.
+ * Decodes an image as PIL's `convert("RGB")` does, turned upright by its EXIF orientation.
  *
  * Colour profiles are ignored, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted without a
  * profile, and of several frames the first is taken. All of that gives PIL's bytes. The exception is 16-bit greyscale:
@@ -31,7 +31,7 @@ export async function decodeImage(
   const { default: sharp } = await import("sharp");
   try {
     if (bytes.length === 0) throw new Error("the file is empty");
-    // "error" takes what decoders merely warn of, such as a broken EXIF block, but no picture that ends too early.
+    // "error" takes what decoders merely warn of, such as a broken EXIF block, but no image that ends too early.
     const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
     const { width, height, space } = await decoder.metadata();
     if (width * height > maxPixels) {

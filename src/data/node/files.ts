@@ -14,10 +14,10 @@ export async function readBytes(file: string): Promise<Uint8Array> {
   }
 }
 
-/** Bytes that a compressed file may grow to; the largest known set is far below. */
+/** Bytes that a compressed file may grow to, far above the largest known set. */
 const MAX_UNZIPPED = 2 ** 31 - 1;
 
-/** A whole file, unzipped where its first two bytes say that it is gzip, whatever its name. */
+/** A whole file, unzipped if its first two bytes are those of gzip. */
 export async function readMaybeGzip(file: string): Promise<Uint8Array> {
   const bytes = await readBytes(file);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
@@ -29,7 +29,7 @@ export async function readMaybeGzip(file: string): Promise<Uint8Array> {
   }
 }
 
-/** What the system said, in words. */
+/** A system error in words. */
 export function reasonOf(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   switch (code) {
@@ -38,7 +38,7 @@ export function reasonOf(cause: unknown): string {
     case "EACCES":
       return "reading is not permitted";
     case "EISDIR":
-      return "this is a folder, not a file";
+      return "is a directory; a file was expected";
     case "ENOSPC":
       return "the disk is full";
     default:
@@ -46,20 +46,23 @@ export function reasonOf(cause: unknown): string {
   }
 }
 
-/** Fails for a path that is no folder. */
+/** Throws a DataError unless the path is a folder. */
 export async function checkFolder(folder: string): Promise<void> {
   const info = await stat(folder).catch((cause) => {
     throw new DataError(cause.code === "ENOENT" ? "there is no such folder" : reasonOf(cause), { file: folder, cause });
   });
-  if (!info.isDirectory()) throw new DataError("this is no folder", { file: folder });
+  if (!info.isDirectory()) throw new DataError("is a file; a folder was expected", { file: folder });
 }
 
-/** What a folder holds, hidden names left out, in the order of Python's `sorted`; links are followed. */
+/**
+ * Names of the subfolders and files of a folder, in the order of Python's `sorted`. Links are followed; hidden names are left out,
+ * and so is what macOS adds to archives.
+ */
 export async function listFolder(folder: string): Promise<{ folders: string[]; files: string[] }> {
   const folders: string[] = [];
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.name.startsWith(".")) continue;
+    if (entry.name.startsWith(".") || entry.name === "__MACOSX") continue;
     const isFolder = entry.isSymbolicLink()
       ? await stat(join(folder, entry.name)).then(
           (target) => target.isDirectory(),

@@ -65,7 +65,7 @@ async function classesOf(
   return /fashion/i.test(name) ? FASHION_CLASSES : undefined;
 }
 
-/** Pictures [N, H, W] from one idx file and labels [N] from another. */
+/** Images [N, H, W] from one idx file and labels [N] from another. */
 export async function readIdx(
   imagesFile: string,
   labelsFile: string,

@@ -1,4 +1,4 @@
-/** Pictures in one folder per class, as torchvision's `ImageFolder` reads them. */
+/** Images in one folder per class, as torchvision's `ImageFolder` reads them. */
 import { basename, extname, join } from "node:path";
 import { checkDataset, type Dataset, type DecodeOptions } from "../dataset.ts";
 import { type Corrupt, DataError } from "../errors.ts";
@@ -7,17 +7,20 @@ import { checkFolder, listFolder, readBytes } from "./files.ts";
 
 export interface ImageFolderOptions extends DecodeOptions {
   readonly name?: string | undefined;
-  /** Keeps a class whose folder has no pictures, and lists it in `skipped`; without it, that is an error. */
+  /** Keep a class whose folder has no images, and list it in `skipped`. By default, that is an error. */
   readonly skipCorrupt?: boolean | undefined;
-  /** The class folders in the order of their labels, from the training part; any other folder is then an error. */
+  /** Class folders in the order of their labels, as in the training set; any other folder is then an error. */
   readonly classFolders?: readonly string[] | undefined;
 }
 
 /**
- * Every subfolder is a class, in the order of Python's `sorted`, with pictures anywhere below it; hidden names are left out.
+ * A data set of images in class folders. Every subfolder is a class, in the order of Python's `sorted`, with images at any depth
+ * below it; hidden files are ignored.
  *
  * A classes.json in the folder or the one above, `{ "n01440764": "tench", … }` or `{ "n01440764": ["tench", 0], … }`, gives
  * the classes readable names.
+ *
+ * Throws a DataError, with the folder's name, where there are no class folders or one of them has no images.
  */
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { name = basename(folder), skipCorrupt = false, channels, maxPixels } = options;
@@ -26,12 +29,10 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const folders = options.classFolders ?? present;
   const unknown = present.filter((name) => !folders.includes(name));
   if (unknown.length > 0) {
-    throw new DataError(`the class folders ${unknown.join(", ")} are not among those of the training part`, {
-      file: folder,
-    });
+    throw new DataError(`the training set has no class folders ${unknown.join(", ")}`, { file: folder });
   }
   if (present.length === 0) {
-    throw new DataError("there is no class folder in it; expected one subfolder of pictures per class", {
+    throw new DataError("there are no class folders in it; expected one subfolder of images per class", {
       file: folder,
     });
   }
@@ -40,14 +41,14 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const skipped: Corrupt[] = [];
   for (const [label, name] of folders.entries()) {
     if (!present.includes(name)) continue;
-    const { pictures, others } = await picturesBelow(join(folder, name));
-    for (const file of pictures) {
+    const { images, others } = await imagesBelow(join(folder, name));
+    for (const file of images) {
       files.push(file);
       labels.push(label);
     }
-    if (pictures.length > 0) continue;
+    if (images.length > 0) continue;
     const reason =
-      `the class folder has no pictures${others > 0 ? `, only ${others} other files` : ""}; ` +
+      `the class folder has no images${others > 0 ? `, only ${others} other files` : ""}; ` +
       `remove it, or put ${IMAGE_EXTENSIONS.join(" ")} files into it`;
     if (!skipCorrupt) throw new DataError(reason, { file: join(folder, name), skippable: true });
     skipped.push({ file: join(folder, name), reason });
@@ -65,7 +66,7 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   });
 }
 
-/** Files and labels as a set; each picture is decoded when it is asked for. */
+/** A data set of image files and their labels. An image is decoded when it is asked for. */
 export function fileDataset({
   name,
   classes,
@@ -97,25 +98,37 @@ export function fileDataset({
   };
 }
 
-/** Whether a folder looks like one: subfolders, the first of which has pictures in it or below it. */
+/** Whether a folder has subfolders with images in them, at any depth. */
 export async function isImageFolder(folder: string): Promise<boolean> {
   const { folders } = await listFolder(folder);
-  for (const name of folders) if ((await picturesBelow(join(folder, name))).pictures.length > 0) return true;
+  for (const name of folders) {
+    if ((await imagesBelow(join(folder, name), { limit: 1 })).images.length > 0) return true;
+  }
   return false;
 }
 
-/** All pictures in a folder and those below it, in the order of their names, and how many other files there are. */
-export async function picturesBelow(folder: string): Promise<{ pictures: string[]; others: number }> {
+/** Whether a file's name ends like that of an image. */
+export const isImageName = (name: string): boolean => IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
+
+/**
+ * The images in a folder and in those below it, in the order of their names, and how many other files there are. With `limit`, the
+ * search stops once so many images are found.
+ */
+export async function imagesBelow(
+  folder: string,
+  { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {},
+): Promise<{ images: string[]; others: number }> {
   const { folders, files } = await listFolder(folder);
-  const named = files.filter((file) => IMAGE_EXTENSIONS.includes(extname(file).toLowerCase()));
-  const pictures = named.map((file) => join(folder, file));
+  const named = files.filter(isImageName);
+  const images = named.map((file) => join(folder, file));
   let others = files.length - named.length;
   for (const name of folders) {
-    const below = await picturesBelow(join(folder, name));
-    pictures.push(...below.pictures);
+    if (images.length >= limit) break;
+    const below = await imagesBelow(join(folder, name), { limit: limit - images.length });
+    images.push(...below.images);
     others += below.others;
   }
-  return { pictures, others };
+  return { images, others };
 }
 
 async function classNames(folder: string): Promise<Readonly<Record<string, string>>> {

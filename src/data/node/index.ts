@@ -13,7 +13,7 @@ export {
   mismatch,
 } from "./download.ts";
 export { type IdxOptions, idx, readIdx } from "./idx.ts";
-export { fileDataset, type ImageFolderOptions, imageFolder, picturesBelow } from "./image-folder.ts";
+export { fileDataset, type ImageFolderOptions, imageFolder, imagesBelow } from "./image-folder.ts";
 export { defaultDataDir, type FetchOptions, fetchSet, KNOWN_SETS, type KnownSet } from "./known.ts";
 export {
   DATASET_NAMES,

@@ -1,7 +1,8 @@
 import { type Dataset, type DatasetSource, memoryDataset, sharedBytes, subset } from "../dataset.ts";
 import { fileDataset } from "./image-folder.ts";
+import { datasetOf } from "./module.ts";
 
-/** Opens a set from plain data, in another thread than the one it came from. */
+/** Opens a data set from plain data, in another thread than the one it came from. */
 export async function openSource(source: DatasetSource, name: string, classes: readonly string[]): Promise<Dataset> {
   switch (source.kind) {
     case "memory":
@@ -9,8 +10,11 @@ export async function openSource(source: DatasetSource, name: string, classes: r
     case "files":
       return fileDataset({ ...source, name, classes });
     case "module": {
-      const module = (await import(source.url)) as { openDataset?: (options: unknown) => Dataset | Promise<Dataset> };
-      if (!module.openDataset) throw new Error(`${source.url} exports no function openDataset(options)`);
+      const module = (await import(source.url)) as Record<string, unknown>;
+      const { export: exported } = (source.options ?? {}) as { readonly export?: string };
+      if (exported !== undefined) return (await datasetOf(module[exported])) as Dataset;
+      if (typeof module.openDataset !== "function")
+        throw new Error(`${source.url} exports no function openDataset(options)`);
       return module.openDataset(source.options);
     }
     case "subset":
@@ -20,7 +24,7 @@ export async function openSource(source: DatasetSource, name: string, classes: r
   }
 }
 
-/** The same source with its pictures in shared memory, so that workers read them in place; copies only what is not. */
+/** The same source with its images in shared memory, so that workers read them in place. Copies them unless they are already. */
 export function shared(source: DatasetSource): DatasetSource {
   if (source.kind === "subset") return { ...source, of: shared(source.of) };
   if (source.kind !== "memory" || source.memory.images.buffer instanceof SharedArrayBuffer) return source;

@@ -31,8 +31,9 @@ export interface PreparedData {
 
 /** What a recipe has to know of a data set, read off its first picture. */
 export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?: boolean } = {}): Promise<DataFacts> {
-  const { image } = await firstSample(await located.open("train"), options);
-  const sameSize = located.format !== "image-folder";
+  const train = await located.open("train");
+  const { image } = await firstSample(train, options);
+  const sameSize = located.format === "module" ? "memory" in train : located.format !== "image-folder";
   return {
     name: located.name,
     format: located.format,
@@ -66,7 +67,7 @@ export interface Loaders {
 
 export function prepareLoaders(config: TrainConfig, { train, validation }: PreparedData): Loaders {
   const { batchSize, workers, seed, skipCorrupt, transforms, mixup, cutmix } = config;
-  const shared = { batchSize, workers, seed, skipCorrupt };
+  const shared = { batchSize, workers: train.source && validation.source ? workers : 0, seed, skipCorrupt };
   const mix = mixup > 0 || cutmix > 0 ? { mixup, cutmix } : undefined;
   const trainLoader = workerLoader(train, { ...shared, transforms: transforms.train, shuffle: true, mix });
   const validationLoader = workerLoader(validation, { ...shared, transforms: transforms.validation });

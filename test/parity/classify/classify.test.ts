@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Prediction } from "../../../src/classify/index.ts";
-import { picturesBelow } from "../../../src/data/node/index.ts";
+import { imagesBelow } from "../../../src/data/node/index.ts";
 import { type Classifier, tensor } from "../../../src/index.ts";
 import { classifier, type Picture } from "../../../src/node.ts";
 import { output } from "../../cli/run.ts";
@@ -29,8 +29,8 @@ describe.skipIf(noTorch || noData)("the five best classes are torchvision's", ()
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "convnets-classify-"));
-    const photos = (await picturesBelow(join(DATA, "photos"))).pictures;
-    const validation = (await picturesBelow(join(DATA, "imagenette-small/val"))).pictures;
+    const photos = (await imagesBelow(join(DATA, "photos"))).images;
+    const validation = (await imagesBelow(join(DATA, "imagenette-small/val"))).images;
     const every = Math.floor(validation.length / IMAGES);
     files = [...photos, ...validation.filter((_, i) => i % every === 0).slice(0, IMAGES)];
     const script = readFileSync(new URL("./reference.py", import.meta.url), "utf8");

@@ -134,9 +134,9 @@ describe.skipIf(reason !== undefined)("what the random transforms draw", () => {
     // A picture whose pixel says its place: the corner of the crop is read off the result.
     const data = Uint8Array.from({ length: 100 }, (_, i) => i);
     const image = { data, channels: 1, height: 10, width: 10, offset: 0, strides: [100, 10, 1] } as const;
-    const { picture } = compileTransforms([{ randomCrop: { size: 4 } }, "randomHorizontalFlip"]);
+    const { pixels } = compileTransforms([{ randomCrop: { size: 4 } }, "randomHorizontalFlip"]);
     const ours = Array.from({ length: DRAWS }, (_, i) => {
-      const crop = picture(image, new Random(0, i));
+      const crop = pixels(image, new Random(0, i));
       const flipped = crop.strides[2] < 0;
       const corner = data[crop.offset + (flipped ? 3 * crop.strides[2] : 0)]!;
       return [Math.floor(corner / 10), corner % 10, flipped ? 1 : 0];
