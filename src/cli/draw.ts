@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { writeAtomically } from "../checkpoint/node/index.ts";
 import { draw, type Level, type Theme } from "../draw/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { loadModel, type ModelFlags } from "./model.ts";
+import { loadToShow, type ModelFlags, oneInput } from "./model.ts";
 import { parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 const LEVELS = ["block", "layer"] as const satisfies readonly Level[];
@@ -42,9 +42,9 @@ Examples:
   .action(async (name: string, { output, level, theme, title, training, ...flags }: Flags) => {
     const folder = dirname(output ?? ".");
     if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder} to write ${output} into`);
-    const { model, input } = await loadModel(name, flags);
+    const { model, input } = await loadToShow(name, flags);
     const picture = draw(model, {
-      input,
+      input: oneInput(input, name),
       level,
       theme,
       ...(title !== undefined && { title }),
