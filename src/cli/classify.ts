@@ -225,7 +225,8 @@ Examples:
     }).finally(bar.close);
     for (const sentence of opened.assumed) note(sentence);
     const engine = nodeEngine(threads === undefined ? {} : { threads });
-    const classify = await classifier(opened.model, { ...opened, engine, topk });
+    const { weights: trained, classes: names, preprocessing } = opened;
+    const classify = await classifier(opened.model, { engine, weights: trained, classes: names, preprocessing, topk });
     const dataset = fileDataset({
       name: "pictures",
       classes: ["unknown"],
