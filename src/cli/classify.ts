@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import type { Prediction } from "../classify/index.ts";
-import { classifier, openSource } from "../classify/node/index.ts";
+import { classifier, type Source } from "../classify/node/index.ts";
 import {
   type Corrupt,
   DataError,
@@ -13,16 +13,15 @@ import {
   type Loader,
   workerLoader,
 } from "../data/node/index.ts";
-import { VARIANTS, type Variant } from "../models/index.ts";
+import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
-import { downloadBar } from "./download.ts";
 import { percent } from "./format.ts";
-import { makerFor } from "./own-model.ts";
-import { parseCount, parsePositive, print, red, UsageError } from "./support.ts";
+import { openNetwork } from "./network.ts";
+import { parseCount, parsePositive, print, red, note as toStderr, UsageError } from "./support.ts";
 
 interface Flags {
   model?: string;
-  weights: string;
+  weights?: string;
   variant?: Variant;
   classes?: string;
   topk: number;
@@ -35,14 +34,14 @@ interface Flags {
   quiet?: boolean;
 }
 
-/** A picture with what it shows, or with what is wrong with it. */
+/** An image with its predictions, or with what is wrong with it. */
 interface Result {
   readonly file: string;
   readonly predictions?: readonly Prediction[];
   readonly error?: string;
 }
 
-/** Says the results as they come. */
+/** Writes results as they come. */
 interface Writer {
   write(result: Result): void;
   end?(): void;
@@ -101,25 +100,25 @@ function writerOf({ json, jsonl, csv }: Flags): Writer {
   return csv ? csvWriter() : textWriter();
 }
 
-/** Pictures by the names given: files as they are, folders with all below. */
-async function picturesOf(names: readonly string[]): Promise<string[]> {
+/** The image files to classify: files as they are named, and all images in folders. */
+async function imageFiles(names: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const name of names) {
     if (/^https?:\/\//.test(name))
-      throw new UsageError(`pictures are not downloaded; fetch it first: curl -L '${name}' | convnets classify -`);
+      throw new UsageError(`images are not downloaded; fetch it first: curl -L '${name}' | convnets classify -`);
     const found = await stat(name).catch(() => undefined);
     if (!found?.isDirectory()) {
       files.push(name);
       continue;
     }
-    const { images: pictures } = await imagesBelow(name);
-    if (pictures.length === 0) throw new UsageError(`there are no pictures in ${name}`);
-    files.push(...pictures);
+    const { images } = await imagesBelow(name);
+    if (images.length === 0) throw new UsageError(`there are no images in ${name}`);
+    files.push(...images);
   }
   return files;
 }
 
-/** Names of classes: one in each line, a list as JSON, or an object as ImageNet's class index is, { "0": ["n01440764", "tench"] }. */
+/** Names of classes: one per line, a JSON list, or a JSON object such as ImageNet's class index, { "0": ["n01440764", "tench"] }. */
 async function classNames(file: string): Promise<string[]> {
   const text = await readFile(file, "utf8").catch(() => {
     throw new UsageError(`cannot read the class names in ${file}`);
@@ -133,7 +132,7 @@ async function classNames(file: string): Promise<string[]> {
   }
 }
 
-/** Results in the order of the files; those that cannot be read among them. */
+/** Results in the order of the files, including those that cannot be read. */
 async function* inBatches(
   files: readonly string[],
   loader: Loader,
@@ -154,7 +153,7 @@ async function* inBatches(
       }
     }
   } catch (error) {
-    // thrown where no picture at all can be read
+    // thrown if none of the images can be read
     if (!(error instanceof DataError && loader.skipped.length === files.length)) throw error;
   }
   yield* upTo(files.length);
@@ -163,7 +162,7 @@ async function* inBatches(
 type Classify = Awaited<ReturnType<typeof classifier>>;
 
 async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>): AsyncGenerator<Result> {
-  if (process.stdin.isTTY) throw new UsageError('"-" reads a picture from standard input; pipe one into it');
+  if (process.stdin.isTTY) throw new UsageError('"-" reads an image from standard input; pipe one into it');
   try {
     yield { file: "-", predictions: await classify(await buffer(process.stdin)) };
   } catch (error) {
@@ -172,62 +171,70 @@ async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>
   }
 }
 
+/** The network that the flags mean: by default the GoogLeNet that torchvision publishes. */
+async function openAsked({ model, weights, variant, classes: file }: Flags): Promise<Source> {
+  const classes = file === undefined ? undefined : await classNames(file);
+  if (weights !== undefined && weights !== "torchvision" && !(model !== undefined && isOnnx(model)))
+    return openNetwork(weights, { model, variant, classes });
+  const network = model ?? "googlenet";
+  const published = Object.hasOwn(MODELS, network) || weights !== undefined ? "torchvision" : undefined;
+  return openNetwork(network, { weights: isOnnx(network) ? weights : published, variant, classes });
+}
+
+const isOnnx = (path: string) => path.toLowerCase().endsWith(".onnx");
+
 export const command = new Command("classify")
-  .description("Say what pictures show. A picture that cannot be read is reported, and the others go on.")
-  .argument("<pictures...>", 'files, folders with all pictures below, or "-" for a picture from standard input')
+  .description("Classify images. An image that cannot be read is reported, and the others are still classified.")
+  .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
   .option(
     "--weights <file>",
-    "weights written by train, a run's folder, an .onnx file, .pth with --model, or torchvision",
-    "torchvision",
+    "a run's folder, weights written by train, an .onnx file, .pth or .safetensors with --model, or torchvision (the default)",
   )
-  .option("--model <name>", "the network that the weights are of, where they do not say (torchvision's: googlenet)")
-  .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
-  .option("--classes <file>", "names of the classes, where the weights do not say: one a line, or JSON")
+  .option(
+    "--model <name>",
+    "the network of the weights, if the file does not record it: a name or net.js[#Export] (default: googlenet)",
+  )
+  .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
+  .option("--classes <file>", "names of the classes, if the weights do not record them: one per line, or JSON")
   .option("--topk <k>", "how many classes to show", parsePositive, 5)
-  .option("--batch-size <n>", "pictures computed at once", parsePositive, 16)
-  .option("--workers <n>", "threads that decode", parseCount, Math.max(1, availableParallelism() >> 1))
+  .option("--batch-size <n>", "images per batch", parsePositive, 16)
+  .option("--workers <n>", "threads that decode images", parseCount, Math.max(1, availableParallelism() >> 1))
   .option("--threads <n>", "threads that compute", parsePositive)
-  .addOption(new Option("--json", "a list, for programs").conflicts(["jsonl", "csv"]))
-  .addOption(new Option("--jsonl", "a line of JSON for each picture, as they come").conflicts("csv"))
-  .option("--csv", "a line for each class of each picture")
-  .option("-q, --quiet", "results and errors only")
+  .addOption(new Option("--json", "a JSON list").conflicts(["jsonl", "csv"]))
+  .addOption(new Option("--jsonl", "a line of JSON per image, as they come").conflicts("csv"))
+  .option("--csv", "a line per class of each image")
+  .option("-q, --quiet", "print results and errors only")
   .addHelpText(
     "after",
     `
 Examples:
   convnets classify cat.jpg
   convnets classify photo.jpg --weights run/20260101-120000-vgg_small-cifar10
+  convnets classify photo.jpg --model net.js --weights weights.safetensors
   convnets classify photos/ --weights resnet18.onnx --classes imagenet_class_index.json
   convnets classify *.jpg --model vgg16 --weights vgg16-397923af.pth --topk 1 --csv > found.csv
   curl -L https://example.org/cat.jpg | convnets classify - --weights best.safetensors`,
   )
   .action(async (names: string[], flags: Flags) => {
-    const { weights, variant, topk, batchSize, workers, threads, quiet } = flags;
-    const model = flags.model ?? (weights === "torchvision" ? "googlenet" : undefined);
+    const { topk, batchSize, workers, threads, quiet } = flags;
     const piped = names.includes("-");
-    if (piped && names.length > 1) throw new UsageError('"-" stands for one picture, and goes with no others');
-    const files = piped ? [] : await picturesOf(names);
+    if (piped && names.length > 1) throw new UsageError('"-" stands for one image, and cannot be combined with others');
+    const files = piped ? [] : await imageFiles(names);
     const note = (text: string) => {
-      if (!quiet) process.stderr.write(`${text}\n`);
+      if (!quiet) toStderr(text);
     };
-
-    const bar = downloadBar(process.stderr);
-    const makeModel = await makerFor(model, weights);
-    if (flags.variant !== undefined && (model ?? weights).toLowerCase().endsWith(".onnx"))
-      throw new UsageError(`${model ?? weights} has no variants`);
-    const opened = await openSource(makeModel ? weights : (model ?? weights), {
-      variant,
-      makeModel,
-      // an .onnx file brings its own along
-      ...(model !== undefined && !(model.endsWith(".onnx") && weights === "torchvision") && { weights }),
-      ...(flags.classes !== undefined && { classes: await classNames(flags.classes) }),
-      onProgress: bar.show,
-    }).finally(bar.close);
+    const opened = await openAsked(flags);
     for (const sentence of opened.assumed) note(sentence);
     const engine = nodeEngine(threads === undefined ? {} : { threads });
-    const classify = await classifier(opened.model, { ...opened, engine, topk });
+    const classify = await classifier(opened.model, {
+      weights: opened.weights,
+      classes: opened.classes,
+      preprocessing: opened.preprocessing,
+      engine,
+      topk,
+    });
     const dataset = fileDataset({
-      name: "pictures",
+      name: "images",
       classes: ["unknown"],
       files,
       labels: new Int32Array(files.length),
@@ -255,7 +262,7 @@ Examples:
       await loader?.close();
     }
     const seconds = (performance.now() - started) / 1000;
-    const what = `${count} picture${count === 1 ? "" : "s"}${failed > 0 ? `, ${failed} could not be read` : ""}`;
-    note(`${what}: ${seconds.toFixed(1)} s${count > 1 ? `, ${(count / seconds).toFixed(1)} pictures/s` : ""}`);
+    const what = `${count} image${count === 1 ? "" : "s"}${failed > 0 ? `, ${failed} could not be read` : ""}`;
+    note(`${what}: ${seconds.toFixed(1)} s${count > 1 ? `, ${(count / seconds).toFixed(1)} images/s` : ""}`);
     if (failed > 0) process.exitCode = 1;
   });

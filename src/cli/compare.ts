@@ -2,10 +2,10 @@ import { Command, Option } from "commander";
 import { VARIANTS } from "../models/index.ts";
 import { summarize } from "../summary/index.ts";
 import { grouped } from "./format.ts";
-import { loadModel, MODEL_HELP, type ModelFlags } from "./model.ts";
-import { parsePositive, parseShape, printJson, printTable } from "./support.ts";
+import { loadToShow, MODEL_HELP, type ModelFlags } from "./model.ts";
+import { type InputShape, isShape, parseInput, parsePositive, printJson, printTable } from "./support.ts";
 
-/** What the note compares networks by, with the words for it. */
+/** What networks are compared by, as in the study note (lecture notes on VGG, NiN and GoogLeNet in PyTorch). */
 const FACTS = {
   parameters: "parameters",
   macs: "MACs",
@@ -17,8 +17,8 @@ const FACTS = {
 
 type Facts = Readonly<Record<keyof typeof FACTS, number>>;
 
-async function factsOf(name: string, flags: ModelFlags): Promise<{ name: string; input: readonly number[] } & Facts> {
-  const { model, input } = await loadModel(name, flags);
+async function factsOf(name: string, flags: ModelFlags): Promise<{ name: string; input: InputShape } & Facts> {
+  const { model, input } = await loadToShow(name, flags);
   const { rows, totals } = summarize(model, { input });
   return {
     name,
@@ -32,22 +32,25 @@ async function factsOf(name: string, flags: ModelFlags): Promise<{ name: string;
   };
 }
 
+const shown = (input: InputShape) =>
+  (isShape(input) ? [input] : Object.values(input)).map((shape) => shape.join("×")).join(" + ");
+
 const ratio = (a: number, b: number) => (a === 0 ? "" : `${(b / a).toFixed(2)}×`);
 
 export const command = new Command("compare")
   .description(
-    "Set two networks or blocks side by side by what they cost and see: parameters, multiply-accumulate operations (MACs), bytes of all results, layers with weights on the longest way, and pixels of the image that a pixel of the deepest maps depends on.",
+    "Compare two networks or blocks: parameters, multiply-accumulate operations (MACs), bytes of all activations, weight layers on the longest path, and the receptive field in pixels.",
   )
   .argument("<a>", MODEL_HELP)
-  .argument("<b>", "what to compare it with; ratios are of this one to the first")
+  .argument("<b>", "the network to compare it with; ratios are b / a")
   .addOption(new Option("--variant <name>", "which version of both networks").choices(VARIANTS))
   .option(
     "--input <N,C,H,W>",
-    "shape of the input of both (default: one image of each one's published size)",
-    parseShape,
+    "shape of the input of both (default: one image of the published size of each)",
+    parseInput,
   )
   .option("--num-classes <K>", "classes of both", parsePositive)
-  .option("--json", "the comparison for programs")
+  .option("--json", "the comparison as JSON")
   .addOption(new Option("--markdown", "a Markdown table").conflicts("json"))
   .addHelpText(
     "after",
@@ -63,7 +66,7 @@ Examples:
     printTable(
       [
         ["", a, b, "ratio"],
-        ["input", first.input.join("×"), second.input.join("×"), ""],
+        ["input", shown(first.input), shown(second.input), ""],
         ...(Object.keys(FACTS) as (keyof Facts)[]).map((fact) => [
           FACTS[fact],
           grouped(first[fact]),

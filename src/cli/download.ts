@@ -6,19 +6,19 @@ export interface DataFlags {
   offline?: boolean;
 }
 
-/** How data sets are found. */
+/** Options for finding data sets. */
 export const locating = ({ dataDir, offline }: DataFlags): LocateOptions => ({
   ...(dataDir !== undefined && { dataDir }),
   ...(offline && { download: false }),
 });
 
-/** Finds data, telling on a terminal how far downloads are. */
+/** Finds data sets, with the progress of downloads on a terminal. */
 export async function withDownloads<T>(flags: DataFlags, find: (options: LocateOptions) => Promise<T>): Promise<T> {
   const bar = downloadBar(process.stderr);
   return find({ ...locating(flags), onProgress: bar.show }).finally(bar.close);
 }
 
-/** One line on a terminal that tells how far a download is, and is gone when it is over; nothing elsewhere. */
+/** The progress of a download, in a line on a terminal that disappears at the end; nothing elsewhere. */
 export function downloadBar(out: Output) {
   let shown = "";
   const write = (line: string) => {

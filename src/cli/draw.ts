@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { writeAtomically } from "../checkpoint/node/index.ts";
 import { draw, type Level, type Theme } from "../draw/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { loadModel, MODEL_HELP, type ModelFlags } from "./model.ts";
+import { loadToShow, MODEL_HELP, type ModelFlags, oneInput } from "./model.ts";
 import { parsePositive, parseShape, print, UsageError } from "./support.ts";
 
 const LEVELS = ["block", "layer"] as const satisfies readonly Level[];
@@ -65,9 +65,9 @@ Examples:
     const folder = dirname(output ?? ".");
     if (!existsSync(folder))
       throw new UsageError(`the folder ${folder} does not exist; create it before writing ${output}`);
-    const { model, input } = await loadModel(name, flags);
+    const { model, input } = await loadToShow(name, flags);
     const svg = draw(model, {
-      input,
+      input: oneInput(input, name),
       level,
       theme,
       ...(title !== undefined && { title }),

@@ -1,6 +1,4 @@
-import { existsSync, statSync } from "node:fs";
 import { Command, Option } from "commander";
-import { openSource, type Source } from "../classify/node/index.ts";
 import {
   type Corrupt,
   type Dataset,
@@ -10,15 +8,16 @@ import {
   split,
   workerLoader,
 } from "../data/node/index.ts";
-import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
+import { VARIANTS, type Variant } from "../models/index.ts";
 import type { TrainConfig } from "../runs/index.ts";
 import { readConfig } from "../runs/node/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { type Evaluation, Evaluator, inputShape } from "../train/index.ts";
+import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
-import { resolveWeights, WEIGHTS_HELP } from "./model.ts";
-import { makerFor } from "./own-model.ts";
-import { parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
+import { WEIGHTS_HELP } from "./model.ts";
+import { isRun, NETWORK_HELP, openNetwork } from "./network.ts";
+import { note, parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
 interface Flags {
   model?: string;
@@ -53,8 +52,8 @@ function show(
   print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}  top-5 ${percent(top5)}\n`);
   const name = (k: number) => classes[k] ?? String(k);
   printTable([
-    ["class", "images", "found", "most often taken for"],
-    // networks that know more classes than the data have would fill the table with nothing
+    ["class", "images", "recall", "most often taken for"],
+    // a network with many more classes than the data would fill the table with nothing
     ...perClass.flatMap((recall, label) => {
       if (perClass.length > 100 && Number.isNaN(recall)) return [];
       const row = confusion[label]!;
@@ -68,21 +67,7 @@ function show(
   ]);
 }
 
-/** The network that is measured, with its weights. */
-async function openNetwork(target: string, { variant, model, weights }: Flags): Promise<Source> {
-  if (weights !== undefined) {
-    if (!Object.hasOwn(MODELS, target))
-      throw new UsageError(`--weights goes with a network, of which there are ${Object.keys(MODELS).join(", ")}`);
-    const { file, published } = await resolveWeights(target, weights, { variant });
-    return openSource(target, { weights: file, variant: published?.variant ?? variant });
-  }
-  if (!existsSync(target)) throw new UsageError(`there is no run or weight file ${target}`);
-  const makeModel = await makerFor(model, target);
-  if (makeModel || model === undefined) return openSource(target, { variant, makeModel });
-  return openSource(model, { variant, weights: target });
-}
-
-/** A part of a data set. What a run held back of its training images is its part "val", and "test" where there is no other. */
+/** A part of a data set. What a run held out of its training set is its validation set, and its test set if there is no other. */
 async function openPart(located: LocatedDataset, part: Flags["split"], run?: TrainConfig): Promise<Dataset> {
   const held = run !== undefined && run.validationFraction > 0;
   if (!held || (part === "test" && located.splits.length > 1)) return located.open(part);
@@ -90,62 +75,57 @@ async function openPart(located: LocatedDataset, part: Flags["split"], run?: Tra
   return part === "train" ? train : validation;
 }
 
-/** The set with its labels in the order of the network's classes, where both are known by name. */
+/** The data set with its labels in the order of the network's classes, if both are known by name. */
 function labelledAs(dataset: Dataset, classes: readonly string[], target: string): Dataset {
   const same = classes.length === dataset.classes.length && classes.every((name, i) => name === dataset.classes[i]);
   if (classes.length === 0 || same) return dataset;
   const relabelled = relabel(dataset, classes);
   if (relabelled) return relabelled;
   const numbered = [classes, dataset.classes].some((names) => names.every((name) => /^\d+$/.test(name)));
-  // another number of classes is told with that of the network itself
+  // the message for another number of classes needs the outputs of the network
   if (numbered || classes.length !== dataset.classes.length) return dataset;
-  throw otherClasses(target, counted(classes.length, classes), dataset);
+  throw new UsageError(
+    `${target} has ${counted(classes.length, classes)}; data set "${dataset.name}" has ${counted(dataset.classes.length, dataset.classes)}; --data has to name a data set with the same classes`,
+  );
 }
 
-const otherClasses = (target: string, known: string, { name, classes }: Dataset) =>
+const otherCount = (target: string, outputs: number, { name, classes }: Dataset) =>
   new UsageError(
-    `${target} tells ${known} apart, but ${name} has ${counted(classes.length, classes)}; --data has to name a set with the same classes`,
+    `${target}: the network has ${outputs} outputs; data set "${name}" has ${counted(classes.length, classes)}; --data has to name a data set with the same classes`,
   );
 
 export const command = new Command("eval")
-  .description("Measure trained weights on a data set: loss, top-1, top-5, every class.")
-  .argument(
-    "<run|weights|network>",
-    "folder of a run (its best weights are taken), weights written by train, an .onnx file, or with --weights a network",
-  )
-  .option("--weights <file>", `with a network: its weights, ${WEIGHTS_HELP}`)
-  .addOption(
-    new Option(
-      "--model <name>",
-      "the network that the weights are of, where they do not say: a name, or file.js[#Export]",
-    ).conflicts("weights"),
-  )
-  .addOption(new Option("--variant <name>", "which version of it").choices(VARIANTS))
-  .option("--data <name|dir>", "another data set than the one it was trained on")
-  .option("--data-dir <dir>", "where known data sets are kept")
+  .description("Evaluate trained weights on a data set: loss, top-1, top-5, and the recall of every class.")
+  .argument("<run|weights|network>", NETWORK_HELP)
+  .option("--weights <file>", `weights of the network: ${WEIGHTS_HELP}`)
+  .option("--model <name>", "the network of the weights, if the file does not record it: a name or net.js[#Export]")
+  .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
+  .option("--data <name|path>", `${DATA_HELP} (default: the one it was trained on)`)
+  .option("--data-dir <dir>", "where known data sets are stored")
   .addOption(new Option("--split <part>", "part of the data set").choices(["train", "val", "test"]).default("test"))
   .option("--offline", "never download")
   .option("--batch-size <n>", "images per batch", parsePositive, 64)
-  .option("--workers <n>", "threads that prepare images", parseCount, 1)
+  .option("--workers <n>", "threads that load images", parseCount, 1)
   .option("--threads <n>", "threads that compute", parsePositive)
-  .option("--skip-corrupt", "leave out images that cannot be read")
-  .option("--json", "everything, the confusion matrix and the worst mistakes included, for programs")
+  .option("--skip-corrupt", "ignore images that cannot be read")
+  .option("--json", "JSON, with the confusion matrix and the worst mistakes")
   .addHelpText(
     "after",
-    "\nExamples:\n  convnets eval run/20260101-120000-nin-cifar10\n  convnets eval best.safetensors --data ./photos --split val\n  convnets eval vgg16 --weights torchvision --data ./imagenet --split val",
+    "\nExamples:\n  convnets eval run/20260101-120000-nin-cifar10\n  convnets eval best.safetensors --data ./photos --split val\n  convnets eval vgg16 --weights torchvision --data ./imagenet --split val\n  convnets eval net.js --weights weights.pth --data ./photos",
   )
   .action(async (target: string, flags: Flags) => {
-    const opened = await openNetwork(target, flags);
+    const { skipCorrupt = false, weights: asked, model: named, variant, offline, dataDir } = flags;
+    const run = isRun(target) && flags.data === undefined ? await readConfig(target) : undefined;
+    const source = flags.data === undefined ? run?.data : dataNamed(flags.data, { dataDir, note });
+    if (source === undefined) throw new UsageError("--data is missing: the data set to evaluate on");
+    const opened = await openNetwork(target, { weights: asked, model: named, variant, download: !offline });
     const { model, weights, preprocessing, channels } = opened;
-    for (const sentence of opened.assumed) if (/prepared/.test(sentence)) process.stderr.write(`${sentence}\n`);
-    const isRun = flags.weights === undefined && statSync(target).isDirectory();
-    const run = isRun && flags.data === undefined ? await readConfig(target) : undefined;
-    const source = flags.data ?? run?.data;
-    if (source === undefined) throw new UsageError("--data has to say on which data set");
-    const { skipCorrupt = false } = flags;
+    for (const sentence of opened.assumed) if (!/names of its classes/.test(sentence)) note(sentence);
     const located = await withDownloads(flags, (options) =>
       locateDataset(source, { ...options, skipCorrupt, channels }),
     );
+    const understood = flags.data === undefined ? undefined : await located.describe();
+    if (understood !== undefined) note(understood);
     const found = await openPart(located, flags.split, run);
     const dataset = labelledAs(found, opened.classes, target);
     const loader = workerLoader(dataset, {
@@ -157,8 +137,7 @@ export const command = new Command("eval")
     const engine = nodeEngine(flags.threads === undefined ? {} : { threads: flags.threads });
     const evaluator = await Evaluator.create(model, { engine, input: await inputShape(loader), weights });
     try {
-      if (dataset.classes.length !== evaluator.numClasses)
-        throw otherClasses(target, counted(evaluator.numClasses, opened.classes), dataset);
+      if (dataset.classes.length !== evaluator.numClasses) throw otherCount(target, evaluator.numClasses, dataset);
       const evaluation = await evaluator.evaluate(loader);
       if (flags.json)
         printJson({

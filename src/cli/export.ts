@@ -11,17 +11,19 @@ import {
   writeAtomically,
 } from "../checkpoint/node/index.ts";
 import { NORMALIZATION } from "../data/index.ts";
-import type { Graph, Shape, TensorData } from "../graph/index.ts";
+import { fitKeys, type Graph, type Shape, type TensorData } from "../graph/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import type { Module } from "../nn/index.ts";
 import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
+import { prefixNote } from "../runs/node/index.ts";
 import { trainingGraphs } from "../train/index.ts";
 import { megabytes, valueList } from "./format.ts";
-import { loadModel, type ModelFlags, resolveWeights, WEIGHTS_HELP } from "./model.ts";
-import { parsePositive, parseShape, print, UsageError } from "./support.ts";
+import { loadToShow, MODEL_HELP, type ModelFlags, oneInput, recorded, resolveWeights, WEIGHTS_HELP } from "./model.ts";
+import { networkOf } from "./recognized.ts";
+import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
 interface Flags extends ModelFlags {
   output: string;
@@ -36,7 +38,7 @@ interface Flags extends ModelFlags {
   aux?: boolean;
 }
 
-/** What has to be said of an export; the rest has defaults. */
+/** The options of an export; all but the output have defaults. */
 export type ExportFlags = Pick<Flags, "output"> & Partial<Flags>;
 
 interface ToExport {
@@ -48,27 +50,25 @@ interface ToExport {
 /** A transform as data: its name, or its name with options. */
 type TransformData = string | Readonly<Record<string, unknown>>;
 
-/** What the weights' metadata say of the network, where the command line does not. */
+/** The options of the network: those of the command line, else what the weights' metadata record. */
 function described(name: string, flags: ModelFlags, { metadata }: Checkpoint): ModelFlags {
   if (metadata.architecture !== name) return flags;
-  const size = Number(metadata.inputSize);
   return {
     ...(metadata.variant !== undefined && { variant: metadata.variant as Variant }),
-    ...(metadata.classes !== undefined && { numClasses: (JSON.parse(metadata.classes) as unknown[]).length }),
-    ...(size > 0 && { input: [1, Number(metadata.inChannels ?? 3), size, size] }),
+    ...recorded(metadata),
+    finished: flags.numClasses === undefined && flags.variant === undefined,
     ...flags,
   };
 }
 
-/** A weight file; published ones are described as those that train writes. */
+/** A weight file. Published ones get the metadata that train would have written. */
 async function readWeights(model: string, weights: string, variant?: Variant): Promise<Checkpoint> {
   const { file, published } = await resolveWeights(model, weights, { variant });
-  if (!existsSync(file)) throw new UsageError(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   return { tensors, metadata: published ? publishedMetadata(published) : metadata };
 }
 
-/** Normalization that the weights were trained with; torchvision's where they do not say. */
+/** The normalization that the weights were trained with; torchvision's if the file does not record it. */
 function preprocessing(
   steps: readonly TransformData[] | undefined,
   layout: Flags["layout"] = "NCHW",
@@ -77,7 +77,7 @@ function preprocessing(
   const { mean, std } = NORMALIZATION.imagenet;
   if (!steps && channels !== 3)
     throw new UsageError(
-      `--preprocess: nothing says how images of ${channels} channel${channels === 1 ? "" : "s"} are normalized; give --weights that say it, as "convnets train" writes them`,
+      `--preprocess: how to normalize images of ${channels} channel${channels === 1 ? "" : "s"} is not known; give --weights that record it, as "convnets train" writes them`,
     );
   if (!steps) return { mean, std, layout };
   const found = steps.find((step) => typeof step === "object" && step.normalize) as
@@ -87,13 +87,13 @@ function preprocessing(
   return found ? { ...found.normalize, layout } : { mean: each(0), std: each(1), layout };
 }
 
-/** What is left to do before the network when the graph scales and normalizes. */
+/** The preprocessing that is left when the graph scales and normalizes. */
 const outside = (steps: readonly TransformData[]) =>
   steps.filter((step) => step !== "toTensor" && !(typeof step === "object" && step.normalize));
 
 type Layout = ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
 
-/** Where the tensors of a .safetensors file lie; undefined where some are of types that networks do not compute in. */
+/** Where the tensors of a .safetensors file are; undefined if some have types that networks do not compute in. */
 async function layoutOf(path: string): Promise<Layout | undefined> {
   const handle = await open(path);
   try {
@@ -110,7 +110,7 @@ async function layoutOf(path: string): Promise<Layout | undefined> {
   }
 }
 
-/** The file that a model without weights of its own points into: that of the weights where it will do, else a new one. */
+/** The file that a model without its own weights refers to: that of the weights if possible, else a new one. */
 async function externalFile(flags: ExportFlags): Promise<{ location: string; layout?: Layout }> {
   const { output, weights, foldBatchNorm = false } = flags;
   const location = `${basename(output, extname(output))}.safetensors`;
@@ -147,25 +147,26 @@ async function exportInference({ name, model, input }: ToExport, flags: ExportFl
     ...(file && { external: { location: file.location, layout } }),
     metadata: { ...about, ...(kept && { preprocessing: JSON.stringify(kept) }) },
   });
-  // the weights first: at no time does a model point into a file that is not there
+  // the weights first: a model never refers to a file that does not exist
   if (beside && file) await write(join(dirname(output), file.location), [...encodeSafetensors(beside)]);
   await write(output, [bytes], graph);
 }
 
-/** Throws where an export could not be written, or would take the place of another file. */
+/** Throws a UsageError if the output could not be written, or would overwrite a file. */
 function checkOutput(output: string, force?: boolean): void {
   if (extname(output).toLowerCase() !== ".onnx") throw new UsageError(`${output} has to end in .onnx`);
-  if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)} to write into`);
+  if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)}`);
   checkFree(output, force);
 }
 
-/** Throws where a file would be overwritten that nobody said to overwrite. */
+/** Throws a UsageError for an existing file, unless it may be overwritten. */
 export function checkFree(path: string, force = false): void {
-  if (existsSync(path) && statSync(path).isDirectory()) throw new UsageError(`${path} is a folder`);
-  if (existsSync(path) && !force) throw new UsageError(`${path} is there already; --force overwrites it`);
+  if (existsSync(path) && statSync(path).isDirectory())
+    throw new UsageError(`${path} is a directory; a file was expected`);
+  if (existsSync(path) && !force) throw new UsageError(`${path} already exists; --force overwrites it`);
 }
 
-/** Writes a network with these weights, or with weights drawn at random, as an .onnx file. */
+/** Writes a network as an .onnx file, with these weights or initialized at random. */
 export async function exportNetwork(name: string, flags: ExportFlags, weights?: Checkpoint): Promise<void> {
   const { output, variant, numClasses, input } = flags;
   const asked: ModelFlags = {
@@ -174,14 +175,19 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
     ...(input && { input }),
   };
   const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
-  const loaded = await loadModel(name, described(name, asked, given));
-  if (weights) loaded.model.loadStateDict(given.tensors);
-  const toExport: ToExport = { ...loaded, input: ["N", ...loaded.input.slice(1)] };
+  const loaded = await loadToShow(name, described(name, asked, given));
+  if (weights) {
+    const { removed } = fitKeys(given.tensors, loaded.model.stateShapes());
+    if (removed !== undefined) note(prefixNote(flags.weights ?? name, removed));
+    loaded.model.loadStateDict(given.tensors);
+  }
+  const open = (shape: readonly number[]): Shape => ["N", ...shape.slice(1)];
+  const toExport: ToExport = { ...loaded, input: open(oneInput(loaded.input, name)) };
   if (flags.training) await exportTraining(toExport, output);
   else await exportInference(toExport, flags, given);
 }
 
-/** What an .onnx file says of itself, which what is made of it says as well. */
+/** The metadata of an .onnx file, which are kept in what is made from it. */
 async function metadataOf(name: string): Promise<Checkpoint["metadata"]> {
   if (!/\.onnx$/i.test(name) || !existsSync(name)) return {};
   const { readOnnxFacts } = await import("../onnx/node/index.ts");
@@ -203,33 +209,51 @@ async function write(path: string, pieces: readonly Uint8Array[], graph?: Graph)
   print(`  to   ${valueList(graph.outputs)}`);
 }
 
+/** What to export for a run's folder or a weight file; undefined for a network. */
+async function withOwnWeights(target: string, flags: Flags): Promise<[string, ExportFlags, Checkpoint] | undefined> {
+  if (!existsSync(target)) return undefined;
+  if (statSync(target).isDirectory()) {
+    const { isRun } = await import("./network.ts");
+    if (!isRun(target)) throw new UsageError(`${target} is a directory; a network file or a run's folder was expected`);
+    const { readConfig } = await import("../runs/node/index.ts");
+    const { model, variant } = await readConfig(target);
+    const weights = await readWeights(model, target);
+    return [model, { ...(variant && { variant }), ...flags }, weights];
+  }
+  if (!/\.(safetensors|pth|pt)$/i.test(target)) return undefined;
+  const weights = await readWeights("", target);
+  const remedy = `pass both: convnets export net.js --weights ${target}`;
+  const { name, ...network } = networkOf(target, weights, flags, remedy);
+  return [name, { ...network, ...flags }, weights];
+}
+
 export const command = new Command("export")
-  .description("Write a network as an .onnx file, which every ONNX runtime takes.")
-  .argument("<model>", 'a registered network (see "convnets models"), or file.js[#Export] with a Module')
-  .requiredOption("-o, --output <file.onnx>", "where to write it")
+  .description("Write a network as an .onnx file, for any ONNX runtime.")
+  .argument("<model>", `${MODEL_HELP}; or a weight file that records its network`)
+  .requiredOption("-o, --output <file.onnx>", "the file to write")
   .option(
     "--weights <file>",
-    `weights to put in: .safetensors, .pth or .pt, ${WEIGHTS_HELP} (default: as drawn at random)`,
+    `weights of the network: ${WEIGHTS_HELP} (default: those of the run or file, else random weights)`,
   )
-  .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
-  .option("--input <N,C,H,W>", "shape of the input; N is left open (default: the published size)", parseShape)
+  .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
+  .option("--input <N,C,H,W>", "shape of the input; N is left open (default: the published size)", parseInput)
   .option("--num-classes <K>", "classes of the last layer", parsePositive)
   .option("--softmax", "end in probabilities")
-  .option("--preprocess", "start from pixels 0 to 255 (uint8), scaled and normalized as the weights want it")
+  .option("--preprocess", "take pixels from 0 to 255 (uint8), and normalize them as in training")
   .addOption(
-    new Option("--layout <axes>", "with --preprocess: order of axes of the pixels (default: NCHW)").choices([
+    new Option("--layout <axes>", "with --preprocess: order of the axes of the pixels (default: NCHW)").choices([
       "NCHW",
       "NHWC",
     ]),
   )
-  .option("--fold-batch-norm", "make batch normalization part of the convolutions")
-  .option("--external", "leave the weights in a .safetensors file beside the model, which others can load too")
+  .option("--fold-batch-norm", "fold batch normalization into the convolutions")
+  .option("--external", "keep the weights in a .safetensors file next to the model")
   .option("--aux", "keep auxiliary classifiers")
-  .option("--force", "overwrite files that are there")
+  .option("--force", "overwrite existing files")
   .addOption(
     new Option(
       "--training",
-      "one step of SGD instead: from state, images and targets to the next state and the loss",
+      "write a training step of SGD instead: from state, images and targets to the next state and the loss",
     ).conflicts(["weights", "softmax", "preprocess", "layout", "foldBatchNorm", "external", "aux"]),
   )
   .addHelpText(
@@ -237,7 +261,8 @@ export const command = new Command("export")
     `
 Examples:
   convnets export vgg16 --variant torchvision --weights vgg16.pth -o vgg16.onnx
-  convnets export nin --weights run/…/best.safetensors --softmax --preprocess -o nin.onnx
+  convnets export run/20260101-120000-nin-cifar10 --softmax --preprocess -o nin.onnx
+  convnets export net.js --weights weights.pth --input 1,3,64,64 -o net.onnx
   convnets export googlenet --weights googlenet.safetensors --fold-batch-norm --external -o googlenet.onnx
   convnets export googlenet --weights torchvision --softmax --preprocess -o googlenet.onnx
   convnets export inception_small --training -o step.onnx`,
@@ -246,6 +271,8 @@ Examples:
     const { output, weights, variant } = flags;
     checkOutput(output, flags.force);
     if (flags.layout !== undefined && !flags.preprocess)
-      throw new UsageError("--layout is the order of axes of the pixels, and goes with --preprocess");
+      throw new UsageError("--layout is the order of the axes of the pixels; it needs --preprocess");
+    const network = weights === undefined ? await withOwnWeights(name, flags) : undefined;
+    if (network) return exportNetwork(...network);
     await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, variant));
   });

@@ -4,9 +4,11 @@ import { extname } from "node:path";
 import { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
-import { MODELS, type Recognized, recognize } from "../models/index.ts";
+import { MODELS, type Recognized } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
+import { isNetworkFile, weightFileOf } from "./model.ts";
+import { recognizeWrapped } from "./recognized.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
@@ -23,8 +25,10 @@ interface Facts {
   readonly size: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: readonly TensorFacts[];
-  /** Registered networks whose weights have these keys and shapes. */
+  /** Built-in networks whose weights have these keys and shapes. */
   readonly networks: readonly Recognized[];
+  /** What DataParallel or torch.compile put before every key; the networks are those without it. */
+  readonly removed?: string;
   readonly onnx?: Pick<OnnxFacts, "irVersion" | "opsets" | "producer" | "graph"> & {
     readonly inputs: object;
     readonly outputs: object;
@@ -50,7 +54,7 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
-    return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
+    return { file, format: "onnx", size, metadata, tensors, ...recognizeWrapped(weights), onnx };
   }
   const opened = await openCheckpoint(file, key === undefined ? {} : { key });
   await opened.close();
@@ -58,10 +62,10 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
   const tensors = [...opened.tensors].map(([name, { dtype, shape }]) => {
     return { name, dtype, shape, bytes: numel(shape) * itemSize(dtype) };
   });
-  return { file, format, size, metadata, tensors, networks: recognize(opened.tensors) };
+  return { file, format, size, metadata, tensors, ...recognizeWrapped(opened.tensors) };
 }
 
-/** By its name, or by its first byte, the tag of a model's IR version. */
+/** Whether a file is ONNX: by its name, or by its first byte, the tag of a model's IR version. */
 async function isOnnx(file: string): Promise<boolean> {
   if (extname(file).toLowerCase() === ".onnx") return true;
   const handle = await open(file);
@@ -70,18 +74,19 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-function show({ file, format, size, metadata, tensors, networks, onnx }: Facts): void {
+function show({ file, format, size, metadata, tensors, networks, removed, onnx }: Facts): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
     print(`opset     ${opsets.join(", ")} (IR version ${onnx.irVersion})`);
-    print(`producer  ${onnx.producer || "not said"}`);
+    print(`producer  ${onnx.producer || "not recorded"}`);
     print(`inputs    ${valueList(Object.entries(onnx.inputs))}`);
     print(`outputs   ${valueList(Object.entries(onnx.outputs))}`);
     const operators = Object.entries(onnx.operators);
     print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
   }
-  if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}`);
+  const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
+  if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}${without}`);
   for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);
   if (tensors.length === 0) return;
   print("");
@@ -94,40 +99,41 @@ function show({ file, format, size, metadata, tensors, networks, onnx }: Facts):
 const TITLES = ["tensor", "type", "shape", "bytes"];
 const rowOf = ({ name, dtype, shape, bytes }: TensorFacts) => [name, dtype, formatShape(shape), grouped(bytes)];
 
-/** A network as other commands take it. */
+/** A network with the options that select it. */
 function flagsOf({ model, variant, numClasses, inChannels }: Recognized): string {
   const classes = numClasses === MODELS[model].numClasses ? "" : ` --num-classes ${numClasses}`;
   const channels = inChannels === 3 ? "" : ` of ${inChannels} channel${inChannels === 1 ? "" : "s"}`;
   return `${model} --variant ${variant}${classes}${channels}`;
 }
 
-/** Lists of classes can be long. */
+/** A value cut to one line: lists of classes can be long. */
 function shortened(value: string): string {
   const line = value.replaceAll(/\s+/g, " ");
-  return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json has all)`;
+  return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json shows all)`;
 }
 
 export const command = new Command("inspect")
   .description(
-    "Show what a weight file or an .onnx file holds, without reading the numbers: quick for files of any size.",
+    "Show what is in a weight file or an .onnx file. The numbers are not read, so files of any size take no time.",
   )
-  .argument("<file>", ".safetensors, .pth, .pt or .onnx; the content tells the format, not the name")
-  .option("--key <part>", "the part of a PyTorch file to look into, such as state_dict_ema")
-  .option("--json", "everything, for programs")
+  .argument("<file>", ".safetensors, .pth, .pt or .onnx, or a run's folder; the format is detected from the content")
+  .option("--key <part>", "the part of a PyTorch file to show, such as state_dict_ema")
+  .option("--json", "everything, as JSON")
   .addHelpText(
     "after",
     `
-It tells the format, the metadata, every tensor with type, shape and bytes, the registered networks that
-have exactly these weights, and of an .onnx file the opset, inputs, outputs and operators.
+It shows the format, the metadata, every tensor with its type, shape and size, the built-in networks that
+have exactly these weights, and for an .onnx file its opset, inputs, outputs and operators.
 
 Examples:
   convnets inspect vgg16-397923af.pth
   convnets inspect run/20260101-120000-nin-cifar10/best.safetensors --json
   convnets inspect model.onnx`,
   )
-  .action(async (file: string, { key, json }: { key?: string; json?: boolean }) => {
-    if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
-    if (!statSync(file).isFile()) throw new UsageError(`${file} is no file`);
+  .action(async (named: string, { key, json }: { key?: string; json?: boolean }) => {
+    if (!existsSync(named)) throw new UsageError(`there is no file ${named}`);
+    if (isNetworkFile(named)) throw new UsageError(`${named} is code; convnets summary ${named} shows its network`);
+    const file = await weightFileOf(named);
     if (key !== undefined && (await isOnnx(file))) throw new UsageError("--key is for PyTorch files");
     const facts = await factsOf(file, key);
     if (json) printJson(facts);

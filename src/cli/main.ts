@@ -3,24 +3,25 @@ import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { fail, red, watchOutput } from "./support.ts";
 
-/** A command: its line in the list, and the file that has the rest, which is read only when the command runs. */
+/** The commands: a line for the list, and the file of each, which is imported only when the command runs. */
 const COMMANDS = {
-  summary: ["show a network as a table of layers, as torchinfo does", () => import("./summary.ts")],
-  models: ["list the networks there are", () => import("./models.ts")],
-  draw: ["draw a network's architecture as SVG", () => import("./draw.ts")],
-  compare: ["set two networks or blocks side by side", () => import("./compare.ts")],
   train: ["train a network on a data set", () => import("./train.ts")],
-  eval: ["measure trained weights on a data set", () => import("./eval.ts")],
-  classify: ["say what pictures show", () => import("./classify.ts")],
+  runs: ["list runs, or compare them", () => import("./runs.ts")],
+  eval: ["evaluate trained weights on a data set", () => import("./eval.ts")],
+  classify: ["classify images", () => import("./classify.ts")],
+  predict: ["compute the outputs of a network: .npy and .npz in and out", () => import("./predict.ts")],
+  models: ["list the available networks", () => import("./models.ts")],
+  summary: ["show a network as a table of layers, like torchinfo", () => import("./summary.ts")],
+  draw: ["draw a network's architecture as SVG", () => import("./draw.ts")],
+  compare: ["compare two networks or blocks", () => import("./compare.ts")],
   export: ["write a network as an .onnx file", () => import("./export.ts")],
-  inspect: ["show what a weight file or an .onnx file holds", () => import("./inspect.ts")],
   convert: ["convert weights between PyTorch, safetensors and ONNX", () => import("./convert.ts")],
-  runs: ["list trainings, or set two side by side", () => import("./runs.ts")],
+  inspect: ["show what is in a weight file or an .onnx file", () => import("./inspect.ts")],
 } as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
 
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command("convnets")
-    .description("Convolutional networks: see them, train them, exchange them.")
+    .description("Train convolutional networks, look at them, and exchange them with PyTorch and ONNX.")
     .version(VERSION, "-v, --version")
     .showHelpAfterError('(add "--help" for help)')
     .configureOutput({ outputError: (text, write) => write(red(text)) })
@@ -30,11 +31,11 @@ async function main(args: readonly string[]): Promise<void> {
       "after",
       `
 Examples:
-  convnets summary googlenet --depth 4
-  convnets compare inception naive_inception
-  convnets train nin --data cifar10
+  convnets train --data ./photos                 a folder with one subfolder of images per class
+  convnets classify photo.jpg --weights run/…    with the weights of a run
+  convnets summary googlenet
 
-"convnets <command> --help" tells more of each.`,
+"convnets <command> --help" shows details.`,
     );
   const wanted = args[0] === "help" ? args[1] : args[0];
   for (const [name, [line, load]] of Object.entries(COMMANDS)) {

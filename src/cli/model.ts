@@ -1,7 +1,7 @@
 /** The networks and weights that commands are given by name or file. */
 import { existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
+import { nearest } from "../graph/index.ts";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -14,38 +14,43 @@ import {
 } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 import type { PublishedWeights } from "../pretrained/index.ts";
-import { UsageError } from "./support.ts";
+import { type InputShape, isShape, UsageError } from "./support.ts";
 
-/** Blocks that can be looked at like networks: the note's argument is about them. */
+/** Blocks that can be shown like networks. The study note (lecture notes on VGG, NiN and GoogLeNet in PyTorch) compares them. */
 const BLOCKS: Readonly<Record<string, { build: () => Module; input: readonly number[] }>> = {
   inception: { build: () => new Inception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
   naive_inception: { build: () => new NaiveInception(192, INCEPTION_WIDTHS["3a"]), input: [1, 192, 28, 28] },
 };
 
-/** What a command that takes a network says of it in its help. */
+/** What a command that takes a network says about it in its help. */
 export const MODEL_HELP =
-  'a network ("convnets models" lists them), inception, naive_inception, or file.js[#Export]: a Module, a class of one, or a function that returns one';
+  'a network ("convnets models" lists them), inception, naive_inception, an .onnx file, a run\'s folder, or net.js[#Export]: a Module, a class that extends Module, or a function that returns a Module';
 
 export interface ModelFlags {
   variant?: Variant;
   numClasses?: number;
   /** `false` leaves out the auxiliary classifiers. */
   aux?: boolean;
-  input?: number[];
-  /** Whether a finished network in a file is taken as it is, where `variant` or `numClasses` is asked for. */
+  input?: InputShape;
+  /** Take a finished network in a file as it is, even if `variant` or `numClasses` is given. */
   finished?: boolean;
 }
 
 export interface LoadedModel {
   readonly name: string;
   readonly model: Module;
-  /** Shape to look at it with: that asked for, else the one it was published for. */
-  readonly input: readonly number[];
+  /** Shape of its input: the one asked for, else the one it was published for; of several inputs, by name. */
+  readonly input: InputShape;
+  /** What was assumed about the input, as a sentence. */
+  readonly assumed?: string;
 }
 
+/** Side of the images of networks that do not record it, in pixels. */
+const SIDE = 224;
+
 /**
- * A registered network, a block, or what a file exports: `file.js` (its default export) or `file.js#Name`. Classes and functions
- * are given `{ variant, numClasses }` where these are asked for.
+ * A registered network, a block, the network of a run or of an .onnx file, or what a file exports: `net.js` (its default export) or
+ * `net.js#Name`. Classes and functions are called with `{ variant, numClasses }` if these are given.
  */
 export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
   const { variant, numClasses, aux = true, input, finished = false } = flags;
@@ -58,8 +63,9 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     const { inputSize, variants } = modelEntry(name);
     if (variant && !variants.includes(variant))
       throw new UsageError(`${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
-    const sizes = input && { inChannels: input[1]!, inputSize: input[2]! };
-    return { name, model: createModel(name, { ...options, ...sizes }), input: input ?? [1, 3, inputSize, inputSize] };
+    const images = input && oneInput(input, name);
+    const sizes = images && { inChannels: images[1]!, inputSize: images[2]! };
+    return { name, model: createModel(name, { ...options, ...sizes }), input: images ?? [1, 3, inputSize, inputSize] };
   }
   const block = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
   if (block) {
@@ -68,35 +74,109 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   }
   const { file, exported } = moduleName(name);
   if (!existsSync(file)) {
-    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
-    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
+    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)];
+    const near = nearest(name, known);
+    throw new UsageError(
+      `there is no network and no file "${file}"; ${near ? `did you mean ${near}? T` : "t"}he networks are ${known.join(", ")}`,
+    );
   }
-  if (!statSync(file).isFile()) throw new UsageError(`${file} is a folder; name the file in it that has the network`);
+  if (statSync(file).isDirectory()) return modelOfRun(file, flags);
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);
+  if (!isNetworkFile(file)) throw new UsageError(`${file} is not a network: a network is an .onnx, .js or .ts file`);
   const model = await moduleOfFile(file, exported, options, finished);
-  const { inChannels = 3, inputSize = 224 } = model.spec ?? {};
-  return { name: file, model, input: input ?? [1, inChannels, inputSize, inputSize] };
+  const { inChannels = 3, inputSize } = model.spec ?? {};
+  const shape = input ?? [1, inChannels, inputSize ?? SIDE, inputSize ?? SIDE];
+  const isAssumed = input === undefined && inputSize === undefined;
+  return { name: file, model, input: shape, ...(isAssumed && { assumed: assumption(file, shape as number[]) }) };
 }
 
-/** `file.js#Name`; a file may have "#" in its own name. */
+const assumption = (name: string, input: readonly number[]) =>
+  `${name} does not record its input size; assuming ${input.join("×")} (--input sets it).`;
+
+/** `loadModel`, which says on stderr what it assumed. */
+export async function loadToShow(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
+  const loaded = await loadModel(name, flags);
+  checkInputs(name, loaded.model, isShape(loaded.input) ? 1 : Object.keys(loaded.input).length, INPUT_REMEDY);
+  if (loaded.assumed) process.stderr.write(`${loaded.assumed}\n`);
+  return loaded;
+}
+
+const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32 --input b=1,10";
+
+/** Throws a UsageError if `forward` takes more inputs than are given. */
+export function checkInputs(name: string, model: Module, given: number, remedy: string): void {
+  const { length } = model.forward;
+  if (length > given)
+    throw new UsageError(`${name} takes ${length} inputs, but ${given} ${given === 1 ? "is" : "are"} given; ${remedy}`);
+}
+
+/** The shape of a network's only input. */
+export function oneInput(input: InputShape, name: string): readonly number[] {
+  if (isShape(input)) return input;
+  const [[, shape], ...others] = Object.entries(input) as [[string, readonly number[]]];
+  if (others.length > 0)
+    throw new UsageError(`${name} has one input, but --input names ${Object.keys(input).join(", ")}`);
+  return shape;
+}
+
+/** Whether a name is that of a file with a network: `net.js`, `net.ts`, `net.js#Export`. */
+export const isNetworkFile = (name: string): boolean => /\.[mc]?[jt]sx?$/i.test(moduleName(name).file);
+
+/** `net.js#Name`; a file may have "#" in its own name. */
 function moduleName(name: string): { readonly file: string; readonly exported: string } {
   const at = existsSync(name) ? -1 : name.lastIndexOf("#");
   return at < 0 ? { file: name, exported: "default" } : { file: name.slice(0, at), exported: name.slice(at + 1) };
 }
 
-/** The classifier in an .onnx file, with a new last layer where another number of classes is asked for. */
+/** The network that a run trained, as its config says. */
+async function modelOfRun(dir: string, flags: ModelFlags): Promise<LoadedModel> {
+  // imported only here: other commands start faster without it
+  const { RUN_FILES, readConfig } = await import("../runs/node/index.ts");
+  if (!existsSync(join(dir, RUN_FILES.config)))
+    throw new UsageError(`${dir} is a directory; a network file or a run's folder was expected`);
+  const { model, variant } = await readConfig(dir);
+  const best = join(dir, RUN_FILES.best);
+  const recorded = existsSync(best) ? await recordedIn(best) : {};
+  return loadModel(model, { ...recorded, ...(variant && { variant }), finished: true, ...flags });
+}
+
+/** What weights record about the shape of their network. */
+async function recordedIn(file: string): Promise<ModelFlags> {
+  const { openCheckpoint } = await import("../checkpoint/node/index.ts");
+  const opened = await openCheckpoint(file);
+  await opened.close();
+  return recorded(opened.metadata);
+}
+
+/** What the metadata of weights record about the shape of their network. */
+export function recorded({ classes, inputSize, inChannels }: Readonly<Record<string, string>>): ModelFlags {
+  const size = Number(inputSize);
+  return {
+    ...(classes !== undefined && { numClasses: (JSON.parse(classes) as unknown[]).length }),
+    ...(size > 0 && { input: [1, Number(inChannels ?? 3), size, size] }),
+  };
+}
+
+/** The network in an .onnx file, with a new last layer for another number of classes. */
 async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
-  // loaded for these files alone: other commands start faster without
+  // imported only here: other commands start faster without it
   const { readOnnxModule } = await import("../onnx/node/index.ts");
   const model = await readOnnxModule(file);
   if (numClasses !== undefined) model.withClasses(numClasses);
-  const [shape = [1, 3, 224, 224]] = model.inputs.values();
-  const seen = input ?? shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
-  return { name: file, model, input: seen };
+  if (input) return { name: file, model, input };
+  const shapes = [...model.inputs].map(([name, shape]) => [name, shape.map(sizeOf)] as const);
+  const found = shapes.length > 1 ? Object.fromEntries(shapes) : (shapes[0]?.[1] ?? [1, 3, SIDE, SIDE]);
+  const isOpen = [...model.inputs.values()].some((shape) => shape.slice(1).some((dim) => typeof dim !== "number"));
+  if (!isOpen || !isShape(found)) return { name: file, model, input: found };
+  return { name: file, model, input: found, assumed: assumption(file, found) };
 }
 
+/** Sizes that are open: a batch of 1, images of 224 pixels. */
+const sizeOf = (dim: unknown, axis: number) => (typeof dim === "number" ? dim : axis === 0 ? 1 : SIDE);
+
 async function moduleOfFile(file: string, name: string, options: ModelOptions, finished: boolean): Promise<Module> {
+  const { importFile } = await import("../data/node/index.ts");
   const exports = await importFile(file);
   const found = exports[name];
   const asked = Object.keys(options).length > 0;
@@ -107,7 +187,7 @@ async function moduleOfFile(file: string, name: string, options: ModelOptions, f
     );
   if (!(made instanceof Module))
     throw new UsageError(
-      `${file} exports ${Object.keys(exports).join(", ") || "nothing"}; "${name}" has to be a Module, a class of one, or a function that returns one`,
+      `${file} exports ${Object.keys(exports).join(", ") || "nothing"}; "${name}" has to be a Module, a class that extends Module, or a function that returns a Module`,
     );
   if (asked && made === found && !finished)
     throw new UsageError(`${file} exports a finished network; for --variant and --num-classes, export a function`);
@@ -117,26 +197,13 @@ async function moduleOfFile(file: string, name: string, options: ModelOptions, f
 function moduleBy(found: object, args: readonly ModelOptions[]): unknown {
   const { prototype } = found as { prototype?: unknown };
   if (prototype instanceof Module) return new (found as new (...args: readonly ModelOptions[]) => Module)(...args);
-  // cannot be built here, but tells by what it is why not
+  // a class of another copy of the library cannot be built here, but is recognized by its prototype
   if (isModuleOfAnother(prototype)) return prototype;
   if (/^class\b/.test(String(found))) return undefined;
   return (found as (...args: readonly ModelOptions[]) => unknown)(...args);
 }
 
-async function importFile(file: string): Promise<Record<string, unknown>> {
-  try {
-    return await import(pathToFileURL(resolve(file)).href);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?$/.test(file))
-      throw new UsageError(
-        `this Node (${process.version}) does not read TypeScript: compile ${file} first, or use Node 22.18 or later`,
-      );
-    throw new Error(`${file}: ${message}`, { cause: error });
-  }
-}
-
-/** Whether something is a Module, but of another copy of this library. */
+/** Whether a value is a Module of another copy of this library. */
 function isModuleOfAnother(value: unknown): boolean {
   if (value instanceof Module) return false;
   for (let at = value; at; at = Object.getPrototypeOf(at)) {
@@ -147,8 +214,8 @@ function isModuleOfAnother(value: unknown): boolean {
 
 // Weights
 
-/** What a command that takes `--weights` says of published ones in its help. */
-export const WEIGHTS_HELP = `or "torchvision" for those that it publishes, downloaded once`;
+/** What a command that takes `--weights` says about it in its help. */
+export const WEIGHTS_HELP = `a file (.safetensors, .pth, .pt), a run's folder, or "torchvision" for those that it publishes, downloaded once`;
 
 export interface WeightsOptions {
   /** The variant that was asked for. */
@@ -157,7 +224,7 @@ export interface WeightsOptions {
   readonly download?: boolean | undefined;
 }
 
-/** What is known of the weights that `--weights torchvision` means for a network; undefined where a file is meant. */
+/** The published weights that `--weights torchvision` means for a network; undefined for a file. */
 export async function publishedFor(
   model: string,
   weights: string | undefined,
@@ -176,8 +243,8 @@ export async function publishedFor(
 }
 
 /**
- * The file that `--weights` means: a path, or "torchvision" for what is published for the network. That is downloaded where it
- * is missing, with its progress on a terminal, and fits variant "torchvision" alone.
+ * The file that `--weights` means: a path, the best weights of a run's folder, or "torchvision" for what is published for the
+ * network, which is downloaded once, with its progress on a terminal, and fits only the variant "torchvision".
  */
 export async function resolveWeights(
   model: string,
@@ -185,11 +252,19 @@ export async function resolveWeights(
   options: WeightsOptions = {},
 ): Promise<{ readonly file: string; readonly published?: PublishedWeights }> {
   const published = await publishedFor(model, weights, options);
-  if (!published) return { file: weights };
+  if (!published) return { file: await weightFileOf(weights) };
   const { pretrained } = await import("../pretrained/node/index.ts");
   const { downloadBar } = await import("./download.ts");
   const bar = downloadBar(process.stderr);
   const { download } = options;
   const file = await pretrained(published, { download, onProgress: bar.show }).finally(bar.close);
   return { file, published };
+}
+
+/** A weight file, or the best weights of a run's folder. */
+export async function weightFileOf(path: string): Promise<string> {
+  if (!existsSync(path)) throw new UsageError(`there is no weight file ${path}`);
+  if (!statSync(path).isDirectory()) return path;
+  const { weightFile } = await import("../classify/node/index.ts");
+  return weightFile(path);
 }

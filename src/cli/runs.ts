@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
+import { nearest } from "../graph/index.ts";
 import { settingsOf } from "../report/index.ts";
 import { bestEpoch, RUN_FILES, type Run, readRun } from "../runs/node/index.ts";
 import { clock, percent } from "./format.ts";
@@ -14,7 +15,7 @@ interface Broken {
   readonly problem: string;
 }
 
-/** All runs in a folder, the oldest first, and the folders that look like runs but cannot be read. */
+/** All runs in a folder, oldest first, and the folders that look like runs but cannot be read. */
 async function readRuns(folder: string): Promise<{ runs: Run[]; broken: Broken[] }> {
   const runs: Run[] = [];
   const broken: Broken[] = [];
@@ -29,7 +30,7 @@ async function readRuns(folder: string): Promise<{ runs: Run[]; broken: Broken[]
   return { runs: runs.sort((a, b) => a.time.localeCompare(b.time)), broken };
 }
 
-/** What the list tells of a run. */
+/** The facts of a run in the list. */
 function factsOf(run: Run) {
   const { name, dir, config, state, problem, steps, epochs, time } = run;
   const { model, variant, data } = config;
@@ -56,7 +57,13 @@ const when = (time: string) => time.slice(0, 16).replace("T", " ");
 
 async function list(folder: string, json: boolean): Promise<void> {
   if (existsSync(join(folder, RUN_FILES.config))) {
-    throw new UsageError(`${folder} is a run itself; list the folder that it is in, or compare it with another run`);
+    throw new UsageError(`${folder} is a run; name the folder that it is in, or compare it with another run`);
+  }
+  if (folder !== FOLDER && !existsSync(folder)) {
+    const near = nearest(folder, ["compare"]);
+    throw new UsageError(
+      `there is no folder ${folder}${near ? `; did you mean "convnets runs ${near}"?` : "; convnets runs [folder] lists runs, convnets runs compare compares them"}`,
+    );
   }
   const { runs, broken } = await readRuns(folder);
   if (json) return printJson({ runs: runs.map(factsOf), broken });
@@ -78,13 +85,13 @@ async function list(folder: string, json: boolean): Promise<void> {
         ]),
     ]);
   }
-  for (const { dir, problem } of broken) process.stderr.write(`passed over ${dir}: ${problem}\n`);
+  for (const { dir, problem } of broken) process.stderr.write(`ignored ${dir}: ${problem}\n`);
 }
 
 /** A run by its folder, or by its name in the usual folder. */
 function findRun(name: string): Promise<Run> {
   const dir = !existsSync(name) && existsSync(join(FOLDER, name)) ? join(FOLDER, name) : name;
-  if (!existsSync(dir)) throw new UsageError(`there is no run ${name}; "convnets runs" lists those there are`);
+  if (!existsSync(dir)) throw new UsageError(`there is no run ${name}; "convnets runs" lists the runs`);
   return readRun(dir);
 }
 
@@ -97,7 +104,7 @@ function differences(runs: readonly Run[]): [setting: string, ...values: string[
   });
 }
 
-/** How the runs came out, a row each fact. */
+/** Results of the runs, a row per fact. */
 function results(runs: readonly Run[]): string[][] {
   const row = (name: string, value: (run: Run) => string) => [name, ...runs.map(value)];
   const total = ({ steps }: Run, key: "images" | "seconds") => steps.reduce((sum, step) => sum + step[key], 0);
@@ -141,7 +148,7 @@ async function compare(names: readonly string[], json: boolean): Promise<void> {
   const rows = course(runs);
   if (rows.length === 0) return;
   print("");
-  // names are long, and stand above already
+  // names are long, and are shown above
   const letters = runs.map((_, i) => String.fromCharCode(65 + i));
   const head = ["loss", "valid. loss", "top-1"].flatMap((what) => letters.map((letter) => `${what} ${letter}`));
   printTable([["epoch", ...head], ...rows]);
@@ -149,9 +156,9 @@ async function compare(names: readonly string[], json: boolean): Promise<void> {
 }
 
 export const command = new Command("runs")
-  .description("List the trainings in a folder, or set some side by side.")
+  .description("List the runs in a folder, or compare some.")
   .argument("[folder]", "folder of runs", FOLDER)
-  .option("--json", "for programs")
+  .option("--json", "as JSON")
   .addHelpText("after", "\nExamples:\n  convnets runs\n  convnets runs compare first second\n  convnets runs --json")
   .action((folder: string, { json = false }: { json?: boolean }) => list(folder, json))
   .enablePositionalOptions()
@@ -161,14 +168,14 @@ export const command = new Command("runs")
 
 command
   .command("compare")
-  .description("Set runs side by side: settings that differ, results, and every epoch.")
-  .argument("<runs...>", `two runs or more: their folders, or their names in ${FOLDER}/`)
-  .option("--json", "for programs")
+  .description("Compare runs: settings that differ, results, and every epoch.")
+  .argument("<runs...>", `two or more runs: folders, or names in ${FOLDER}/`)
+  .option("--json", "as JSON")
   .addHelpText(
     "after",
     "\nExample:\n  convnets runs compare run/20260101-120000-nin-cifar10 run/20260102-120000-nin-cifar10",
   )
   .action((names: string[], { json = false }: { json?: boolean }) => {
-    if (names.length < 2) throw new UsageError("compare takes two runs or more");
+    if (names.length < 2) throw new UsageError("compare takes two or more runs");
     return compare(names, json);
   });

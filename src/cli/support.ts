@@ -57,9 +57,33 @@ export function skippedLines(skipped: readonly Corrupt[]): string[] {
 
 // Values of flags
 
+/** The shape of an input, or the shapes of several by name. */
+export type InputShape = readonly number[] | Readonly<Record<string, readonly number[]>>;
+
+export const isShape = (input: InputShape): input is readonly number[] => Array.isArray(input);
+
+/** What `--input` says in the help of a command that takes several inputs. */
+export const INPUTS_HELP = "shape of the input; of several inputs: --input a=1,3,32,32 --input b=1,10";
+
+/** Four sizes, `1,3,224,224`; several inputs by name, `a=1,3,32,32`, in an option that is repeated. */
+export function parseInput(text: string, previous?: InputShape): InputShape {
+  const [, name, sizes] = /^([A-Za-z_][\w.:/-]*)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) {
+    if (previous !== undefined) throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32.");
+    return parseShape(text);
+  }
+  const shape = sizes!.split(/[,x×]/).map(Number);
+  if (!shape.every(isSize)) throw new InvalidArgumentError(`${name} has to be sizes such as ${name}=1,3,224,224.`);
+  if (previous !== undefined && isShape(previous))
+    throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32.");
+  return { ...previous, [name]: shape };
+}
+
+const isSize = (size: number) => Number.isInteger(size) && size > 0;
+
 export function parseShape(text: string): number[] {
   const sizes = text.split(/[,x×]/).map(Number);
-  if (sizes.length !== 4 || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
+  if (sizes.length !== 4 || !sizes.every(isSize)) {
     throw new InvalidArgumentError("It has to be four sizes N,C,H,W, such as 1,3,224,224.");
   }
   return sizes;
@@ -97,6 +121,9 @@ export function parseNames<T extends string>(allowed: readonly T[]): (text: stri
 }
 
 // Output
+
+/** A line on stderr: what was assumed, and other things that are no results. */
+export const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** This command as whoever called it can call it again: npm puts it on the path only while it runs. */
 export const self = (): string => (process.env.npm_command === undefined ? "convnets" : "npx convnets");

@@ -1,12 +1,13 @@
-/** The settings of a training, as a command line asks for them. */
+/** The settings of a training from a command line. */
 import { readFile } from "node:fs/promises";
-import { locateDataset, type Transform } from "../data/node/index.ts";
+import { type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
 import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
-import { dataFacts, isRegistered, readConfig } from "../runs/node/index.ts";
+import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
+import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
-import { UsageError } from "./support.ts";
+import { note, UsageError } from "./support.ts";
 
 export interface TrainFlags {
   data?: string;
@@ -46,7 +47,7 @@ export interface TrainFlags {
   quiet?: boolean;
 }
 
-/** Flags that stand in the config under the same name. */
+/** Flags with the same name in the config. */
 const SAME = [
   "epochs",
   "batchSize",
@@ -72,8 +73,14 @@ const SAME = [
 
 export const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
 
-/** The config that a command line asks for: the recipe of network and data, then the file, then the flags. */
-export async function configOf(named: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+/**
+ * The config of a command line: the recipe for network and data, overridden by the config file, overridden by flags; with the data
+ * set that was found for it.
+ */
+export async function configOf(
+  named: string | undefined,
+  flags: TrainFlags,
+): Promise<{ config: TrainConfig; located: LocatedDataset }> {
   const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
   const settings: Record<string, unknown> = {
     ...DEFAULTS,
@@ -86,10 +93,15 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  const say = flags.quiet || flags.printConfig ? () => {} : note;
+  const isAsked = flags.data !== undefined || "data" in fromFile;
+  if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
   const { model, data, variant, weights, inputSize, epochs } = settings as unknown as TrainConfigInput;
   const skipCorrupt = settings.skipCorrupt === true;
-  const located = await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt }));
+  const located = openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
   const published = await publishedFor(model, weights, { variant });
+  const understood = await located.describe();
+  if (understood !== undefined) say(understood);
   const facts = await dataFacts(located, { skipCorrupt });
   const { optimizer } = flags;
   const network = await describedBy(model);
@@ -106,7 +118,7 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
-  return checked(merged);
+  return { config: checked(merged), located };
 }
 
 /** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */
@@ -117,7 +129,7 @@ async function describedBy(model: string): Promise<Module | undefined> {
 
 const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;
 
-/** A config, where the person at the keyboard is to be told what is wrong with it. */
+/** A checked config; what is wrong with it is a UsageError. */
 function checked(config: unknown): TrainConfig {
   try {
     return parseConfig(config);
@@ -140,19 +152,19 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
     const value: unknown = JSON.parse(await readFile(path, "utf8"));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch (error) {
-    throw new UsageError(`${path} is no config file: ${(error as Error).message}`);
+    throw new UsageError(`${path} is not a config file: ${(error as Error).message}`);
   }
-  throw new UsageError(`${path} is no config file: it holds no object; --print-config shows one`);
+  throw new UsageError(`${path} is not a config file: it has to be a JSON object; --print-config shows one`);
 }
 
-/** The config with the file of published weights in the place of "torchvision". */
+/** The config with a weight file in place of "torchvision" or a run's folder. */
 export async function withWeights(config: TrainConfig, { offline = false }: TrainFlags): Promise<TrainConfig> {
   const { model, weights, variant } = config;
   if (weights === undefined) return config;
   return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
 }
 
-/** Settings that a run may go on with differently: they change no number, or only what would stop it. */
+/** Settings that may change when a run is resumed: they do not change its numbers. */
 const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
 
 const FIXED = [
@@ -167,14 +179,14 @@ const FIXED = [
   "out",
 ] as const satisfies readonly (keyof TrainFlags)[];
 
-/** The config of a run that goes on. */
+/** The config of a resumed run. */
 export async function resumedConfig(dir: string, model: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
   const refused = FIXED.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
   if (refused.length > 0 || model !== undefined) {
     const options = refused.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
     const names = [...(model === undefined ? [] : [`the network (${model})`]), ...options];
     throw new UsageError(
-      `a run goes on with the settings that it began with; ${names.join(", ")} cannot be changed, only begun anew with`,
+      `a resumed run keeps its settings, so ${names.join(", ")} cannot be changed; start a new run, with --weights ${dir} to begin with its weights`,
     );
   }
   const config: Record<string, unknown> = { ...(await readConfig(dir)) };

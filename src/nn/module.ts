@@ -209,6 +209,8 @@ function guardForward(prototype: Module): void {
       inputs[0]?.tracer.checkCalled(this);
       return forward.apply(this, inputs);
     };
+    // commands tell by it how many inputs a network takes
+    Object.defineProperty(value, "length", { value: forward.length });
     Object.defineProperty(at, "forward", { value, configurable: true, writable: true });
   }
 }

@@ -1,4 +1,4 @@
-import { check, type Shape, type TensorData } from "../graph/index.ts";
+import { check, fitKeys, type Shape, type TensorData } from "../graph/index.ts";
 import { type Module, ModuleBuffer } from "../nn/index.ts";
 import { lastLayers } from "./last-layers.ts";
 
@@ -42,11 +42,13 @@ export function freeze(model: Module, prefixes: string | readonly string[], inpu
  *
  *     const fresh = loadForFineTuning(createModel("vgg16", { numClasses: 5 }), weights); // ["clf_part.6.weight", "clf_part.6.bias"]
  */
-export function loadForFineTuning(model: Module, weights: ReadonlyMap<string, TensorData>): string[] {
-  const kept = [...model.stateShapes()].flatMap(([key, shape]) => {
-    const given = weights.get(key)?.shape;
+export function loadForFineTuning(model: Module, given: ReadonlyMap<string, TensorData>): string[] {
+  const shapes = model.stateShapes();
+  const { weights } = fitKeys(given, shapes);
+  const kept = [...shapes].flatMap(([key, shape]) => {
+    const found = weights.get(key)?.shape;
     const isHead =
-      given?.length === shape.length && given[0] !== shape[0] && given.slice(1).join() === shape.slice(1).join();
+      found?.length === shape.length && found[0] !== shape[0] && found.slice(1).join() === shape.slice(1).join();
     return isHead ? [key] : [];
   });
   const own = model.stateDict();

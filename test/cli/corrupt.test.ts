@@ -156,7 +156,7 @@ describe("single pictures", () => {
     const run = at(`${name}-run`);
     const outcome = train(data, run);
     expectError(outcome, file, reason);
-    expect(outcome.stderr).toContain(`${OFFER}Go on with: convnets train --resume ${run}\nReport: ${run}`);
+    expect(outcome.stderr).toContain(`${OFFER}Continue with: convnets train --resume ${run}\nReport: ${run}`);
     expect(readFileSync(join(run, "report.html"), "utf8")).toMatch(reason);
     const [entry] = JSON.parse(convnets(["runs", root, "--json"]).stdout).runs.filter(
       ({ dir }: { dir: string }) => dir === run,
@@ -222,7 +222,7 @@ describe("checkpoints", () => {
     const before = files();
     const outcome = convnets(["train", "--resume", run]);
     expect(files()).toEqual(before);
-    expect(outcome.stderr).not.toContain("Go on with");
+    expect(outcome.stderr).not.toContain("Continue with");
     return outcome;
   };
 
@@ -311,7 +311,7 @@ describe("no room", () => {
       const outcome = train(pictures("disk-data"), run, "--checkpoint-every", "1", "--batch-size", "2");
       const last = join(run, "last.safetensors");
       expectError(outcome, last, "the disk is full; what was saved before is untouched, free some space and go on");
-      expect(outcome.stderr).toContain(`Go on with: convnets train --resume ${run}`);
+      expect(outcome.stderr).toContain(`Continue with: convnets train --resume ${run}`);
       const { metadata } = await readCheckpoint(last);
       expect(JSON.parse(metadata.progress!)).toMatchObject({ step: 1 });
       expect(spawnSync("mount", ["-o", "remount,size=32M", dir]).status).toBe(0);

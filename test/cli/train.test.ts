@@ -88,7 +88,7 @@ posix("Ctrl-C", () => {
     const code = await new Promise((resolve) => child.on("close", resolve));
     clearInterval(timer);
     expect({ code, stderr: text.stderr }).toEqual({ code: 130, stderr: "" });
-    expect(text.stdout).toMatch(/^Stopped\. Go on with: (npx )?convnets train --resume \S+\n$/);
+    expect(text.stdout).toMatch(/^Stopped\. Continue with: (npx )?convnets train --resume \S+\n$/);
     expect(text.stdout).toContain(`--resume ${run}\n`);
     expect(lastLine(run)).toMatchObject({ type: "end", reason: "stopped" });
   });
@@ -345,7 +345,7 @@ describe("folders of runs", () => {
     const run = at("from-kept");
     const line = `'${process.execPath}' '${CLI}' train vgg_small --data cifar10 --data-dir '${at("kept")}' --out '${run}' --threads 1 --epochs 1000 2>&1`;
     const { stdout } = spawnSync("bash", ["-c", `timeout -s INT 4 ${line}`], { encoding: "utf8" });
-    expect(stdout).toMatch(/Go on with: (npx )?convnets train/);
+    expect(stdout).toMatch(/Continue with: (npx )?convnets train/);
     expect(stdout).toContain(`convnets train --resume ${run} --data-dir ${at("kept")}`);
   });
 });

@@ -13,7 +13,7 @@ import {
 } from "../classifier.ts";
 import { openSource, type SourceOptions } from "./source.ts";
 
-export { openSource, type Source, type SourceOptions } from "./source.ts";
+export { openSource, type Source, type SourceOptions, weightFile } from "./source.ts";
 
 /** A file, its bytes, a decoded image, or a tensor [C, H, W] that is preprocessed already. */
 export type Picture = string | Uint8Array | Image | TensorData;

@@ -14,6 +14,7 @@ export {
 } from "./download.ts";
 export { type IdxOptions, idx, readIdx } from "./idx.ts";
 export { fileDataset, type ImageFolderOptions, imageFolder, imagesBelow } from "./image-folder.ts";
+export { importFile } from "./import-file.ts";
 export { defaultDataDir, type FetchOptions, fetchSet, KNOWN_SETS, type KnownSet } from "./known.ts";
 export {
   DATASET_NAMES,

@@ -8,6 +8,7 @@ export {
   openedOnce,
   type Prepared,
   type PreparedData,
+  prefixNote,
   prepareData,
   prepareRun,
   registeredModel,

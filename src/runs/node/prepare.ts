@@ -11,7 +11,7 @@ import {
   split,
   workerLoader,
 } from "../../data/node/index.ts";
-import type { Shape } from "../../graph/index.ts";
+import { fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
 import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
 import { pretrained } from "../../pretrained/node/index.ts";
@@ -129,7 +129,7 @@ export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, nam
 export async function prepareWeights(
   model: Module,
   config: TrainConfig,
-  { input, resumed = false }: { input: Shape; resumed?: boolean },
+  { input, resumed = false, onNote }: { input: Shape; resumed?: boolean; onNote?: PrepareOptions["onNote"] },
 ): Promise<string[]> {
   const { seed, init, weights, freeze: frozen } = config;
   let fresh: string[] = [];
@@ -137,7 +137,7 @@ export async function prepareWeights(
     chooseInit(model, init, input);
     // an imported network brings its weights along
     model.initialize(seed, { keep: true });
-    if (weights !== undefined) fresh = await loadWeights(model, await weightFile(config, weights));
+    if (weights !== undefined) fresh = await loadWeights(model, await weightFile(config, weights), onNote);
   }
   freeze(model, frozen, input);
   return fresh;
@@ -153,13 +153,22 @@ async function weightFile({ model, variant }: TrainConfig, weights: string): Pro
   return pretrained(model);
 }
 
-async function loadWeights(model: Module, file: string): Promise<string[]> {
+/** The sentence for keys whose prefix was removed, as `fitKeys` does it. */
+export const prefixNote = (file: string, removed: string): string =>
+  `${file}: removed "${removed}" from the start of every key (saved under ${/_orig_mod/.test(removed) ? "torch.compile" : "DataParallel"}).`;
+
+async function loadWeights(model: Module, file: string, onNote?: (line: string) => void): Promise<string[]> {
   if (!existsSync(file)) throw new CheckpointError(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   if (metadata.kind === TRAINING_STATE)
     throw new CheckpointError(`${file} is the state of a training, for --resume; its weights are in best.safetensors`);
   try {
-    return loadForFineTuning(model, tensors);
+    const { removed } = fitKeys(tensors, model.stateShapes());
+    if (removed !== undefined) onNote?.(prefixNote(file, removed));
+    const drawn = loadForFineTuning(model, tensors);
+    if (drawn.length > 0)
+      onNote?.(`${file} has other classes; the last layer is re-initialized (${drawn.join(", ")}).`);
+    return drawn;
   } catch (error) {
     const of = metadata.architecture === undefined ? "" : ` (weights of ${metadata.architecture})`;
     throw new CheckpointError(`${file}${of}: ${(error as Error).message}`, { cause: error });
@@ -173,6 +182,16 @@ export interface Prepared extends Loaders {
   readonly input: Shape;
 }
 
+/** Options of `prepareRun`. */
+export interface PrepareOptions {
+  /** How networks are made from their names. Default: the registered ones. */
+  readonly makeModel?: ModelMaker;
+  /** Whether the weights come from a checkpoint of the run. */
+  readonly resumed?: boolean;
+  /** Called with what was assumed about the initial weights, in sentences. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
 /**
  * Prepares a run on its data: loaders, network and initial weights. Throws if the network's outputs are not the data's classes;
  * nothing is left running then.
@@ -180,13 +199,13 @@ export interface Prepared extends Loaders {
 export async function prepareRun(
   config: TrainConfig,
   data: PreparedData,
-  { makeModel = registeredModel, resumed = false }: { makeModel?: ModelMaker; resumed?: boolean } = {},
+  { makeModel = registeredModel, resumed = false, onNote }: PrepareOptions = {},
 ): Promise<Prepared> {
   const loaders = prepareLoaders(config, data);
   try {
     const input = await inputShape(loaders.train);
     const model = await makeModel(config, { numClasses: data.classes.length, channels: input[1] as number });
-    await prepareWeights(model, config, { input, resumed });
+    await prepareWeights(model, config, { input, resumed, onNote });
     const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
     if (outputs !== data.classes.length)
       throw new Error(

@@ -54,6 +54,8 @@ export interface RunOptions extends DataOptions {
   readonly makeModel?: ModelMaker;
   /** Called with the corrupt files that were left out, each once, if the config allows that. */
   readonly onSkipped?: (skipped: readonly Corrupt[]) => void;
+  /** Called with what was assumed about the initial weights, in sentences. */
+  readonly onNote?: (line: string) => void;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
 
   const data = await prepareData(config, options);
   if (state) checkData(state, data, dir);
-  const prepared = await prepareRun(config, data, { makeModel, resumed: state !== undefined });
+  const prepared = await prepareRun(config, data, { makeModel, resumed: state !== undefined, onNote: options.onNote });
   const { model, input } = prepared;
   let unlock: (() => Promise<void>) | undefined;
   const begin = async () => {

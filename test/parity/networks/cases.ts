@@ -22,7 +22,7 @@ export interface Case {
 const HIDDEN = 64;
 
 /** A torchvision VGG with a narrow classifier. */
-export function narrowVgg(name: ModelName): Pick<Case, "create" | "python"> {
+function narrowVgg(name: ModelName): Pick<Case, "create" | "python"> {
   const create = () => {
     const model = createModel(name, { variant: "torchvision" });
     const classifier = new Sequential(

@@ -39,7 +39,7 @@ function suite(cases: Readonly<Record<string, Case>>, modules: readonly string[]
 
       beforeAll(async () => {
         [found] = (await compare(example, modules, [{ seed, steps: STEPS }])) as [Found];
-      }, 300_000);
+      }, 900_000);
 
       it("outputs in evaluation", () => check("outputs"));
       if (!example.training) return;

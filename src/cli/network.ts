@@ -1,0 +1,76 @@
+/** Networks with their weights, for the commands that compute with them. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openSource, type Source, type SourceOptions } from "../classify/node/index.ts";
+import { MODELS, type Variant } from "../models/index.ts";
+import { isRegistered, RUN_FILES, readConfig } from "../runs/node/index.ts";
+import { downloadBar } from "./download.ts";
+import { isNetworkFile, loadModel, resolveWeights } from "./model.ts";
+import { UsageError } from "./support.ts";
+
+/** What a command that takes a network with its weights says about it in its help. */
+export const NETWORK_HELP =
+  "a run's folder (its best weights), weights written by train, an .onnx file, or, with --weights, the name of a network or net.js";
+
+export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download"> {
+  /** The network that the weights belong to, if they do not record it. */
+  readonly model?: string | undefined;
+  readonly weights?: string | undefined;
+  readonly variant?: Variant | undefined;
+}
+
+/** Whether a folder is that of a run. */
+export const isRun = (path: string): boolean => existsSync(join(path, RUN_FILES.config));
+
+const isOnnx = (path: string) => /\.onnx$/i.test(path);
+const isNetwork = (target: string) => Object.hasOwn(MODELS, target) || isNetworkFile(target) || isOnnx(target);
+
+/**
+ * A network with its weights: `target` is a network, with its weights in `flags.weights`, or weights, with their network in
+ * `flags.model`, in the run's config or in the file itself. The path stored in a weight file is never executed.
+ */
+export async function openNetwork(target: string, flags: NetworkFlags = {}): Promise<Source> {
+  const { model } = flags;
+  if (isNetwork(target)) {
+    if (model !== undefined)
+      throw new UsageError(`--model names the network that weights belong to, but ${target} is a network itself`);
+    return withWeights(target, flags.weights, flags);
+  }
+  if (!existsSync(target))
+    throw new UsageError(
+      `there is no run, weight file or network ${target}; the networks are ${Object.keys(MODELS).join(", ")}`,
+    );
+  const network = model ?? (isRun(target) ? (await readConfig(target)).model : undefined);
+  if (flags.weights !== undefined && network === undefined)
+    throw new UsageError(`--weights goes with a network, but ${target} is not one`);
+  if (network !== undefined && !isNetwork(network))
+    throw new UsageError(`there is no network ${network}; the networks are ${Object.keys(MODELS).join(", ")}`);
+  // a run records all that is known of a built-in network
+  if (model === undefined && flags.weights === undefined && !(network && isNetworkFile(network)))
+    return openSource(target, options(flags));
+  return withWeights(network!, flags.weights ?? target, flags);
+}
+
+const options = ({ variant, classes, download }: NetworkFlags): SourceOptions => ({ variant, classes, download });
+
+async function withWeights(network: string, weights: string | undefined, flags: NetworkFlags): Promise<Source> {
+  if (isOnnx(network)) {
+    if (flags.variant !== undefined) throw new UsageError(`${network} has no variants`);
+    return openSource(network, { ...options(flags), weights });
+  }
+  if (isRegistered(network)) {
+    if (weights === undefined)
+      throw new UsageError(`${network} needs weights: --weights with a weight file, a run's folder, or torchvision`);
+    const bar = downloadBar(process.stderr);
+    const { file, published } = await resolveWeights(network, weights, flags);
+    const variant = published?.variant ?? flags.variant;
+    return openSource(network, { ...options(flags), weights: file, variant, onProgress: bar.show }).finally(bar.close);
+  }
+  if (flags.variant !== undefined && !isNetworkFile(network)) throw new UsageError(`${network} has no variants`);
+  const { variant } = flags;
+  const makeModel: SourceOptions["makeModel"] = async (made) =>
+    (await loadModel(network, { ...made, ...(variant && { variant }), finished: true })).model;
+  if (weights !== undefined)
+    return openSource((await resolveWeights(network, weights)).file, { ...options(flags), makeModel });
+  throw new UsageError(`${network} needs weights: --weights with a weight file or a run's folder`);
+}

@@ -1,0 +1,181 @@
+import { existsSync } from "node:fs";
+import { dirname, extname } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { Command, Option } from "commander";
+import {
+  encodeNpy,
+  encodeNpz,
+  isNpy,
+  readNpy,
+  readNpz,
+  readNumpy,
+  toFloat32,
+  writeNumpy,
+} from "../checkpoint/node/index.ts";
+import { formatShape, type TensorData } from "../graph/index.ts";
+import { compile } from "../infer/index.ts";
+import { VARIANTS, type Variant } from "../models/index.ts";
+import type { Module } from "../nn/index.ts";
+import { nodeEngine } from "../runtime/node/index.ts";
+import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP } from "./model.ts";
+import { NETWORK_HELP, openNetwork } from "./network.ts";
+import { note, parsePositive, print, printJson, UsageError } from "./support.ts";
+
+interface Flags {
+  output?: string;
+  weights?: string;
+  model?: string;
+  variant?: Variant;
+  threads?: number;
+  json?: boolean;
+}
+
+type Tensors = Readonly<Record<string, TensorData>>;
+
+/** Most numbers of a tensor that --json prints. */
+const PRINTED = 1000;
+/** Numbers of a tensor that a line shows. */
+const SHOWN = 6;
+
+interface Network {
+  readonly model: Module;
+  readonly weights?: ReadonlyMap<string, TensorData>;
+}
+
+/** A network that needs no preprocessing and no classes: any .onnx file, also one of several inputs. */
+async function networkOf(target: string, { model, weights, variant }: Flags): Promise<Network> {
+  const isBare = weights === undefined && model === undefined && variant === undefined;
+  if (isBare && /\.onnx$/i.test(target)) return loadModel(target);
+  if (isBare && isNetworkFile(target)) {
+    const loaded = await loadModel(target);
+    const complete = [...loaded.model.parameters()].every(([, { data }]) => data !== undefined);
+    if (complete) return loaded;
+  }
+  const opened = await openNetwork(target, { model, weights, variant });
+  for (const sentence of opened.assumed) if (!/preprocessing|names of its classes/.test(sentence)) note(sentence);
+  return opened;
+}
+
+/** One array without a name, or inputs by name: `name=file.npy`, and the arrays of .npz files. */
+async function readInputs(texts: readonly string[]): Promise<TensorData | Tensors> {
+  if (texts.filter((text) => /^(\w+=)?-$/.test(text)).length > 1)
+    throw new UsageError('"-" can stand for one input only');
+  const inputs: Record<string, TensorData> = {};
+  for (const text of texts) {
+    const [, name, file = text] = /^([A-Za-z_][\w.:]*)=(.+)$/s.exec(text) ?? [];
+    const read = file === "-" ? await fromStdin() : await readNumpy(file);
+    if (isTensor(read)) {
+      if (name === undefined && texts.length === 1) return floats(read, file);
+      if (name === undefined) throw new UsageError(`several inputs need names, such as image=${file}`);
+      inputs[name] = floats(read, file);
+    } else {
+      if (name !== undefined) throw new UsageError(`the arrays in ${file} have names already; leave out "${name}="`);
+      for (const [key, tensor] of read) inputs[key] = floats(tensor, `${file}, array "${key}"`);
+    }
+  }
+  const [first, ...others] = Object.values(inputs);
+  // a .npz file of one array is a tensor; np.savez calls it arr_0
+  return first && others.length === 0 && "arr_0" in inputs ? first : inputs;
+}
+
+async function fromStdin(): Promise<TensorData | Map<string, TensorData>> {
+  if (process.stdin.isTTY) throw new UsageError('"-" reads a .npy or .npz file from standard input; pipe one into it');
+  const bytes = new Uint8Array(await buffer(process.stdin));
+  return isNpy(bytes) ? readNpy(bytes) : readNpz(bytes);
+}
+
+const isTensor = (value: object): value is TensorData => "dtype" in value;
+
+/** Networks compute in float32; whole numbers are probably pixels that have to be scaled as in training. */
+function floats(tensor: TensorData, what: string): TensorData<"float32"> {
+  const { dtype, shape, data } = toFloat32(tensor);
+  if (dtype !== "float32")
+    throw new UsageError(
+      `${what} is ${dtype}; a network takes float32: scale and normalize the numbers as in training, and save them with x.astype("float32")`,
+    );
+  return { dtype, shape, data: data as Float32Array };
+}
+
+/** A tensor in a line: type, shape, and its first numbers. */
+function lineOf(name: string, { dtype, shape, data }: TensorData): string {
+  const shown = Array.from((data as Float32Array).subarray(0, SHOWN), (x) => x.toPrecision(5)).join(", ");
+  return `${name}  ${dtype}${formatShape(shape)}  ${shown}${data.length > SHOWN ? ", …" : ""}`;
+}
+
+/** A tensor as JSON: its numbers if they are few, else what they range over. */
+function factsOf({ dtype, shape, data }: TensorData) {
+  const numbers = data as Float32Array;
+  if (numbers.length <= PRINTED) return { dtype, shape, data: Array.from(numbers) };
+  let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+  for (const x of numbers) [min, max, sum] = [Math.min(min, x), Math.max(max, x), sum + x];
+  return { dtype, shape, min, max, mean: sum / numbers.length };
+}
+
+async function write(output: string, results: TensorData | Tensors): Promise<void> {
+  const isPipe = output === "-";
+  const extension = extname(output).toLowerCase();
+  if (isTensor(results) && extension !== ".npz") {
+    if (isPipe) process.stdout.write(encodeNpy(results));
+    else await writeNumpy(output, results);
+    return;
+  }
+  const tensors = new Map(Object.entries(isTensor(results) ? { output: results } : results));
+  if (extension === ".npy")
+    throw new UsageError(`the network has the outputs ${[...tensors.keys()].join(", ")}; write them to a .npz file`);
+  if (isPipe) for (const piece of encodeNpz(tensors)) process.stdout.write(piece);
+  else await writeNumpy(output, tensors);
+}
+
+/** Throws a UsageError where the output could not be written. */
+function checkOutput(output: string): void {
+  if (output === "-") return;
+  if (![".npy", ".npz"].includes(extname(output).toLowerCase()))
+    throw new UsageError(`${output} has to end in .npy, or in .npz for several outputs`);
+  if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)}`);
+}
+
+export const command = new Command("predict")
+  .description("Compute the outputs of a network: tensors from .npy or .npz files in, tensors out.")
+  .argument("<network>", NETWORK_HELP)
+  .argument(
+    "<inputs...>",
+    'float32 arrays [N, C, H, W]: x.npy, name=x.npy for each of several inputs, a .npz file with arrays of these names, or "-" for standard input',
+  )
+  .option("-o, --output <file>", 'write the outputs: .npy for one, .npz for several, "-" for standard output')
+  .option("--weights <file>", `weights of the network: ${WEIGHTS_HELP}`)
+  .option("--model <name>", "the network of the weights, if the file does not record it: a name or net.js[#Export]")
+  .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
+  .option("--threads <n>", "threads that compute", parsePositive)
+  .option("--json", `the outputs as JSON; of more than ${PRINTED} numbers, their minimum, maximum and mean`)
+  .addHelpText(
+    "after",
+    `
+Inputs are passed on as they are: scale and normalize images as in training. The network runs in evaluation
+mode. "convnets classify" takes image files.
+
+Examples:
+  convnets predict model.onnx x.npy -o y.npy
+  convnets predict run/20260101-120000-nin-cifar10 x.npy --json
+  convnets predict net.js image=a.npy mask=b.npy --weights weights.pth -o outputs.npz
+  python make_input.py | convnets predict model.onnx - -o - | python use_output.py`,
+  )
+  .action(async (target: string, texts: string[], flags: Flags) => {
+    const { output, threads, json } = flags;
+    if (output !== undefined) checkOutput(output);
+    if (output === "-" && json) throw new UsageError("--json and -o - both write to standard output");
+    const inputs = await readInputs(texts);
+    const { model, weights } = await networkOf(target, flags);
+    const given = isTensor(inputs) ? 1 : Object.keys(inputs).length;
+    checkInputs(target, model, given, "name each: a=x.npy b=y.npy, or a .npz file with them");
+    const engine = nodeEngine(threads === undefined ? {} : { threads });
+    const predict = await compile(model, { engine, ...(weights && { weights }) });
+    try {
+      const results: TensorData | Tensors = await predict(inputs);
+      if (output !== undefined) await write(output, results);
+      const named = Object.entries(isTensor(results) ? { output: results } : results);
+      if (json) printJson(Object.fromEntries(named.map(([name, tensor]) => [name, factsOf(tensor)])));
+      else if (output !== "-") for (const [name, tensor] of named) print(lineOf(name, tensor));
+    } finally {
+      await predict.dispose();
+    }
+  });
