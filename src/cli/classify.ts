@@ -225,8 +225,8 @@ Examples:
     }).finally(bar.close);
     for (const sentence of opened.assumed) note(sentence);
     const engine = nodeEngine(threads === undefined ? {} : { threads });
-    const { weights: trained, classes: names, preprocessing } = opened;
-    const classify = await classifier(opened.model, { engine, weights: trained, classes: names, preprocessing, topk });
+    const known = { weights: opened.weights, classes: opened.classes, preprocessing: opened.preprocessing };
+    const classify = await classifier(opened.model, { ...known, engine, topk });
     const dataset = fileDataset({
       name: "pictures",
       classes: ["unknown"],
