@@ -124,7 +124,7 @@ const PATIENCE = 3000;
 /** A worker in the midst of native decoding is better not terminated, so it is asked first. */
 async function end({ worker, exited }: Thread): Promise<void> {
   worker.ref();
-  worker.postMessage(undefined satisfies WorkerRequest);
+  worker.postMessage(null satisfies WorkerRequest);
   let timer: NodeJS.Timeout | undefined;
   const impatience = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, PATIENCE);

@@ -129,11 +129,7 @@ export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, nam
 export async function prepareWeights(
   model: Module,
   config: TrainConfig,
-  {
-    input,
-    resumed = false,
-    onNote,
-  }: { input: Shape; resumed?: boolean; onNote?: ((line: string) => void) | undefined },
+  { input, resumed = false, onNote }: { input: Shape; resumed?: boolean; onNote?: PrepareOptions["onNote"] },
 ): Promise<string[]> {
   const { seed, init, weights, freeze: frozen } = config;
   let fresh: string[] = [];
@@ -190,7 +186,7 @@ export interface Prepared extends Loaders {
 export interface PrepareOptions {
   /** How networks are made from their names. Default: the registered ones. */
   readonly makeModel?: ModelMaker;
-  /** Whether a state will replace the weights. */
+  /** Whether the weights come from a checkpoint of the run. */
   readonly resumed?: boolean;
   /** Called with what was assumed about the initial weights, in sentences. */
   readonly onNote?: ((line: string) => void) | undefined;

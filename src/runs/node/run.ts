@@ -71,11 +71,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
 
   const data = await prepareData(config, options);
   if (state) checkData(state, data, dir);
-  const prepared = await prepareRun(config, data, {
-    makeModel,
-    resumed: state !== undefined,
-    onNote: options.onNote,
-  });
+  const prepared = await prepareRun(config, data, { makeModel, resumed: state !== undefined, onNote: options.onNote });
   const { model, input } = prepared;
   let unlock: (() => Promise<void>) | undefined;
   const begin = async () => {
