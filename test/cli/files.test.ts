@@ -93,7 +93,7 @@ test.each([
   ["copied.mjs", [], 2, "another copy of convnets"],
   ["copied.mjs#ReLU", [], 2, "another copy of convnets"],
   ["syntax.mjs", [], 1, "syntax.mjs: "],
-  ["networks.mjs#Broken", [], 1, "Conv2d is called, but is no property of the network"],
+  ["networks.mjs#Broken", [], 1, "Conv2d is called, but is not a property of the network"],
   ["gone.mjs", [], 2, 'no file "gone.mjs"'],
 ])("%s %j is refused with exit code %i", (file, flags, expected, message) => {
   const { stdout, stderr, status } = summary(file, ...flags);

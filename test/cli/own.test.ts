@@ -160,6 +160,9 @@ describe("predict", () => {
       ]);
       expect(out.get("both")!.data.slice(0, 192)).toEqual(x.data.slice(0, 192));
     }
+    expect(run("predict", "net.mjs#two", "img=x.npy", "mask=mask.npy").stderr).toContain(
+      'the input "image" is missing, and there is no input "img"; the network takes "image", "mask"',
+    );
     const { both } = JSON.parse(run("predict", "net.mjs#two", "in.npz", "--json").stdout);
     expect(both).toMatchObject({ shape: [2, 4, 8, 8], data: expect.any(Array) });
   });

@@ -29,7 +29,8 @@ async function importTypeScript(file: string, url: string): Promise<Record<strin
     );
   const unregister = tsx.register();
   try {
-    return await import(url);
+    // under its first URL, Node remembers that it could not be imported
+    return await import(`${url}?typescript`);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
   } finally {
