@@ -70,16 +70,15 @@ const testSet = shapes({ length: Math.ceil(images / 5), split: "test" });
 const model = resnet(trainSet.classes.length);
 console.log(renderText(summarize(model, { input: [1, 3, 32, 32] }), { depth: 2 }));
 
-for await (const event of fit(model, {
+const { history } = await fit(model, {
   engine: nodeEngine(),
   train: dataLoader(trainSet, { batchSize: 64, shuffle: true, transforms }),
   validation: dataLoader(testSet, { batchSize: 100, transforms }),
   optimizer: sgd({ momentum: 0.9, weightDecay: 5e-4 }),
   schedule: cosineRate(0.1),
   epochs,
-})) {
-  if (event.type !== "epoch") continue;
-  const { epoch, train, validation } = event;
+});
+for (const { epoch, train, validation } of history) {
   const accuracy = (100 * validation!.top1).toFixed(1);
   console.log(`epoch ${epoch + 1}  loss ${train.loss.toFixed(3)}  test accuracy ${accuracy} %`);
 }

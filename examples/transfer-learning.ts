@@ -9,7 +9,7 @@
 import { writeFile } from "node:fs/promises";
 import { adamw, cosineRate, dataLoader, exportOnnx, fit, NORMALIZATION, type Transform } from "convnets";
 import { imageFolder, nodeEngine, readOnnxModule } from "convnets/node";
-import { lastLayers } from "convnets/train";
+import { freeze } from "convnets/train";
 
 const [network, folder, given = "224"] = process.argv.slice(2);
 if (network === undefined || folder === undefined) {
@@ -29,27 +29,24 @@ const validation = dataLoader(validationSet, { batchSize: 50, transforms: plain 
 
 // A new last layer, with as many outputs as there are classes.
 const model = (await readOnnxModule(network)).replaceHead(classes.length);
-const head = lastLayers(model, ["N", 3, size, size]);
 
-/** Trains what is not frozen, and prints each epoch. */
+/** Trains what is not frozen. */
 async function learn(title: string, epochs: number, rate: number): Promise<void> {
-  const engine = nodeEngine();
-  for await (const event of fit(model, {
-    ...{ engine, train, validation, epochs },
+  const { history } = await fit(model, {
+    ...{ engine: nodeEngine(), train, validation, epochs },
     optimizer: adamw({ weightDecay: 0.01 }),
     schedule: cosineRate(rate),
-  })) {
-    if (event.type !== "epoch") continue;
-    const accuracy = (100 * event.validation!.top1).toFixed(1);
-    console.log(`${title}: epoch ${event.epoch + 1}  loss ${event.train.loss.toFixed(3)}  accuracy ${accuracy} %`);
+  });
+  for (const { epoch, train, validation } of history) {
+    const accuracy = (100 * validation!.top1).toFixed(1);
+    console.log(`${title}: epoch ${epoch + 1}  loss ${train.loss.toFixed(3)}  accuracy ${accuracy} %`);
   }
 }
 
-// First the new layer only: its random weights would spoil the others. Then all layers, in small steps.
-for (const [key, parameter] of model.parameters())
-  parameter.requiresGrad = head.some((path) => key.startsWith(`${path}.`));
+// First only the new layer: its random weights would spoil the others. Then all layers, in small steps.
+freeze(model, "backbone", ["N", 3, size, size]);
 await learn("last layer", 1, 2e-3);
-model.requiresGrad(true);
+model.requiresGrad(true).train();
 await learn("all layers", 2, 1e-3);
 
 const { bytes } = exportOnnx(model, {

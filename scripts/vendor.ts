@@ -2,7 +2,7 @@
  * Copies the files of ONNX Runtime that Node needs from node_modules into vendor/, which the package ships. `npm pack` and
  * `npm publish` run it. docs/dependencies.md says why the package does not depend on onnxruntime-node instead.
  *
- *     tsx scripts/vendor.ts           all platforms
+ *     tsx scripts/vendor.ts           all platforms; with CONVNETS_VENDOR=this, only this machine's
  *     tsx scripts/vendor.ts --clean   removes vendor/
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -27,6 +27,12 @@ const PACKAGES: Readonly<Record<string, { main: string; files: RegExp; skip: Reg
   },
 };
 
+/** Native builds of other platforms, which are left out of a package for this machine only. */
+const elsewhere = (path: string) =>
+  process.env.CONVNETS_VENDOR === "this" &&
+  path.startsWith("bin/") &&
+  !path.includes(`/${process.platform}/${process.arch}/`);
+
 function* filesBelow(folder: string, prefix = ""): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = prefix + entry.name;
@@ -39,7 +45,7 @@ rmSync(VENDOR, { recursive: true, force: true });
 if (!process.argv.includes("--clean")) {
   for (const [name, { main, files, skip }] of Object.entries(PACKAGES)) {
     const from = join(ROOT, "node_modules", name);
-    const wanted = [...filesBelow(from)].filter((path) => files.test(path) && !skip.test(path));
+    const wanted = [...filesBelow(from)].filter((path) => files.test(path) && !skip.test(path) && !elsewhere(path));
     if (!wanted.includes(main)) throw new Error(`${from} has no ${main}; run npm ci`);
     for (const path of wanted) {
       const to = join(VENDOR, name, path);

@@ -61,5 +61,19 @@ export { differentiate } from "./passes/index.ts";
 export { Random } from "./random.ts";
 export type { Engine, Executable } from "./runtime/index.ts";
 export { renderText, type Summary, summarize } from "./summary/index.ts";
-export { DivergedError, type FitOptions, fit, oneHot, type TrainEvent, TrainingStep } from "./train/index.ts";
+export {
+  bceWithLogitsLoss,
+  crossEntropyLoss,
+  DivergedError,
+  distillationLoss,
+  evaluate,
+  type FitOptions,
+  fit,
+  freeze,
+  type Loss,
+  mseLoss,
+  oneHot,
+  type TrainEvent,
+  TrainingStep,
+} from "./train/index.ts";
 export { VERSION } from "./version.ts";

@@ -13,13 +13,17 @@ export interface Prediction {
   readonly probability: number;
 }
 
+/** Options of `classifier`. */
 export interface ClassifierOptions {
   readonly engine: Engine;
   /** Default: the weights that the network has. */
   readonly weights?: ReadonlyMap<string, TensorData>;
   /** Names in the order of the labels. Default: "class 0", "class 1", … */
   readonly classes?: readonly string[];
-  /** What is done to images before the network. Default: `imagenetPreprocessing()`. */
+  /**
+   * What is done to images before the network. Default: `imagenetPreprocessing()` for the size and normalization that the network
+   * describes (`spec`), else for 224.
+   */
   readonly preprocessing?: readonly Transform[];
   /** How many classes to return, the most likely first. Default 5. */
   readonly topk?: number;
@@ -61,6 +65,12 @@ export function imagenetPreprocessing(size = 224): readonly Transform[] {
   ];
 }
 
+/** The usual preprocessing for the size and the normalization that a network says it is made for. */
+function preprocessingOf({ spec: { inputSize, normalization } = {} }: Module): readonly Transform[] {
+  const steps = imagenetPreprocessing(inputSize);
+  return normalization ? [...steps.slice(0, -1), { normalize: normalization }] : steps;
+}
+
 /**
  * Makes a network classify images.
  *
@@ -75,7 +85,7 @@ export function imagenetPreprocessing(size = 224): readonly Transform[] {
 export async function classifier(model: Module, options: ClassifierOptions): Promise<Classifier<Image | TensorData>> {
   checkOptions("classifier", options, ["engine", "weights", "classes", "preprocessing", "topk"]);
   const { engine, weights = model.stateDict(), classes = [], topk = 5 } = options;
-  const { preprocessing = imagenetPreprocessing() } = options;
+  const { preprocessing = preprocessingOf(model) } = options;
   check(Number.isInteger(topk) && topk >= 1, () => `classifier: topk must be a whole number ≥ 1, got ${topk}`);
   const pipeline = compileTransforms(preprocessing);
   const forms = new Forms(model, {

@@ -1,4 +1,4 @@
-/** Classifying pictures. Imports `data`, `graph`, `nn`, `runtime` and `train`. */
+/** Classifying images. Imports `data`, `graph`, `infer`, `nn` and `runtime`. */
 export {
   type Classifier,
   type ClassifierOptions,

@@ -1,9 +1,9 @@
 /** The settings of a training from a command line. */
 import { readFile } from "node:fs/promises";
-import { locateDataset, type Transform } from "../data/node/index.ts";
+import { type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
 import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
-import { dataFacts, isRegistered, readConfig } from "../runs/node/index.ts";
+import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
@@ -73,8 +73,14 @@ const SAME = [
 
 export const DEFAULTS = { model: "vgg_small", data: "shapes" } as const;
 
-/** The config of a command line: the recipe for network and data, overridden by the config file, overridden by flags. */
-export async function configOf(named: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+/**
+ * The config of a command line: the recipe for network and data, overridden by the config file, overridden by flags; with the data
+ * set that was found for it.
+ */
+export async function configOf(
+  named: string | undefined,
+  flags: TrainFlags,
+): Promise<{ config: TrainConfig; located: LocatedDataset }> {
   const fromFile = flags.config === undefined ? {} : await readJson(flags.config);
   const settings: Record<string, unknown> = {
     ...DEFAULTS,
@@ -92,7 +98,7 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
   const { model, data, variant, weights, inputSize, epochs } = settings as unknown as TrainConfigInput;
   const skipCorrupt = settings.skipCorrupt === true;
-  const located = await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt }));
+  const located = openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
   const published = await publishedFor(model, weights, { variant });
   const understood = await located.describe();
   if (understood !== undefined) say(understood);
@@ -112,7 +118,7 @@ export async function configOf(named: string | undefined, flags: TrainFlags): Pr
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
-  return checked(merged);
+  return { config: checked(merged), located };
 }
 
 /** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */

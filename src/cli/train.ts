@@ -8,6 +8,7 @@ import { INITS } from "../runs/index.ts";
 import {
   isRegistered,
   type ModelMaker,
+  openedOnce,
   RUN_FILES,
   registeredModel,
   trainRun,
@@ -16,7 +17,7 @@ import {
 } from "../runs/node/index.ts";
 import { DivergedError } from "../train/index.ts";
 import { DATA_HELP } from "./data.ts";
-import { locating, withDownloads } from "./download.ts";
+import { withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
 import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
@@ -161,7 +162,10 @@ Examples:
   )
   .action(async (model: string | undefined, flags: TrainFlags) => {
     const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
-    const asked = resume === undefined ? await configOf(model, flags) : await resumedConfig(resume, model, flags);
+    const { config: asked, ...found } =
+      resume === undefined
+        ? await configOf(model, flags)
+        : { config: await resumedConfig(resume, model, flags), located: undefined };
     if (flags.printConfig) return printJson(asked);
     if (resume === undefined && flags.out !== undefined && existsSync(join(flags.out, RUN_FILES.config))) {
       const { out } = flags;
@@ -170,7 +174,10 @@ Examples:
       );
     }
     // missing data are reported before the run starts
-    if (resume !== undefined) await withDownloads(flags, (options) => locateDataset(asked.data, options));
+    const { data, skipCorrupt } = asked;
+    const located =
+      found.located ??
+      openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
     const config = resume === undefined ? await withWeights(asked, flags) : asked;
     const dir = resume ?? flags.out ?? (await newFolder(config.model, config.data));
     const { json = false, quiet = false } = flags;
@@ -203,7 +210,7 @@ Examples:
         dir,
         resume: resume !== undefined,
         signal: abort.signal,
-        data: locating(flags),
+        located,
         makeModel,
         onNote: quiet ? () => {} : note,
         onSkipped(skipped) {
@@ -226,7 +233,7 @@ Examples:
       view.close();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     }
-    const written = flags.report && (await report(dir, { data: locating(flags), makeModel }, failure));
+    const written = flags.report && (await report(dir, { located, makeModel }, failure));
     const kept = flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`;
     const goOn = `${self()} train --resume ${dir}${kept}`;
     if (failure !== undefined) {

@@ -14,6 +14,7 @@ export interface BatchRequest {
   readonly samples: Uint32Array;
 }
 
+/** What decides the random numbers of a batch. Plain data. */
 export interface BatchSettings {
   readonly seed: number;
   readonly mix?: MixOptions | undefined;

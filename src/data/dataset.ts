@@ -65,6 +65,7 @@ export type DatasetSource =
   | { readonly kind: "module"; readonly url: string; readonly options: unknown }
   | { readonly kind: "subset"; readonly of: DatasetSource; readonly indices: Uint32Array };
 
+/** A data set in memory, as plain data. */
 export interface MemoryOptions {
   readonly name: string;
   /** Names of the classes, or of the numbers in a target; may be empty for the latter. */

@@ -7,13 +7,14 @@ import { type Corrupt, DataError } from "./errors.ts";
 import type { MixOptions } from "./mix.ts";
 import { compileTransforms, type Transform } from "./transforms.ts";
 
+/** Options of `dataLoader`. */
 export interface LoaderOptions {
   readonly batchSize: number;
-  /** Default: none but the scaling to [0, 1]. */
+  /** Default: only the scaling to [0, 1]. */
   readonly transforms?: readonly Transform[] | undefined;
   /** Mixing of whole batches; batches then carry `targets`. */
   readonly mix?: MixOptions | undefined;
-  /** A new order for each epoch, drawn from (seed, epoch). Default: the order of the set. */
+  /** A new random order for each epoch, from (seed, epoch). Default: the order of the set. */
   readonly shuffle?: boolean | undefined;
   readonly seed?: number | undefined;
   /** Leaves out a last batch that is not full. */
@@ -22,6 +23,7 @@ export interface LoaderOptions {
   readonly skipCorrupt?: boolean | undefined;
 }
 
+/** One batch of a loader. */
 export interface Batch {
   readonly epoch: number;
   /** Position in the epoch. */
@@ -36,7 +38,7 @@ export interface Batch {
   readonly samples: Uint32Array;
 }
 
-/** Of the epoch that runs, or ran last. */
+/** Statistics of the current epoch, or of the last one. */
 export interface LoaderStats {
   readonly batches: number;
   readonly samples: number;
@@ -46,7 +48,7 @@ export interface LoaderStats {
   readonly waited: number;
   /** ms it waited for the first batch */
   readonly firstWait: number;
-  /** Share of the time in which the consumer did not wait, 0 … 1. */
+  /** Share of the time that was not spent waiting, 0 … 1. */
   readonly utilisation: number;
   /** How many workers made the batches; 0 is inline. */
   readonly workers: number;
@@ -61,11 +63,11 @@ export interface Loader extends AsyncIterable<Batch> {
   readonly dataset: Dataset;
   readonly batchSize: number;
   readonly batchesPerEpoch: number;
-  /** The batches of an epoch; `from` leaves out the earlier ones, so that a run can go on in the middle of an epoch. */
+  /** The batches of an epoch; `from` leaves out the earlier ones, so that a run can resume within an epoch. */
   epoch(epoch: number, options?: { readonly from?: number }): AsyncGenerator<Batch, void, undefined>;
   /** The first batch of epoch 0, for its shapes. It is kept: an epoch 0 that follows does not make it again. */
   first(): Promise<Batch>;
-  /** Corrupt samples met so far, each once, and what the reader of the set left out. */
+  /** Corrupt samples so far, each once, and what the reader of the set left out. */
   readonly skipped: readonly Corrupt[];
   readonly stats: LoaderStats;
   /** Ends workers; batches that are still being made are dropped. */

@@ -1,10 +1,11 @@
 /** Transforms of whole batches: each sample is mixed with the one before it in the batch. */
 import type { Random } from "../random.ts";
 
+/** Options of MixUp and CutMix, which mix the images of a batch. */
 export interface MixOptions {
-  /** α of MixUp (Zhang et al. 2018); 0 or left out: none. */
+  /** α of MixUp (Zhang et al. 2018); 0 by default: none. */
   readonly mixup?: number | undefined;
-  /** α of CutMix (Yun et al. 2019); 0 or left out: none. With both, each batch draws which one it gets. */
+  /** α of CutMix (Yun et al. 2019); 0 by default: none. With both, each batch gets one of them at random. */
   readonly cutmix?: number | undefined;
   /** Probability that a batch is mixed at all. */
   readonly p?: number | undefined;
@@ -24,7 +25,7 @@ export function oneHot(labels: Int32Array, classes: number): Float32Array {
   return targets;
 }
 
-/** Mixes a batch in place, as drawn. */
+/** Mixes a batch in place, at random. */
 export function mix(
   batch: Mixable,
   { mixup: mixupAlpha = 0, cutmix: cutmixAlpha = 0, p = 1 }: MixOptions,
@@ -68,7 +69,7 @@ export function cutmix({ images, shape, targets }: Mixable, { top, left, bottom,
   blendWithPrevious(targets, N, 1 - ((right - left) * (bottom - top)) / (W * H));
 }
 
-/** The box of CutMix: its area is 1 − λ of the picture, its centre uniform, cut at the border. */
+/** The box of CutMix: its area is 1 − λ of the image, its center uniform, cut at the border. */
 export function cutmixBox([, , H, W]: Mixable["shape"], lambda: number, random: Random): CutBox {
   const x = random.integer(W);
   const y = random.integer(H);
@@ -92,7 +93,7 @@ function blendWithPrevious(values: Float32Array, N: number, lambda: number): voi
   }
 }
 
-/** A draw of Beta(α, α), as a ratio of two gamma variables. */
+/** A random number of Beta(α, α), as a ratio of two gamma variables. */
 export function beta(random: Random, alpha: number): number {
   const a = gamma(random, alpha);
   const b = gamma(random, alpha);
@@ -100,7 +101,7 @@ export function beta(random: Random, alpha: number): number {
   return a + b > 0 ? a / (a + b) : Math.round(random.uniform());
 }
 
-/** A draw of Gamma(α, 1). Source: Marsaglia and Tsang 2000, with their boost for α < 1. */
+/** A random number of Gamma(α, 1). Source: Marsaglia and Tsang 2000, with their boost for α < 1. */
 function gamma(random: Random, alpha: number): number {
   if (alpha < 1) return gamma(random, alpha + 1) * (1 - random.uniform()) ** (1 / alpha);
   const d = alpha - 1 / 3;

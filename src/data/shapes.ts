@@ -55,6 +55,7 @@ const SHAPES: Readonly<Record<string, Distance>> = {
   arrow: (x, y) => min(box(x + 0.35, y, 0.6, 0.2), triangle(y, x - 0.3, 0.36)),
 };
 
+/** Names of the ten classes of `shapes`, in the order of their labels. */
 export const SHAPE_CLASSES = Object.keys(SHAPES);
 
 type Colour = readonly [r: number, g: number, b: number];
@@ -67,6 +68,7 @@ function contrast(a: Colour, b: Colour): number {
   return sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2);
 }
 
+/** Options of `shapes`. */
 export interface ShapesOptions {
   /** How many images; the classes take turns. Default: 10,000 for training and 2,000 for testing. */
   readonly length?: number | undefined;
@@ -105,7 +107,7 @@ export function shapes(options: ShapesOptions = {}): MemoryDataset {
   return memoryDataset({ name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] });
 }
 
-/** One picture, canvas [3, size, size] in 0 … 255. */
+/** One image, canvas [3, size, size] in 0 … 255. */
 function paint(canvas: Float32Array, size: number, distance: Distance, random: Random): void {
   const background = randomColour(random);
   let colour = randomColour(random);
@@ -159,7 +161,7 @@ function paintShape(canvas: Float32Array, size: number, distance: Distance, colo
   });
 }
 
-/** A thin line through the picture. */
+/** A thin line through the image. */
 function paintStroke(canvas: Float32Array, size: number, colour: Colour, random: Random): void {
   const angle = random.uniform() * PI;
   const offset = (random.uniform() - 0.5) * size;

@@ -1,4 +1,14 @@
-/** Drawings of architectures as SVG. Imports `graph`, `operators` and `nn`; nothing of a browser's or Node's. */
+/**
+ * Drawings of architectures as SVG. Imports `graph`, `operators` and `nn`; nothing of a browser or of Node, except in `node`.
+ *
+ * Three steps, each in its folder, and each importing only what is above it:
+ *
+ * - `read`: from a traced network or graph to items, the layers and blocks to draw, and the edges between them;
+ * - `layout`: from items to a scene, boxes, wires and texts with their places in pixels;
+ * - `paint`: from a scene to SVG, with the colors of a theme.
+ *
+ * `draw.ts` puts them together; `text.ts` measures and writes text for all of them.
+ */
 export { type DrawOptions, draw } from "./draw.ts";
 export type { Theme } from "./paint/theme.ts";
 export type { Level } from "./read/items.ts";

@@ -2,21 +2,21 @@ import { check } from "./check.ts";
 import type { Shape } from "./shape.ts";
 import type { DType, TensorData } from "./tensor.ts";
 
-/** What is known of a tensor before it has numbers. */
+/** Element type and shape of a tensor. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
 }
 
 /**
- * A tensor in a graph. Compared by identity: the same value may stand in several graphs. Its name tells people where it comes
- * from; only those of inputs and parameters are unique, see `uniqueNames`.
+ * A tensor in a graph. Values are compared by identity, and one value may be in several graphs. The name says where it comes from;
+ * only the names of inputs and parameters are unique (see `uniqueNames`).
  */
 export interface Value extends TensorType {
   readonly name: string;
 }
 
-/** ONNX stores whole and real attributes apart, JavaScript does not: real ones are wrapped. */
+/** A real number as attribute. ONNX distinguishes whole and real attributes, JavaScript does not, so real ones are wrapped. */
 export class Float {
   readonly value: number;
   constructor(value: number) {
@@ -24,6 +24,7 @@ export class Float {
   }
 }
 
+/** Value of an attribute of a node: plain numbers are whole, `Float` and `Float32Array` are real. */
 export type Attribute =
   | number
   | readonly number[]
@@ -33,6 +34,7 @@ export type Attribute =
   | readonly string[]
   | TensorData
   | Graph;
+/** Attributes of a node by ONNX's names. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** One application of an ONNX operator. */
@@ -41,14 +43,15 @@ export interface Node {
   readonly op: string;
   /** `""` for ONNX's own operators. */
   readonly domain: string;
-  /** Undefined where an optional input is left out. */
+  /** Undefined for an optional input that is left out. */
   readonly inputs: readonly (Value | undefined)[];
   readonly outputs: readonly Value[];
   readonly attributes: Attributes;
-  /** Path of the module that asked for it, such as `"inception3a.branch1"`; `""` outside any. */
+  /** Path of the module that added it, such as `"inception3a.branch1"`; `""` outside any. */
   readonly scope: string;
 }
 
+/** A node to be added to a graph; see `Node`. */
 export interface NewNode {
   op: string;
   domain?: string;
@@ -58,10 +61,10 @@ export interface NewNode {
 }
 
 /**
- * A computation as a list of nodes, each after those that it reads, with ONNX's operators, attributes and meaning.
+ * A computation as a list of nodes, each after those that it reads, with ONNX's operators, attributes and semantics.
  *
- * Leaves are of three kinds: `inputs` are fed at every run; `parameters` carry the name of a weight and get their
- * numbers when the graph is compiled, or are fed as well; `constants` hold their numbers.
+ * There are three kinds of leaves: `inputs` are fed at every run; `parameters` have the name of a weight and get their numbers
+ * when the graph is compiled, or are fed too; `constants` hold their numbers.
  */
 export class Graph {
   readonly name: string;
@@ -69,10 +72,10 @@ export class Graph {
   readonly parameters: Value[] = [];
   readonly constants = new Map<Value, TensorData>();
   readonly nodes: Node[] = [];
-  /** Results by name. */
+  /** Outputs by name. */
   readonly outputs = new Map<string, Value>();
 
-  /** Of inputs and parameters. */
+  /** Names of inputs and parameters. */
   readonly #names = new Set<string>();
   readonly #producers = new Map<Value, Node>();
 
@@ -80,7 +83,7 @@ export class Graph {
     this.name = name;
   }
 
-  /** The same graph, to which nodes and outputs can be added without touching this one. Values and nodes are shared. */
+  /** A copy, to which nodes and outputs can be added without changing this graph. Values and nodes are shared. */
   copy(): Graph {
     const copy = new Graph(this.name);
     for (const value of this.inputs) copy.adopt("inputs", value);
@@ -91,22 +94,25 @@ export class Graph {
     return copy;
   }
 
+  /** Adds an input. Throws when its name is taken. */
   input(name: string, dtype: DType, shape: Shape): Value {
     return this.adopt("inputs", { name, dtype, shape });
   }
 
+  /** Adds a parameter. Throws when its name is taken. */
   parameter(name: string, dtype: DType, shape: Shape): Value {
     return this.adopt("parameters", { name, dtype, shape });
   }
 
-  /** Takes a leaf over, which may be one of another graph. The names of inputs and parameters are theirs alone. */
+  /** Adds an existing value as input or parameter; it may belong to another graph too. Throws when its name is taken. */
   adopt(kind: "inputs" | "parameters", value: Value): Value {
-    check(!this.#names.has(value.name), () => `Graph: there is an input or parameter "${value.name}" already`);
+    check(!this.#names.has(value.name), () => `Graph: there is already an input or parameter "${value.name}"`);
     this.#names.add(value.name);
     this[kind].push(value);
     return value;
   }
 
+  /** Adds a tensor of constants. */
   constant(data: TensorData, name = "constant"): Value {
     const value = { name, dtype: data.dtype, shape: data.shape };
     this.constants.set(value, data);
@@ -120,15 +126,16 @@ export class Graph {
     return this.append({ op, domain, inputs, outputs, attributes, scope });
   }
 
-  /** Adds an existing node, with the values that it has in another graph. */
+  /** Adds an existing node with its values, such as one of another graph. */
   append(node: Node): Node {
     for (const value of node.outputs) this.#producers.set(value, node);
     this.nodes.push(node);
     return node;
   }
 
+  /** Makes a value an output. Throws when the name is taken. */
   output(name: string, value: Value): void {
-    check(!this.outputs.has(name), () => `Graph: there is an output "${name}" already`);
+    check(!this.outputs.has(name), () => `Graph: there is already an output "${name}"`);
     this.outputs.set(name, value);
   }
 
@@ -138,7 +145,7 @@ export class Graph {
   }
 }
 
-/** A name for each value that no other has: inputs, parameters and outputs keep theirs, others may get a number. */
+/** A unique name for each value: inputs, parameters and outputs keep theirs, others may get a number. */
 export function uniqueNames(graph: Graph): Map<Value, string> {
   const names = new Map<Value, string>();
   for (const value of [...graph.inputs, ...graph.parameters]) names.set(value, value.name);

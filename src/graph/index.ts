@@ -1,5 +1,5 @@
 /**
- * The graph: values, nodes, shapes and numbers. It knows no operator. Everything may import from here; it imports nothing.
+ * The graph: values, nodes, shapes and numbers, and the checks that all folders share. It knows no operators and imports nothing.
  */
 export * as attribute from "./attributes.ts";
 export { check, checkArguments, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";

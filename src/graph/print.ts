@@ -1,7 +1,7 @@
 import { type Attribute, Float, Graph, uniqueNames, type Value } from "./graph.ts";
 import { formatShape } from "./shape.ts";
 
-/** The graph as text, a line a node, for people and for snapshots. */
+/** The graph as text, one line per node, for people and for snapshots. */
 export function printGraph(graph: Graph): string {
   const names = uniqueNames(graph);
   const name = (value: Value) => names.get(value) ?? value.name;

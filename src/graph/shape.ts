@@ -1,15 +1,19 @@
-/** The size of one axis: a number, or the product of named sizes that are known only when the graph runs ("N", "4*N"). */
+/** The size of one axis: a number, or a product with named sizes that are known only when the graph runs ("N", "4*N"). */
 export type Dim = number | string;
+/** Sizes of all axes; `[]` for a scalar. */
 export type Shape = readonly Dim[];
 
+/** Whether every size is a number. */
 export function isStatic(shape: Shape): shape is readonly number[] {
   return shape.every((dim) => typeof dim === "number");
 }
 
+/** The shape as text: `[N, 3, 32, 32]` */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** Whether two shapes are equal, named sizes included. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
@@ -31,7 +35,7 @@ function print({ factor, symbols }: Product): Dim {
   return [...(factor === 1 ? [] : [factor]), ...symbols.sort()].join("*");
 }
 
-/** Product of sizes, symbols kept: `["N", 4, 7]` → `"28*N"`. */
+/** Product of sizes, with their names: `["N", 4, 7]` → `"28*N"`. */
 export function product(dims: Shape): Dim {
   const parsed = dims.map(parse);
   return print({
@@ -40,7 +44,7 @@ export function product(dims: Shape): Dim {
   });
 }
 
-/** `a / b` where it is exact for every value of the symbols, else undefined: `"28*N" / 7` → `"4*N"`. */
+/** `a / b` when it is exact for all values of the names, else undefined: `"28*N" / 7` → `"4*N"`. */
 export function quotient(a: Dim, b: Dim): Dim | undefined {
   const top = parse(a);
   const bottom = parse(b);
@@ -55,8 +59,8 @@ export function quotient(a: Dim, b: Dim): Dim | undefined {
 }
 
 /**
- * NumPy's broadcasting of shapes, aligned at the last axis. A named size meets a number above 1 as that number, as in
- * ONNX's shape inference. Undefined where the shapes do not fit.
+ * The shape that NumPy broadcasts shapes to, aligned at the last axis, or undefined when they do not fit. A named size and a number
+ * above 1 give that number, as in ONNX's shape inference.
  */
 export function broadcast(...shapes: Shape[]): Shape | undefined {
   const rank = Math.max(...shapes.map((shape) => shape.length));

@@ -16,7 +16,7 @@ export type DType =
   | "uint64"
   | "bool";
 
-/** The array that holds each type; where JavaScript has no such number (float16, bfloat16), the raw 16 bits. */
+/** The array that holds each type; for float16 and bfloat16, which JavaScript lacks, one of the raw 16 bits. */
 export interface Arrays {
   float32: Float32Array;
   float64: Float64Array;
@@ -49,6 +49,7 @@ const CONSTRUCTORS = {
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 
+/** An array that holds the numbers of a tensor. */
 export type TypedArray = Arrays[DType];
 
 /** A tensor with its numbers: row-major, `data.length` is the product of `shape`. */
@@ -63,7 +64,7 @@ export function numel(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Bytes that one element takes. */
+/** Size of one element in bytes. */
 export function itemSize(dtype: DType): number {
   return CONSTRUCTORS[dtype].BYTES_PER_ELEMENT;
 }

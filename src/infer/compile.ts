@@ -9,6 +9,7 @@ export type Predicted<Out extends Output> = Out extends Tensor
   ? TensorData<"float32">
   : { readonly [Name in keyof Out]: TensorData<"float32"> };
 
+/** Options of `compile`. */
 export interface PredictorOptions {
   readonly engine: Engine;
   /** Numbers by key. Default: those that the network has now; a later training does not change them. */
@@ -24,7 +25,7 @@ export type PredictorInput = Numbers | Readonly<Record<string, Numbers>>;
 export interface Predictor<Out extends Output = Output> {
   /** All outputs: a tensor, or a record of them by name if `forward` returns a record. */
   (inputs: PredictorInput): Promise<Predicted<Out>>;
-  /** The main output alone: `logits`, else `output`, else the first. */
+  /** Only the main output: `logits`, else `output`, else the first. */
   main(inputs: PredictorInput): Promise<TensorData<"float32">>;
   /** Gives the engine's memory back. */
   dispose(): Promise<void>;

@@ -9,6 +9,7 @@ export type Heads = (
   inputs: readonly Tensor[],
 ) => Readonly<Record<string, Tensor>>;
 
+/** Options of `Forms`. */
 export interface FormsOptions {
   readonly engine: Engine;
   /** Fixed when a form is compiled, which makes it faster. Without them, each run has to be fed all weights. */

@@ -1,3 +1,8 @@
+/**
+ * PyTorch's functions over traced tensors, for networks that hold their weights themselves. Axes: N batch, C (or O) channels,
+ * H height, W width. Sizes are in pixels. All throw for unknown options, values of the wrong type, and shapes that do not fit.
+ */
+
 import { check, checkOptions, Float, formatShape } from "../graph/index.ts";
 import { adaptiveMatrix, averagingMatrix, explicitEnd, separable, type Window, windowOf } from "../operators/index.ts";
 import {
@@ -12,11 +17,6 @@ import {
   type Size,
 } from "./options.ts";
 import type { Tensor } from "./tensor.ts";
-
-/*
- * PyTorch's functions over traced tensors, for networks that hold their weights themselves. Axes: N batch, C (or O) channels,
- * H height, W width. Sizes are in pixels. All throw for unknown options, values of the wrong type, and shapes that do not fit.
- */
 
 /** Options of a convolution. */
 export interface ConvOptions {

@@ -1,23 +1,26 @@
+/**
+ * Initializers: how weights are initialized at random, with the names and formulas of torch.nn.init.
+ */
+
 import { numel } from "../graph/index.ts";
 import type { Random } from "../random.ts";
 import type { Initializer } from "./parameter.ts";
-
-/** Draws of first weights, with the names and formulas of torch.nn.init. */
 
 function fill(next: (random: Random) => number): Initializer {
   return (shape, random) => Float32Array.from({ length: numel(shape) }, () => next(random));
 }
 
-/** Inputs and outputs of one unit: a weight [out, in, kH, kW] has fan-in in·kH·kW and fan-out out·kH·kW. */
+/** Fan-in and fan-out: a weight [out, in, kH, kW] has fan-in in·kH·kW and fan-out out·kH·kW. */
 export function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const [out = 1, inputs = 1, ...kernel] = shape;
   const field = numel(kernel);
   return { fanIn: inputs * field, fanOut: out * field };
 }
 
+/** Nonlinearities that `gain` knows, by PyTorch's names. */
 export type Nonlinearity = "linear" | "relu" | "leaky_relu" | "tanh" | "sigmoid";
 
-/** Factor by which a nonlinearity wants the standard deviation scaled; `a` is the slope of leaky_relu. */
+/** Factor for the standard deviation of weights before a nonlinearity; `a` is the slope of leaky_relu. */
 export function gain(nonlinearity: Nonlinearity, a = 0.01): number {
   switch (nonlinearity) {
     case "linear":
@@ -34,27 +37,36 @@ export function gain(nonlinearity: Nonlinearity, a = 0.01): number {
   }
 }
 
+/** Every element the same. */
 export const constant =
   (value: number): Initializer =>
   (shape) =>
     new Float32Array(numel(shape)).fill(value);
+/** Every element 0. */
 export const zeros: Initializer = constant(0);
+/** Every element 1. */
 export const ones: Initializer = constant(1);
 
+/** Uniform in [low, high). */
 export const uniform = (low: number, high: number): Initializer =>
   fill((random) => low + (high - low) * random.uniform());
 
+/** Normal with this mean and standard deviation. */
 export const normal = (mean: number, std: number): Initializer => fill((random) => mean + std * random.normal());
 
+/** Options of `truncatedNormal`. */
 export interface TruncatedNormalOptions {
+  /** Default 0. */
   mean?: number;
+  /** Standard deviation before truncation. Default 1. */
   std?: number;
-  /** Lowest and highest value, default −2 and 2. Absolute, not in standard deviations, as in PyTorch. */
+  /** Lowest value, not in standard deviations, as in PyTorch. Default −2. */
   a?: number;
+  /** Highest value. Default 2. */
   b?: number;
 }
 
-/** Normal draws, those outside [a, b] drawn again. */
+/** Normal, with values outside [a, b] replaced by new ones. */
 export function truncatedNormal({ mean = 0, std = 1, a = -2, b = 2 }: TruncatedNormalOptions = {}): Initializer {
   return fill((random) => {
     for (;;) {
@@ -64,10 +76,13 @@ export function truncatedNormal({ mean = 0, std = 1, a = -2, b = 2 }: TruncatedN
   });
 }
 
+/** Options of `kaimingUniform` and `kaimingNormal`. */
 export interface KaimingOptions {
-  /** Slope of leaky_relu, the default nonlinearity. Default 0. */
+  /** Slope of leaky_relu. Default 0. */
   a?: number;
+  /** Which fan the standard deviation follows. Default `"fan_in"`. */
   mode?: "fan_in" | "fan_out";
+  /** What follows the layer. Default `"leaky_relu"`. */
   nonlinearity?: Nonlinearity;
 }
 
@@ -109,10 +124,10 @@ export const xavierNormal =
   (shape, random) =>
     normal(0, xavierStd(shape, scale))(shape, random);
 
-/** What PyTorch's Conv2d and Linear draw their weights from: kaiming uniform with a = √5, that is ±1/√fan-in. */
+/** The default weight of PyTorch's Conv2d and Linear: kaiming uniform with a = √5, that is uniform in ±1/√fan-in. */
 export const defaultWeight: Initializer = kaimingUniform({ a: Math.sqrt(5) });
 
-/** What PyTorch's Conv2d and Linear draw their bias from: ±1/√fan-in of the weight. */
+/** The default bias of PyTorch's Conv2d and Linear: uniform in ±1/√fan-in of the weight with this shape. */
 export function defaultBias(weight: readonly number[]): Initializer {
   const bound = 1 / Math.sqrt(fans(weight).fanIn);
   return uniform(-bound, bound);

@@ -66,15 +66,18 @@ export abstract class Module<Out extends Output = Output> {
   }
 
   /**
-   * The modules that are properties of this one, by name. Throws when a property is a list of modules, as their weights would be
-   * missing from the network. `children<Module<Tensor>>()` where all of them return one tensor.
+   * The modules that are properties of this one, by name. Throws when a property lists modules that are not properties
+   * themselves, as their weights would be missing from the network. `children<Module<Tensor>>()` where all of them return one tensor.
    */
   *children<M extends Module = Module>(): Generator<[name: string, module: M]> {
+    const own: unknown[] = Object.values(this);
     for (const [name, value] of Object.entries(this)) {
       if (value instanceof Module) yield [name, value as M];
       else if (typeof value === "object" && !(value instanceof Stored) && !ArrayBuffer.isView(value))
         check(
-          !Object.values(value ?? {}).some((item) => item instanceof Module || item instanceof Stored),
+          Object.values(value ?? {}).every(
+            (item) => !(item instanceof Module || item instanceof Stored) || own.includes(item),
+          ),
           () =>
             `${this.type}: the modules or parameters in the list "${name}" would not be part of the network; use ${name} = new Sequential(...), whose modules can be called one by one too, or a property for each`,
         );

@@ -24,6 +24,7 @@ export interface Mask {
   readonly p: number;
 }
 
+/** Options of `trace`. */
 export interface TraceOptions {
   /**
    * Trace the training form: dropout masks as inputs, statistics of the batch. Default: true after `model.train()`, else false

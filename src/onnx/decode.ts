@@ -20,10 +20,11 @@ import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type Val
 import { decodeTensor, type ExternalResolver, toNumber, typeOf } from "./tensor.ts";
 import { isUpgraded, OPSETS, upgrade } from "./upgrade.ts";
 
+/** How an .onnx file is read. */
 export interface DecodeOptions {
   /**
-   * Leave out what is known before the graph runs: the arithmetic of shapes that exporters write (Shape → Gather → Concat →
-   * Reshape), and what no output needs. Default true; false keeps every node.
+   * Leave out what is known before the graph runs (the arithmetic of shapes that exporters write: Shape → Gather → Concat →
+   * Reshape) and what no output needs. Default true; false keeps every node.
    */
   fold?: boolean;
   /**
@@ -37,7 +38,7 @@ export interface DecodeOptions {
   external?: ExternalResolver;
 }
 
-/** A model in memory. */
+/** A model that was read from an .onnx file. */
 export interface OnnxModel {
   readonly graph: Graph;
   /** Numbers of the graph's parameters by name. They may view the bytes of the file. */
@@ -55,9 +56,12 @@ export interface OnnxModel {
 }
 
 /**
- * The graph in the bytes of an .onnx file: what `encode` wrote one to one, other programs' in the terms of our opset.
+ * Reads the graph and the weights of an .onnx file of any opset from 7 to 23. Graphs that `encode` wrote come back one to one;
+ * those of other programs are translated to opset 17.
  *
- * Throws an OnnxError where the file is damaged or needs what is not supported.
+ *     const { graph, weights } = decode(bytes);
+ *
+ * Throws an OnnxError if the file is damaged, or if it needs something that is not supported.
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): OnnxModel {
   const model = readModel(bytes);

@@ -28,6 +28,7 @@ const IR_VERSION = 8;
 /** Who wrote a file: in ours, initializers are the parameters, and constants are Constant nodes. */
 export const PRODUCER = "convnets";
 
+/** How a graph is written as an .onnx file. */
 export interface EncodeOptions {
   /** Numbers of parameters by name; parameters without become inputs of the model. */
   weights?: ReadonlyMap<string, TensorData>;
@@ -39,7 +40,11 @@ export interface EncodeOptions {
   sequence?: string;
 }
 
-/** The graph as the bytes of an .onnx file. Nothing of it is changed but the names of inner values, where two are equal. */
+/**
+ * Writes a graph as the bytes of an .onnx file (opset 17). Only the names of inner values change, if two are equal.
+ *
+ * Throws if the weights take more than 2 GB and are not external.
+ */
 export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   const domains = new Set(graph.nodes.map(({ domain }) => domain).filter((domain) => domain !== ""));
   const { metadata = {}, producerVersion } = options;

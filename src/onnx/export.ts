@@ -20,8 +20,9 @@ import {
 } from "../nn/index.ts";
 import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
 import { encode } from "./encode.ts";
+import { OnnxModule } from "./module.ts";
 
-/** What is done to pictures before the network, as part of the exported graph. */
+/** What is done to images before the network, as part of the exported graph: `(pixels · scale − mean) / std` per channel. */
 export interface Preprocess {
   /** Per channel, on the scale that `scale` leads to. */
   readonly mean: readonly number[];
@@ -30,10 +31,11 @@ export interface Preprocess {
   readonly scale?: number;
   /** Type of the numbers that come in. Default `"uint8"`. */
   readonly dtype?: "uint8" | "float32";
-  /** Order of axes that come in. Default `"NCHW"`; decoded pictures are `"NHWC"`. */
+  /** Order of axes that come in. Default `"NCHW"`; decoded images are `"NHWC"`. */
   readonly layout?: "NCHW" | "NHWC";
 }
 
+/** What the graph of a network as it is used begins and ends with. */
 export interface InferenceOptions {
   /** Shape that the network takes, such as `["N", 3, 224, 224]`; the name stands for any batch size. */
   input: Shape;
@@ -45,14 +47,15 @@ export interface InferenceOptions {
   aux?: boolean;
 }
 
+/** How a network is written as an .onnx file. */
 export interface ExportOptions extends InferenceOptions {
   /** Default: those of the model. */
   weights?: ReadonlyMap<string, TensorData>;
   /** Make batch normalization part of the convolution before it. Default false. */
   foldBatchNorm?: boolean;
-  /** Leave the weights in another file, which is to lie beside the model. */
+  /** Leave the weights in another file, next to the model. */
   external?: {
-    /** Its path from the model. */
+    /** Its path, relative to the model. */
     readonly location: string;
     /** Where each of the weights lies in it, in bytes; see `safetensorsLayout`. */
     readonly layout: (
@@ -62,6 +65,7 @@ export interface ExportOptions extends InferenceOptions {
   metadata?: Readonly<Record<string, string>>;
 }
 
+/** A network as an .onnx file, with what the file was made of. */
 export interface Exported {
   /** The .onnx file. */
   readonly bytes: Uint8Array;
@@ -70,7 +74,13 @@ export interface Exported {
   readonly weights: ReadonlyMap<string, TensorData>;
 }
 
-/** A network as it is used, as an .onnx file that every ONNX runtime takes. */
+/**
+ * A network as it is used, as an .onnx file (opset 17) that every ONNX runtime reads.
+ *
+ *     const { bytes } = exportOnnx(model, { input: ["N", 3, 224, 224], softmax: true });
+ *
+ * Throws if a weight is missing, or if the means and deviations of `preprocess` do not fit the channels.
+ */
 export function exportOnnx(model: Module, options: ExportOptions): Exported {
   const { weights: given = model.stateDict(), foldBatchNorm: fold = false, external, metadata } = options;
   const traced = inferenceGraph(model, options);
@@ -102,13 +112,20 @@ export function exportOnnx(model: Module, options: ExportOptions): Exported {
   return { bytes, graph, weights };
 }
 
-/** The graph of a network as it is used: from an image, or its pixels, to scores or probabilities. */
+/**
+ * The graph of a network as it is used: from an image, or its pixels, to scores or probabilities.
+ *
+ *     images [N, C, H, W], or pixels [N, H, W, C] → logits [N, K], or probabilities [N, K]
+ *
+ * The input is called as in the .onnx file that the network came from, else "input". Auxiliary outputs are left out by default.
+ */
 export function inferenceGraph(
   model: Module,
   { input, softmax = false, preprocess, aux = false }: InferenceOptions,
 ): Graph {
   const tracer = new Tracer(model);
-  const x = preprocess ? normalized(tracer, input, preprocess) : tracer.input("input", input);
+  const [name = "input"] = model instanceof OnnxModule ? model.inputs.keys() : [];
+  const x = preprocess ? normalized(tracer, { name, shape: input }, preprocess) : tracer.input(name, input);
   const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
   const wanted = outputs.filter(
     ([name]) => aux || outputs.length === 1 || auxiliaryWeight(model.spec, name) === undefined,
@@ -123,7 +140,12 @@ export function inferenceGraph(
 }
 
 /** (x·scale − mean) / std as one multiplication and one addition per channel. */
-function normalized(tracer: Tracer, [N, C, H, W]: Shape, options: Preprocess): Tensor {
+function normalized(
+  tracer: Tracer,
+  input: { readonly name: string; readonly shape: Shape },
+  options: Preprocess,
+): Tensor {
+  const [N, C, H, W] = input.shape;
   const { mean, std, scale = 1 / 255, dtype = "uint8", layout = "NCHW" } = options;
   check(
     N !== undefined && C !== undefined && H !== undefined && W !== undefined && isStatic([C]),
@@ -135,7 +157,7 @@ function normalized(tracer: Tracer, [N, C, H, W]: Shape, options: Preprocess): T
       `preprocess: the network takes ${C} channels, but there are ${mean.length} means and ${std.length} deviations`,
   );
   const { ops } = tracer;
-  const pixels = tracer.input("input", layout === "NHWC" ? [N, H, W, C] : [N, C, H, W], dtype as DType);
+  const pixels = tracer.input(input.name, layout === "NHWC" ? [N, H, W, C] : [N, C, H, W], dtype as DType);
   ops.scope = "preprocess";
   const perChannel = (numbers: readonly number[]) =>
     ops.constant(tensor("float32", [1, numbers.length, 1, 1], Float32Array.from(numbers)));

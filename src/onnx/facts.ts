@@ -1,11 +1,11 @@
-/** What an .onnx file holds, told without reading its weights: the file is walked field by field, and numbers are jumped over. */
+/** What an .onnx file holds, without reading its weights: the file is walked field by field, and numbers are skipped. */
 import { type DType, formatShape, itemSize, numel } from "../graph/index.ts";
 import { ONNX_TYPE } from "../operators/index.ts";
 import { ensure, OnnxError } from "./error.ts";
 import { decodeModel, type ModelProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
 import { EXTERNAL } from "./tensor.ts";
 
-/** A tensor as a file describes it. */
+/** Type and shape of a tensor as a file states them. */
 export interface OnnxTensorFacts {
   /** A type of ours, or ONNX's number where we have none. */
   readonly dtype: string;
@@ -43,7 +43,7 @@ export interface Bytes {
   read(offset: number, length: number): Uint8Array;
 }
 
-/** Throws an OnnxError where the file is no model, or is damaged. */
+/** Inputs, outputs, operators and weights of an .onnx file. Throws an OnnxError if it is damaged. */
 export function onnxFacts(file: Bytes): OnnxFacts {
   let model: ModelProto;
   try {

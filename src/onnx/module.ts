@@ -10,11 +10,9 @@ import {
   type Value,
 } from "../graph/index.ts";
 import {
-  auxiliaryWeight,
   BatchNorm2d,
   type Initializer,
   init,
-  type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
@@ -28,21 +26,20 @@ import { findHead } from "./head.ts";
 import { addProperty, Borders, contents, type OnnxPart, Replay } from "./replay.ts";
 import { type Home, structureOf } from "./structure.ts";
 
+/** Options of `onnxModule`. */
 export interface OnnxModuleOptions {
   /** What the network is called in summaries. Default: the name of its graph. */
   name?: string;
 }
 
-/** Exported networks keep the names of their outputs: those called `aux…` only help training. */
-function specOf({ outputs }: Graph): ModelSpec {
-  const auxiliary = [...outputs.keys()].flatMap((name) => {
-    const weight = auxiliaryWeight(undefined, name);
-    return weight === undefined ? [] : [[name, weight]];
-  });
-  return { auxiliary: Object.fromEntries(auxiliary) };
-}
-
-/** A network from the bytes of an .onnx file, to look at, evaluate and train like any other. */
+/**
+ * A network from the bytes of an .onnx file, to summarize, draw, evaluate and train like any other.
+ *
+ *     const model = onnxModule(await readFile("resnet18.onnx")).withClasses(10);
+ *
+ * Throws an OnnxError if the file is damaged or not supported. Warns when the network is first traced for training if the file's
+ * exporter folded batch normalization into the convolutions.
+ */
 export function onnxModule(
   bytes: Uint8Array,
   { name, ...options }: OnnxModuleOptions & Omit<DecodeOptions, "fold" | "batch"> = {},
@@ -51,13 +48,12 @@ export function onnxModule(
 }
 
 /**
- * A network that was read from an .onnx file, best with `fold: false`, so that it takes images of any size.
+ * A network that was read from an .onnx file; decode it with `fold: false`, so that it takes images of any size.
  *
- * Weights keep their names where those are paths, as PyTorch writes them; others get the path of the layer that reads them.
- * Batch normalization and dropout follow `train` and `eval`, whatever form the file has them in. Real numbers are float32.
+ * Weights keep their names if those are paths, as PyTorch writes them; others get the path of the layer that reads them.
+ * Batch normalization and dropout follow `train` and `eval`, whatever form they have in the file. Real numbers are float32.
  */
 export class OnnxModule extends Module<Output> {
-  override readonly spec: ModelSpec;
   readonly #replay: Replay;
   readonly #items: readonly (Node | OnnxPart)[];
   /** Batch normalizations that the file no longer has, until a warning told so. */
@@ -73,7 +69,6 @@ export class OnnxModule extends Module<Output> {
     const graph = prune(given);
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
-    this.spec = specOf(graph);
     const { root, homes } = structureOf(graph);
     this.#items = contents(this, this.#replay, root, new Borders(graph));
     const kinds = weightKinds(graph);
@@ -109,8 +104,8 @@ export class OnnxModule extends Module<Output> {
   }
 
   /**
-   * Gives the network a new last layer for another number of classes, to be fine-tuned: its weights are drawn as PyTorch draws
-   * them, and have the keys of the old ones. Where there are several outputs, each gets one.
+   * Gives the network a new last layer for another number of classes, to be fine-tuned. Its weights are initialized at random, as
+   * PyTorch does it, and keep their keys. If there are several outputs, each gets a new last layer.
    */
   replaceHead(numClasses: number): this {
     const { graph, stored, classes: changed } = this.#replay;
@@ -129,7 +124,7 @@ export class OnnxModule extends Module<Output> {
     return this;
   }
 
-  /** `replaceHead`, unless the network tells as many classes apart already. */
+  /** `replaceHead`, unless the network has that many outputs already. */
   withClasses(numClasses: number): this {
     const [shape = ["N", 3, 224, 224]] = this.inputs.values();
     const seen = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : 224));
@@ -203,7 +198,7 @@ interface WeightKind {
   readonly fill?: number;
 }
 
-/** How weights are drawn when the network is to be trained from the start: as PyTorch draws those of such layers. */
+/** How weights are initialized if the network is trained from the start: as PyTorch does it for such layers. */
 function weightKinds(graph: Graph): Map<Value, WeightKind> {
   const kinds = new Map<Value, WeightKind>();
   const set = (value: Value | undefined, kind: WeightKind) => value && !kinds.has(value) && kinds.set(value, kind);

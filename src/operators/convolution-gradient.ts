@@ -27,7 +27,7 @@ function prefersColumns(g: Ops, filters: number, pixels: number, { window, group
   return onCpu(g) && group === 1 && numel(window.kernel) > 1 && filters > pixels;
 }
 
-/** A convolution spelled as a product over columns where that is faster, else undefined: x, w, b → y. */
+/** A convolution written as a product over columns, x, w, b → y; undefined where that is not faster. */
 export function convolutionByColumns(
   g: Ops,
   x: Value,

@@ -1,6 +1,6 @@
 /**
- * What the project knows of ONNX operators: shape, gradient, cost. One record an operator, one file a family.
- * Imports `graph` only.
+ * What the library knows about ONNX operators: shape rule, gradient, cost, weights, look in drawings, constant evaluation. One record
+ * per operator, one file per family; `OPERATORS` lists them all. Imports `graph` only.
  */
 
 export { lowerConvolution } from "./convolution.ts";
@@ -17,6 +17,6 @@ export {
 } from "./operator.ts";
 export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
-export { evaluator, findOperator, OPERATORS, operator } from "./registry.ts";
+export { evaluator, findOperator, OPERATORS, type OperatorName, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -46,6 +46,7 @@ function splitSizes(node: Application): readonly number[] {
   return Array.from({ length: count }, (_, i) => Math.min(part, size - i * part));
 }
 
+/** What a Slice takes along one axis. */
 export interface SlicePart {
   axis: number;
   start: number;

@@ -17,6 +17,7 @@ export const ONNX_TYPE = {
   bfloat16: 16,
 } as const satisfies Record<DType, number>;
 
+/** The type with a number of TensorProto.DataType. Throws if it is not supported. */
 export function dtypeOfOnnx(type: number): DType {
   const found = Object.entries(ONNX_TYPE).find(([, number]) => number === type);
   check(found, () => `ONNX element type ${type} is not supported; supported are ${Object.keys(ONNX_TYPE).join(", ")}`);

@@ -19,11 +19,12 @@ import { ONNX_TYPE } from "./onnx-types.ts";
 import { Application } from "./operator.ts";
 import { operator } from "./registry.ts";
 
-/** Kind of engine that will run the graph: some formulas are spelled differently for each. */
+/** Kind of engine that will run the graph: some formulas are written differently for each. */
 export type Target = "cpu" | "wasm" | "webgpu";
 
+/** How operators are added to a graph. */
 export interface OpsOptions {
-  /** Engine to spell formulas for. Default `"cpu"`. */
+  /** Kind of engine that formulas are written for. Default `"cpu"`. */
   target?: Target;
   /** Merge equal computations as they are added. Default false. */
   share?: boolean;
@@ -40,7 +41,16 @@ export function knownIn(graph: Graph, inputs: Node["inputs"]): Application["know
   };
 }
 
-/** Adds operators to a graph, with shapes inferred. One method per ONNX operator that the project's own rules emit. */
+/**
+ * Adds operators to a graph and infers their shapes.
+ *
+ *     const ops = new Ops(graph);
+ *     const y = ops.relu(ops.add(x, ops.scalar(1)));
+ *     const limited = ops.one("Clip", [y, ops.scalar(0), ops.scalar(6)]); // any operator of `OPERATORS`
+ *
+ * The methods are the operators that the library's own rules use; `one` and `emit` add any other. They throw if the operator is not
+ * known, or if its inputs do not fit.
+ */
 export class Ops {
   readonly graph: Graph;
   readonly target: Target;

@@ -11,12 +11,7 @@ import { reduction, reductionElements } from "./reduction.ts";
 import { resampling } from "./resampling.ts";
 import { softmax } from "./softmax.ts";
 
-/**
- * All known operators by name: `Object.keys(OPERATORS)` lists them. A name outside ONNX's own domain starts with its domain, as in
- * "com.microsoft.FusedMatMul". These can be added to graphs, are understood in .onnx files, and most can be differentiated: those
- * with a `gradient`.
- */
-export const OPERATORS: Readonly<Record<string, Operator>> = {
+const ALL = {
   ...activation,
   ...convolution,
   ...elementwise,
@@ -28,6 +23,15 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   ...resampling,
   ...softmax,
 };
+
+/** Names of all known operators. Those outside ONNX's own domain start with it, as in "com.microsoft.FusedMatMul". */
+export type OperatorName = keyof typeof ALL;
+
+/**
+ * All known operators by name: `Object.keys(OPERATORS)` lists them. They can be added to graphs with `Ops` and are understood in
+ * .onnx files; those with a `gradient` can be differentiated.
+ */
+export const OPERATORS: Readonly<Record<OperatorName, Operator> & Record<string, Operator>> = ALL;
 
 let evaluators: Readonly<Record<string, Evaluate>> | undefined;
 

@@ -6,12 +6,12 @@ import { knownIn, type Ops } from "./ops.ts";
 import { windowOf } from "./window.ts";
 
 /*
- * What ONNX Runtime 1.30 lacks on WebGPU, and so would compute on the CPU after copying everything there, and what it computes
- * wrongly, spelled in operators that it has and has right. The latter was found by running this project's operator tests on
- * that provider, and is explained by its source (core/providers/webgpu).
+ * Two kinds of operators are written in others on WebGPU: those that ONNX Runtime 1.30 lacks there, and so would compute on the CPU
+ * after copying everything, and those that it computes wrongly. The latter were found by running this project's operator tests
+ * on that provider, and are explained by its source (core/providers/webgpu).
  */
 
-/** The node spelled otherwise where WebGPU needs that: its output, or undefined to keep the node. */
+/** The output of a node written in other operators where WebGPU needs that; undefined to keep the node. */
 export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
   if (node.domain !== "") return undefined;
   switch (node.op) {

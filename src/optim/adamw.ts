@@ -1,8 +1,14 @@
+import { check, checkOptions } from "../graph/index.ts";
+import { checkRanges, checkRate } from "./check.ts";
 import type { Optimizer } from "./optimizer.ts";
 
+/** Options of `adamw`. */
 export interface AdamWOptions {
+  /** Decay of the averages of gradients and of their squares. Default [0.9, 0.999]. */
   betas?: readonly [number, number];
+  /** Added to the denominator. Default 1e-8. */
   eps?: number;
+  /** Default 0.01. */
   weightDecay?: number;
 }
 
@@ -12,7 +18,12 @@ export interface AdamWOptions {
  *     p ← p·(1 − lr·weightDecay);  m ← β1·m + (1−β1)·dp;  v ← β2·v + (1−β2)·dp²
  *     p ← p − lr/(1−β1ᵗ) · m / (√v/√(1−β2ᵗ) + eps)
  */
-export function adamw({ betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions = {}): Optimizer {
+export function adamw(options: AdamWOptions = {}): Optimizer {
+  checkRate("adamw", options);
+  checkOptions("adamw", options, { betas: "any", eps: "number", weightDecay: "number" });
+  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options;
+  check(betas.length === 2, () => `adamw: betas has to be two numbers, but is ${JSON.stringify(betas)}`);
+  checkRanges("adamw", { "betas[0]": betas[0], "betas[1]": betas[1], weightDecay });
   const [beta1, beta2] = betas;
   return {
     name: "adamw",

@@ -1,7 +1,7 @@
 import type { Value } from "../graph/index.ts";
 import type { Ops } from "../operators/index.ts";
 
-/** What a rule is given to update one parameter. */
+/** What an update rule gets for one parameter. */
 export interface UpdateInput {
   readonly parameter: Value;
   readonly gradient: Value;
@@ -13,12 +13,13 @@ export interface UpdateInput {
   readonly weightDecay: number;
 }
 
+/** The new parameter and the new state, by the names in `state`. */
 export interface Update {
   readonly parameter: Value;
   readonly state: Readonly<Record<string, Value>>;
 }
 
-/** An update rule as graph nodes; what it remembers is tensors with names, of the shape of their parameter, zeros at first. */
+/** An update rule as graph nodes. What it remembers is named tensors in the shape of their parameter, zeros at first. */
 export interface Optimizer {
   readonly name: string;
   readonly weightDecay: number;

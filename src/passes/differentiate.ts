@@ -1,6 +1,7 @@
 import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
 import { Backward, knownIn, Ops, operator, type Target } from "../operators/index.ts";
 
+/** A graph with its gradients. */
 export interface Differentiated {
   /** A copy of the graph with the nodes of the backward pass added. */
   readonly graph: Graph;
@@ -11,7 +12,10 @@ export interface Differentiated {
 /**
  * Reverse-mode differentiation, graph in, graph out: the gradient of a scalar with respect to values of the graph.
  *
- * Throws where the path to one of them leads through an operator without a gradient.
+ *     const { graph: backward, gradients } = differentiate(graph, loss, [x]);
+ *     backward.output("dx", gradients.get(x)!);
+ *
+ * Throws if the loss is not a float32 scalar, or if an operator without a gradient lies between it and one of the values.
  */
 export function differentiate(
   graph: Graph,

@@ -3,6 +3,7 @@ import { Ops } from "../operators/index.ts";
 import { type Placed, Placement, type PlacementOptions } from "./place.ts";
 import { prune } from "./rewrite.ts";
 
+/** How shapes change while constants are folded. */
 export interface FoldOptions extends Pick<PlacementOptions, "batch"> {
   /** Other shapes for inputs, by name. */
   inputs?: Readonly<Record<string, Shape>>;

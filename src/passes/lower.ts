@@ -3,8 +3,8 @@ import { lowerBatchNormalization, lowerConvolution, lowerForWebGpu, type Target 
 import { rewrite } from "./rewrite.ts";
 
 /**
- * Spells operators so that the engine has them, and has them fast: everything that has to be told apart by engine, but for
- * gradients. Weights named in `fixed` will not change, so the engine can prepare them by itself.
+ * Rewrites operators that the engine lacks or is slow at. All differences between engines are here, except those of gradients.
+ * Weights named in `fixed` do not change, so that the engine can prepare them itself.
  */
 export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> = new Set()): Graph {
   return rewrite(

@@ -22,6 +22,7 @@ export interface Placed {
   value(): Value;
 }
 
+/** A node on its way into a graph. */
 export interface Placeable {
   readonly op: string;
   readonly domain?: string;
@@ -32,6 +33,7 @@ export interface Placeable {
   readonly outputs: readonly string[];
 }
 
+/** How nodes are put into a graph. */
 export interface PlacementOptions {
   /** Leave out what is known before the graph runs. Default true. */
   fold?: boolean;

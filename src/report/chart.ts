@@ -7,7 +7,7 @@ export interface Series {
   readonly name: string;
   readonly tone: Tone;
   readonly points: readonly Point[];
-  /** A thin line in the background that is not read off, such as single steps behind the means of epochs. */
+  /** A thin line in the background, such as single steps behind the means of epochs; its values are not shown. */
   readonly faint?: boolean;
 }
 
@@ -21,11 +21,11 @@ export interface ChartOptions {
   readonly format: (y: number) => string;
   /** Ends of the x axis. */
   readonly xRange: readonly [number, number];
-  /** Values that the y axis never goes beyond. */
+  /** Limits of the y axis. */
   readonly limits: readonly [least: number, most: number];
-  /** Whether the y axis begins at its least value in any case. */
+  /** Whether the y axis always begins at its lower limit. */
   readonly whole?: boolean;
-  /** A point to point at. */
+  /** A point to mark. */
   readonly mark?: { readonly at: Point; readonly text: string };
 }
 
@@ -43,7 +43,7 @@ function roundStep(atLeast: number): number {
   return ([1, 2, 5].find((factor) => factor * power >= atLeast * (1 - 1e-9)) ?? 10) * power;
 }
 
-/** Ends of the y axis: round numbers around all that is read off; the least possible value where it is not far. */
+/** Ends of the y axis: round numbers around all values; the least possible value if it is near. */
 function yRange(series: readonly Series[], { limits: [least, most], whole }: ChartOptions): [number, number] {
   const values = (faint: boolean) =>
     series.filter((one) => (one.faint ?? false) === faint).flatMap(({ points }) => points.map(([, y]) => y));
@@ -65,12 +65,12 @@ function trimmed(values: readonly number[]): number[] {
   return [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
 }
 
-/** Columns in which the values are shown at most; more would be thinner than a pointer. */
+/** Most columns in which values are shown; more would be thinner than a pointer. */
 const MAX_COLUMNS = 200;
 
 /**
- * Lines over a common axis. Lengths are shares of the width and height that the page gives, so that text and strokes keep their
- * size on a phone; the values at a place are shown where the pointer is.
+ * Lines over a common axis. Lengths are shares of the available width and height, so that text and strokes keep their size on a
+ * phone; the values under the pointer are shown.
  */
 export function chart(options: ChartOptions): Html | undefined {
   const { title, xTitle, series, format, xRange, mark } = options;

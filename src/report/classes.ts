@@ -1,9 +1,9 @@
 import type { Evaluation } from "../train/index.ts";
 import { type Html, html } from "./html.ts";
 
-/** With more classes, numbers in a matrix are too small to read, and with more than the first number it takes a page's width. */
+/** With more classes than the second number, a matrix is too small to read; with more than the first, it takes the page's width. */
 const [MAX_NARROW_MATRIX, MAX_MATRIX] = [12, 20];
-/** Lists of classes and of pairs end here, and go on where the reader asks. */
+/** Longer lists of classes and of pairs are folded from here on. */
 const SHOWN = 20;
 
 type Counts = Pick<Evaluation, "confusion">;
@@ -13,10 +13,10 @@ export const percent = (share: number | undefined): string =>
 
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
 
-/** Whether the confusion takes the width of a page. */
+/** Whether the confusion matrix takes the width of the page. */
 export const isWide = (classes: number): boolean => classes > MAX_NARROW_MATRIX && classes <= MAX_MATRIX;
 
-/** What was taken for what: a matrix for a few classes, the most frequent mistakes for many. */
+/** Which classes were confused: a matrix for a few classes, the most frequent mistakes for many. */
 export function confusionOf({ confusion }: Counts, classes: readonly string[]): Html {
   return confusion.length <= MAX_MATRIX ? matrix(confusion, classes) : pairs(confusion, classes);
 }
@@ -58,7 +58,7 @@ function pairs(confusion: readonly (readonly number[])[], classes: readonly stri
 <div class="scroll"><table class="names"><thead><tr><th>the image shows</th><th>taken for</th><th>images</th><th>share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
-/** Which share of each class was found, the worst first. */
+/** Recall of each class, the worst first. */
 export function recallOf({ confusion }: Counts, classes: readonly string[]): Html {
   const rows = confusion
     .map((row, k) => ({ name: classes[k] ?? String(k), found: row[k]!, images: sum(row) }))

@@ -5,31 +5,34 @@ import { type Html, html, trusted } from "./html.ts";
 import { settingsOf } from "./settings.ts";
 import { STYLE } from "./style.ts";
 
+/** What a report shows of a step. */
 export type ReportStep = Pick<StepEvent, "step" | "loss" | "accuracy" | "lr" | "images" | "seconds">;
 
+/** What a report shows of an epoch. */
 export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "utilisation" | "best"> & {
   readonly train: Omit<EpochEvent["train"], "metrics">;
   readonly validation?: Pick<Evaluation, "loss" | "top1" | "top5"> | undefined;
 };
 
-/** Whether a run came to its end. "unfinished": it was killed, or it goes on. */
+/** How a run ended. "unfinished": it was killed, or still runs. */
 export type RunState = "finished" | "stopped early" | "stopped" | "diverged" | "failed" | "unfinished";
 
+/** What a report shows. */
 export interface ReportData {
   readonly title: string;
   readonly state: RunState;
-  /** What went wrong, where something did. */
+  /** What went wrong, if anything. */
   readonly problem?: string;
-  /** When it was last heard of, ISO 8601. */
+  /** When it was last active, ISO 8601. */
   readonly time?: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly epochs: number };
   readonly environment: Readonly<Record<string, unknown>>;
   readonly classes: readonly string[];
   readonly steps: readonly ReportStep[];
   readonly epochs: readonly ReportEpoch[];
-  /** The evaluation that is shown in detail, and after which epoch it was made, from 0. */
+  /** The evaluation that is shown in detail, and the epoch after which it was made, from 0. */
   readonly evaluation?: Pick<Evaluation, "confusion"> & { readonly epoch?: number };
-  /** Pictures of the worst mistakes as data URLs; small ones are shown pixel by pixel. */
+  /** Images of the worst mistakes as data URLs; small ones are shown pixel by pixel. */
   readonly pictures: readonly { readonly mistake: Mistake; readonly url: string; readonly small?: boolean }[];
   /** torchinfo's table. */
   readonly summary?: string;
@@ -39,14 +42,14 @@ export interface ReportData {
   readonly notes?: readonly string[];
 }
 
-/** Points of single steps in a chart at most: more would only blur. */
+/** Most points of single steps in a chart: more would only blur. */
 const MAX_POINTS = 300;
 /** With more epochs, their table is folded. */
 const MAX_OPEN_EPOCHS = 12;
 /**
- * A training as one page that needs nothing else: no script, no network. Light or dark as the reader's system is.
+ * A training as one HTML page that needs nothing else: no script, no network. Light or dark as the reader's system is.
  *
- * Gives HTML. Everything in it is escaped but the drawing, which has to be a drawing of ours.
+ * Everything in it is escaped except the drawing, which has to come from `draw`.
  */
 export function report(data: ReportData): string {
   const { title, state, time, config, epochs, evaluation, classes, pictures, drawing, summary, notes = [] } = data;

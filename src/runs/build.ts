@@ -20,10 +20,8 @@ export function fitOptions(
     optimizer: optimizerOf(config),
     schedule: scheduleOf(config),
     seed: config.seed,
-    ...(auxWeight !== undefined && {
-      lossWeights: (output: string) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
-    }),
     loss: crossEntropyLoss({ labelSmoothing: config.labelSmoothing }),
+    lossWeights: (output) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
     accumulate: config.accumulate,
     checkpointEvery: config.checkpointEvery,
     ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { parseTransforms } from "../data/index.ts";
+import { nearest } from "../graph/index.ts";
 import { VARIANTS } from "../models/index.ts";
 import {
   adamw,
@@ -55,25 +56,26 @@ const schedule = v.variant("name", [
   v.strictObject({ name: v.literal("polynomial"), power: v.optional(positive, 0.5) }),
 ]);
 
+/** How weights can be initialized at random; see `chooseInit`. */
 export const INITS = ["network", "kaiming_fan_in", "kaiming_fan_out"] as const;
 
-/** Everything that decides how a training goes: with the same config, data and engine, a run gives the same numbers. */
+/** Everything that decides how a training goes: the same config, data and engine give the same numbers. */
 export const trainConfigSchema = v.strictObject({
   /** A registered network, or a file that exports a Module. */
   model: v.string(),
   variant: v.optional(v.picklist(VARIANTS)),
-  /** Side of the images that the network is built for, where it matters. */
+  /** Height and width of the images that the network is built for, in pixels. */
   inputSize: v.optional(positiveCount),
   /** Name or folder of the data set. */
   data: v.string(),
-  /** Share of the training images held back for validation; 0 validates on the test images. */
+  /** Share of the training images held out for validation; 0 validates on the test images. */
   validationFraction: v.optional(belowOne, 0),
   transforms: v.strictObject({ train: transforms, validation: transforms }),
   mixup: v.optional(atLeastZero, 0),
   cutmix: v.optional(atLeastZero, 0),
   epochs: positiveCount,
   batchSize: positiveCount,
-  /** Batches to one update. */
+  /** Batches per update. */
   accumulate: v.optional(positiveCount, 1),
   lr: positive,
   optimizer,
@@ -82,46 +84,76 @@ export const trainConfigSchema = v.strictObject({
   labelSmoothing: v.optional(belowOne, 0),
   /** Largest norm of all gradients together. */
   clipNorm: v.optional(positive),
-  /** Decay of a moving average of the weights, which is what is evaluated and saved as the best. */
+  /** Decay of a moving average of the weights, which is then evaluated and saved as the best. */
   ema: v.optional(v.pipe(v.number(), v.gtValue(0), v.ltValue(1))),
   /** Weight of each auxiliary output in the loss. Default: what the network's `spec` says. */
   auxWeight: v.optional(atLeastZero),
-  /** Whether weight decay also pulls on biases and batch normalization. */
+  /** Whether weight decay also applies to biases and batch normalization. */
   decayNormAndBias: v.optional(v.boolean(), true),
-  /** How first weights are drawn: as the network says, or by He et al. 2015 (see `chooseInit`). */
+  /** How weights are initialized at random: as the network says, or as in He et al. 2015 (see `chooseInit`). */
   init: v.optional(v.picklist(INITS), "network"),
-  /** Weights to start from; the last layer is drawn anew where its number of classes differs. */
+  /** Weights to start from, a file or "torchvision"; the last layer is initialized at random if its number of classes differs. */
   weights: v.optional(v.string()),
-  /** Prefixes of parameters that stay as they are, such as "features". */
+  /** Prefixes of parameters that are not trained, such as "features". */
   freeze: v.optional(v.array(v.string()), []),
-  /** Epochs without a better one after which to stop. */
+  /** Stop after this many epochs without a better one. */
   patience: v.optional(positiveCount),
   /** Updates between checkpoints within an epoch. */
   checkpointEvery: v.optional(positiveCount, 200),
   seed: v.optional(count, 0),
   /** Threads that prepare images; 0 prepares them between the steps. */
   workers: v.optional(count, 1),
-  /** Threads that compute; left out, as many as the machine has cores. */
+  /** Threads that compute. Default: as many as the machine has cores. */
   threads: v.optional(positiveCount),
-  /** Leave images out that cannot be read, instead of stopping. */
+  /** Leave out images that cannot be read, instead of stopping. */
   skipCorrupt: v.optional(v.boolean(), false),
 });
 
+/** A checked config, with all defaults filled in. */
 export type TrainConfig = v.InferOutput<typeof trainConfigSchema>;
+/** A config as people write it: what has a default may be left out. */
 export type TrainConfigInput = v.InferInput<typeof trainConfigSchema>;
 
-/** Checks a config and fills its defaults in. Throws, naming every field that is wrong. */
+/** Checks a config and fills in its defaults. Throws, naming every field that is wrong. */
 export function parseConfig(value: unknown): TrainConfig {
   const result = v.safeParse(trainConfigSchema, value);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? "config"}: ${issue.message}`);
+  const problems = result.issues.map(problemOf);
   throw new Error(`the config is not valid:\n  ${problems.join("\n  ")}`);
 }
 
-export function optimizerOf({ optimizer }: TrainConfig): Optimizer {
-  return optimizer.name === "sgd" ? sgd(optimizer) : adamw(optimizer);
+function problemOf(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue);
+  if (path === null) return `config: ${issue.message}`;
+  const isUnknown = issue.type === "strict_object" && issue.expected === "never";
+  if (!isUnknown) return `${path}: ${issue.message}`;
+  const keys = path.split(".");
+  const name = keys.pop()!;
+  const names = fieldsAt(trainConfigSchema, keys);
+  const near = nearest(name, names);
+  return `${path}: there is no such option; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean "${near}"?`}`;
 }
 
+/** Names of the fields at a path of the schema; those of all variants if there are several. */
+function fieldsAt(schema: unknown, [first, ...rest]: readonly string[]): string[] {
+  const { entries, wrapped, options } = schema as {
+    entries?: Record<string, unknown>;
+    wrapped?: unknown;
+    options?: readonly unknown[];
+  };
+  const path = first === undefined ? [] : [first, ...rest];
+  if (wrapped) return fieldsAt(wrapped, path);
+  if (options) return [...new Set(options.flatMap((option) => fieldsAt(option, path)))];
+  if (first === undefined) return Object.keys(entries ?? {});
+  return entries?.[first] ? fieldsAt(entries[first], rest) : [];
+}
+
+/** The optimizer of a config. */
+export function optimizerOf({ optimizer }: TrainConfig): Optimizer {
+  return optimizer.name === "sgd" ? sgd(unnamed(optimizer)) : adamw(unnamed(optimizer));
+}
+
+/** The learning rate of a config, warm-up included. */
 export function scheduleOf({ lr, schedule, warmupEpochs }: TrainConfig): Schedule {
   const main = mainSchedule(lr, schedule);
   return warmupEpochs > 0 ? warmup(main, { epochs: warmupEpochs }) : main;
@@ -132,14 +164,17 @@ function mainSchedule(lr: number, schedule: TrainConfig["schedule"]): Schedule {
     case "constant":
       return constantRate(lr);
     case "step":
-      return stepRate(lr, schedule);
+      return stepRate(lr, unnamed(schedule));
     case "multistep":
-      return multiStepRate(lr, schedule);
+      return multiStepRate(lr, unnamed(schedule));
     case "cosine":
-      return cosineRate(lr, schedule);
+      return cosineRate(lr, unnamed(schedule));
     case "polynomial":
-      return polynomialRate(lr, schedule);
+      return polynomialRate(lr, unnamed(schedule));
     default:
       return schedule satisfies never;
   }
 }
+
+/** The options without the name of what they are for. */
+const unnamed = <T extends { readonly name: string }>({ name: _, ...options }: T): Omit<T, "name"> => options;

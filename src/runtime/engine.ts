@@ -1,18 +1,20 @@
 import type { DType, Graph, TensorData } from "../graph/index.ts";
 import type { Target } from "../operators/index.ts";
 
-/** A tensor where the engine computes, which may be the memory of a GPU. */
+/** A tensor in the engine's memory, which may be that of a GPU. */
 export interface DeviceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   /** Copies the numbers into memory that JavaScript sees. */
   read(): Promise<TensorData>;
-  /** Gives the memory back; the tensor must not be used after. */
+  /** Frees the memory; the tensor must not be used afterwards. */
   dispose(): void;
 }
 
+/** Tensors by the name of the input. */
 export type Feeds = Readonly<Record<string, TensorData | DeviceTensor>>;
 
+/** Options of one run. */
 export interface RunOptions {
   /**
    * Tensors of former runs, by output name and with the shape of the output, whose memory the engine may use for outputs. They
@@ -23,17 +25,21 @@ export interface RunOptions {
   outputs?: readonly string[];
 }
 
-/** A graph made ready to run. */
+/** A compiled graph, ready to run. */
 export interface Executable {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Runs with inputs by name. Throws an EngineError where one is missing, or its type or shape does not fit. */
+  /**
+   * Runs with inputs by name. Their numbers may be typed arrays of any realm, views on shared memory, bytes or plain arrays. Throws
+   * an EngineError if an input is missing, or if its type or shape does not fit.
+   */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, DeviceTensor>>;
   dispose(): Promise<void>;
 }
 
+/** How a graph is compiled. */
 export interface CompileOptions {
-  /** Numbers of the graph's parameters, fixed at once: the engine may pack them. Parameters without become inputs. */
+  /** Numbers of the graph's parameters, such as `model.stateDict()`. The engine may pack them. Parameters left out become inputs. */
   weights?: ReadonlyMap<string, TensorData>;
   /** Keep outputs where they were computed, for the next run, instead of copying them back. Default false. */
   keepOnDevice?: boolean;
@@ -41,7 +47,7 @@ export interface CompileOptions {
   profile?: string;
 }
 
-/** Something that runs graphs. */
+/** Runs graphs: `nodeEngine` of convnets/node, `webEngine` of convnets/web. */
 export interface Engine {
   /** Such as "onnxruntime-node cpu, 2 threads". */
   readonly name: string;
@@ -49,6 +55,7 @@ export interface Engine {
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
 }
 
+/** Options that every engine has. */
 export interface EngineOptions {
   /** Threads that compute; default: as many as there are physical cores. */
   threads?: number;

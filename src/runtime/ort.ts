@@ -1,11 +1,15 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import {
+  asData,
+  asTensor,
   type DType,
+  describe,
   formatShape,
   type Graph,
   isStatic,
   itemSize,
   numel,
+  type Shape,
   type TensorData,
   type TensorType,
   type TypedArray,
@@ -30,7 +34,11 @@ export interface Ort {
   readonly InferenceSession: {
     create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
   };
-  readonly Tensor: new (type: OrtTensor.Type, data: TypedArray, dims: readonly number[]) => OrtTensor;
+  readonly Tensor: new (
+    type: OrtTensor.Type,
+    data: TypedArray | readonly number[],
+    dims: readonly number[],
+  ) => OrtTensor;
 }
 
 /** Runs a task, at once or when those before it are done. */
@@ -77,7 +85,7 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 
   async read(): Promise<TensorData> {
-    const data = (await this.tensor.getData()) as TypedArray;
+    const data = asData(this.dtype, this.shape, await this.tensor.getData(), "output");
     return { dtype: this.dtype, shape: this.shape, data } as TensorData;
   }
 
@@ -98,10 +106,31 @@ const weightBytes = ({ parameters, inputs }: Graph): number =>
     0,
   );
 
+/**
+ * Puts numbers into arrays that ONNX Runtime takes for its own. It checks them with instanceof, which fails if it was loaded in
+ * another realm than this module, as some test runners do. The memory stays the same unless it is shared.
+ */
+function ownArrays({ Tensor }: Ort): (dtype: DType, data: TypedArray) => TypedArray {
+  const types = new Map<DType, Float32ArrayConstructor>();
+  return (dtype, data) => {
+    // where JavaScript has float16, ONNX Runtime takes raw bits as well
+    const kind = dtype === "float16" ? "uint16" : dtype;
+    const Type =
+      types.get(kind) ?? (new Tensor(kind as OrtTensor.Type, [], [0]).data.constructor as Float32ArrayConstructor);
+    types.set(kind, Type);
+    // its binding for Node refuses shared memory
+    if (Object.prototype.toString.call(data.buffer) === "[object SharedArrayBuffer]")
+      return Type.from(data as Float32Array);
+    if ((data as unknown) instanceof Type) return data;
+    return new Type(data.buffer as ArrayBuffer, data.byteOffset, data.length);
+  };
+}
+
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   const { name, target, session, gpuOutputs = false, writesInto = false } = options;
   const { schedule = (task) => task(), remedy = () => undefined } = options;
+  const own = ownArrays(ort);
   return {
     name,
     target,
@@ -121,8 +150,9 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
           ...(weights && { weights }),
           ...(kept === "javascript" && { sequence: UNRETURNED }),
         });
-        const created = await schedule(() => ort.InferenceSession.create(bytes, sessionOptions));
-        return new OrtExecutable({ ort, engine: name, graph: lowered, session: created, schedule, kept });
+        const model = own("uint8", bytes) as Uint8Array;
+        const created = await schedule(() => ort.InferenceSession.create(model, sessionOptions));
+        return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -137,6 +167,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
 
 interface Compiled {
   readonly ort: Ort;
+  readonly own: ReturnType<typeof ownArrays>;
   readonly engine: string;
   readonly graph: Graph;
   readonly session: InferenceSession;
@@ -178,7 +209,7 @@ class OrtExecutable implements Executable {
     const { into = {}, outputs = this.outputs } = options;
     const { session, schedule, kept } = this.#compiled;
     this.#checkNames(feeds, outputs);
-    const inputs = Object.fromEntries(this.inputs.map((name) => [name, feeds[name]!]));
+    const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
     const sizes = this.#checkTypes(inputs, written);
     const given = this.#tensors(inputs);
@@ -217,13 +248,33 @@ class OrtExecutable implements Executable {
     return Object.fromEntries(tensors.filter(([, { location }]) => place === undefined || location === place));
   }
 
+  /** What was given for an input, with its numbers in the array of its type. */
+  #input(name: string, given: TensorData | DeviceTensor | undefined): TensorData | OrtDeviceTensor {
+    if (given instanceof OrtDeviceTensor) return given;
+    const who = `the input "${name}"`;
+    const { dtype, shape, read } = given as Partial<TensorData & DeviceTensor>;
+    if (read) throw this.#error(`${who} is a tensor of another engine; give the numbers that its read() returns`);
+    const wanted = this.#leaves.get(name);
+    if (wanted && (!dtype || !shape)) {
+      const sizes = wanted.shape.map((dim) => (typeof dim === "number" ? dim : 1));
+      const example = `tensor("${wanted.dtype}", ${formatShape(sizes)}, data)`;
+      throw this.#error(`${who} has to be ${type(wanted)}, such as ${example}, but got ${describe(given)}`);
+    }
+    try {
+      return asTensor(given, who);
+    } catch (error) {
+      throw this.#error(message(error), error);
+    }
+  }
+
   #tensor(name: string, given: TensorData | DeviceTensor): OrtTensor {
     if (given instanceof OrtDeviceTensor) return given.tensor;
     const { dtype, shape, data } = given as TensorData;
+    const { ort, own } = this.#compiled;
     try {
-      return new this.#compiled.ort.Tensor(dtype as OrtTensor.Type, data, shape);
+      return new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape);
     } catch (error) {
-      throw this.#error(`"${name}" is no tensor: ${message(error)}`, error);
+      throw this.#error(`"${name}" cannot be given to ONNX Runtime: ${message(error)}`, error);
     }
   }
 
@@ -241,9 +292,31 @@ class OrtExecutable implements Executable {
   #checkNames(feeds: Feeds, outputs: readonly string[]): void {
     this.#checkLive();
     const missing = this.inputs.filter((name) => !feeds[name]);
-    if (missing.length > 0) throw this.#error(`the input ${list(missing)} is missing`);
+    if (missing.length > 0) throw this.#error(this.#lack(missing, Object.keys(feeds)));
     const unknown = outputs.filter((name) => !this.outputs.includes(name));
     if (unknown.length > 0) throw this.#error(`there is no output ${list(unknown)}, only ${list(this.outputs)}`);
+  }
+
+  /** Says which inputs are missing, what was given instead, and how forgotten weights are given. */
+  #lack(missing: readonly string[], given: readonly string[]): string {
+    const { inputs, parameters } = this.#compiled.graph;
+    const weights = new Set(parameters.map(({ name }) => name));
+    const forgotten = missing.filter((name) => weights.has(name));
+    const others = missing.filter((name) => !weights.has(name));
+    const unknown = given.filter((name) => !this.inputs.includes(name) && !weights.has(name));
+
+    const parts = [
+      ...(others.length > 0 ? [`the input ${list(others)} is missing`] : []),
+      ...(unknown.length > 0
+        ? [`there is no input ${list(unknown)}, only ${list(inputs.map(({ name }) => name))}`]
+        : []),
+      ...(forgotten.length > 0
+        ? [
+            `the weights ${list(forgotten)} are missing; give them when compiling: engine.compile(graph, { weights: model.stateDict() })`,
+          ]
+        : []),
+    ];
+    return parts.join("; ");
   }
 
   /**
@@ -258,7 +331,10 @@ class OrtExecutable implements Executable {
         given.dtype === wanted.dtype &&
         given.shape.length === wanted.shape.length &&
         wanted.shape.every((dim, axis) => typeof dim === "string" || dim === given.shape[axis]);
-      if (!fits) throw this.#error(`the ${kind} "${name}" is ${type(given)}, but has to be ${type(wanted)}`);
+      if (!fits)
+        throw this.#error(
+          `the ${kind} "${name}" is ${type(given)}, but has to be ${type(wanted)}${imageHint(given.shape, wanted.shape)}`,
+        );
       for (const [axis, dim] of wanted.shape.entries()) {
         const size = Number(given.shape[axis]);
         if (typeof dim === "number" || dim.includes("*")) continue;
@@ -286,6 +362,16 @@ type Sizes = Map<string, { readonly size: number; readonly input: string }>;
 const DISPOSED = "was disposed already";
 
 const type = ({ dtype, shape }: TensorType) => `${dtype}${formatShape(shape)}`;
+
+/** What is most often wrong with images. */
+function imageHint(given: Shape, [, C, H, W, ...others]: Shape): string {
+  if (C === undefined || H === undefined || W === undefined || others.length > 0) return "";
+  const matches = (...shape: Shape) =>
+    given.length === shape.length && shape.every((dim, axis) => typeof dim === "string" || dim === given[axis]);
+  if (matches("N", H, W, C) || matches(H, W, C))
+    return `; channels come before height and width here: images are [N, ${C}, ${H}, ${W}], not [N, ${H}, ${W}, ${C}]`;
+  return matches(C, H, W) ? `; give a single image as a batch of one: [1, ${C}, ${H}, ${W}]` : "";
+}
 
 function list(names: readonly string[]): string {
   const shown = names.slice(0, 5).map((name) => `"${name}"`);

@@ -1,6 +1,7 @@
 import { type Engine, EngineError, type EngineOptions } from "./engine.ts";
 import { inTurn, type Ort, ortEngine, type Schedule } from "./ort.ts";
 
+/** Options of `webEngine`. */
 export interface WebEngineOptions extends EngineOptions {
   /** `"wasm"` runs on the processor, anywhere. `"webgpu"` needs a browser and a GPU that have it. Default `"wasm"`. */
   device?: "wasm" | "webgpu";

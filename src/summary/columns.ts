@@ -1,6 +1,6 @@
 import type { Row, Totals } from "./facts.ts";
 
-/** Columns by torchinfo's names, and ours. */
+/** Columns and their titles: torchinfo's, and from `trainable` on our own. */
 export const COLUMNS = {
   input_size: "Input Shape",
   output_size: "Output Shape",
@@ -14,23 +14,25 @@ export const COLUMNS = {
   activation_bytes: "Activation Bytes",
 } as const;
 
+/** Name of a column. */
 export type Column = keyof typeof COLUMNS;
 
-/** What names a row, and which rows there are. */
+/** Settings of rows: what their labels say, the characters of the tree, and whether repeated modules are shown. */
 export const ROW_SETTINGS = ["depth", "var_names", "ascii_only", "hide_recursive_layers"] as const;
+/** Name of a row setting, as in torchinfo. */
 export type RowSetting = (typeof ROW_SETTINGS)[number];
 
-/** What stands in place of parameters that an earlier row has counted. */
+/** Shown instead of parameters that were counted in an earlier row. */
 const RECURSIVE = "(recursive)";
 const NOTHING = "--";
 
-/** A row as it is shown. `whole`: nothing below it is, so that it speaks for that too. */
+/** A row as it is shown. `whole`: no rows below it are shown, so it includes them. */
 export interface ShownRow {
   readonly row: Row;
   readonly whole: boolean;
 }
 
-/** What a cell says, for programs; undefined where there is nothing to say. */
+/** Value of a cell, for programs; undefined when it is empty. */
 export function cellValue(column: Column, { row, whole }: ShownRow, totals: Totals): number | string | undefined {
   const params = whole ? row.params : row.ownParams;
   const some = (value: number) => (value > 0 ? value : undefined);
@@ -65,14 +67,14 @@ export function cellValue(column: Column, { row, whole }: ShownRow, totals: Tota
 const list = (values: readonly unknown[] | undefined) =>
   values && values.length > 0 ? `[${values.join(", ")}]` : undefined;
 
-/** The same as torchinfo prints it. */
+/** Text of a cell, as torchinfo prints it. */
 export function cellText(column: Column, shown: ShownRow, totals: Totals): string {
   const value = cellValue(column, shown, totals);
   const { row, whole } = shown;
   switch (column) {
     case "num_params":
       if (row.recursive && row.params > 0) return RECURSIVE;
-      // frozen parameters stand in brackets
+      // frozen parameters are in brackets
       return value !== undefined && whole && row.trainableParams === 0 ? `(${grouped(row.params)})` : grouped(value);
     case "params_percent":
       if (row.recursive && totals.params > 0) return RECURSIVE;
@@ -87,21 +89,21 @@ export function cellText(column: Column, shown: ShownRow, totals: Totals): strin
 const grouped = (value: number | string | undefined): string =>
   typeof value === "number" ? value.toLocaleString("en-US") : (value ?? NOTHING);
 
-/** With two decimals, halves to the even one, as Python rounds. */
+/** With two decimals; halves are rounded to even, as in Python. */
 export function fixed(value: number): string {
-  // only odd eighths lie halfway: .375 and .875 go up, as they do here anyway, .125 and .625 go down
+  // only odd eighths are halfway: .375 and .875 go up, as here anyway; .125 and .625 go down
   const down = (value * 8) % 4 === 1;
   return (down ? value - 0.005 : value).toFixed(2);
 }
 
-/** "Conv2d (0): 2-1": type, name, depth and position, as asked for. */
+/** Label of a row, such as "Conv2d (0): 2-1": type, name, depth and position. */
 export function label(row: Row, settings: readonly RowSetting[]): string {
   const name = settings.includes("var_names") ? ` (${row.varName})` : "";
   const place = settings.includes("depth") && row.depth > 0 ? `: ${row.depth}-${row.index}` : "";
   return `${row.type}${name}${place}`;
 }
 
-/** Headline of the first column. */
+/** Title of the first column. */
 export function labelTitle(settings: readonly RowSetting[]): string {
   const name = settings.includes("var_names") ? " (var_name)" : "";
   return `Layer (type${name}${settings.includes("depth") ? ":depth-idx" : ""})`;

@@ -52,6 +52,7 @@ export interface Row {
   readonly receptiveField?: readonly [number, number];
 }
 
+/** Totals of a network. */
 export interface Totals {
   /** All parameters of the network, including those of modules that are not called. */
   readonly params: number;
@@ -72,11 +73,13 @@ export interface Totals {
   readonly receptiveField: readonly [number, number];
 }
 
+/** Rows and totals of a network, for `renderText` and the other renderers. */
 export interface Summary {
   readonly rows: readonly Row[];
   readonly totals: Totals;
 }
 
+/** Options of `summarize`. */
 export interface SummarizeOptions {
   /** Shape of the input, such as [1, 3, 224, 224]; for several inputs, shapes by name. All sizes are numbers. */
   input: Shape | Readonly<Record<string, Shape>>;

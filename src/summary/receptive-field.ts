@@ -11,7 +11,7 @@ interface Field {
   readonly jump: Pair;
 }
 
-/** What one pixel sees of the input of an operator, and by how much that moves on from pixel to pixel. */
+/** The window of an operator, and how far it moves from one output pixel to the next. */
 interface Reach {
   readonly size: Pair;
   readonly stride: Pair;
@@ -21,11 +21,11 @@ const POINT: Field = { size: [1, 1], jump: [1, 1] };
 const ALL: Field = { size: [Infinity, Infinity], jump: [1, 1] };
 
 /**
- * Receptive field of every value that depends on an input, along height and width in pixels; Infinity for the whole image.
+ * Receptive field of every value that depends on an input, in pixels [height, width]; Infinity for the whole image.
  *
  *     size ← size + (reach − 1)·jump,  jump ← jump·stride,  reach = dilation·(kernel − 1) + 1
  *
- * Where branches meet, the largest counts.
+ * Where branches join, the largest counts.
  */
 export function receptiveFields(graph: Graph): Map<Value, Pair> {
   const fields = new Map<Value, Field>();
@@ -91,7 +91,7 @@ function reachOf(graph: Graph, node: Node): Reach | undefined {
   return { size: pair((axis) => dilation[axis] * (kernel[axis] - 1) + 1), stride };
 }
 
-/** Poolings that no operator of ONNX's expresses are products with constant matrices: from the left over rows, else columns. */
+/** Pooling that no ONNX operator expresses is a product with constant matrices: from the left over rows, else over columns. */
 function averaging({ constants }: Graph, { inputs: [a, b] }: Node): Reach | undefined {
   const [rows, columns] = [a && constants.get(a), b && constants.get(b)];
   if (rows?.shape.length === 2) {
@@ -105,7 +105,7 @@ function averaging({ constants }: Graph, { inputs: [a, b] }: Node): Reach | unde
   return undefined;
 }
 
-/** Widest stretch of elements other than zero in a row (or column) of a matrix, and its largest move from one to the next. */
+/** Longest stretch of nonzero elements in a row (or column) of a matrix, and its largest step from one to the next. */
 function band({ shape, data }: TensorData, byColumn: boolean): { size: number; stride: number } {
   const [height, width] = shape as Pair;
   const [lines, length] = byColumn ? [width, height] : [height, width];

@@ -11,12 +11,13 @@ import {
 } from "./columns.ts";
 import type { Row, Summary, Totals } from "./facts.ts";
 
+/** What `renderText` and the others show. */
 export interface RenderOptions {
-  /** Levels of modules shown below the root. Default 3; all in JSON. */
+  /** Levels of modules shown below the network. Default 3; in JSON all. */
   depth?: number;
-  /** Default `output_size` and `num_params`. */
+  /** Columns after the label. Default `output_size` and `num_params`. */
   columns?: readonly Column[];
-  /** Default `depth`. */
+  /** Settings of rows. Default `["depth"]`. */
   rows?: readonly RowSetting[];
 }
 
@@ -24,15 +25,15 @@ const DEFAULT_DEPTH = 3;
 const DEFAULT_COLUMNS: readonly Column[] = ["output_size", "num_params"];
 const DEFAULT_ROWS: readonly RowSetting[] = ["depth"];
 
-/** Characters that a column takes. */
+/** Width of a column in characters. */
 const COLUMN_WIDTH = 25;
 const LABEL_WIDTH = 40;
-/** What a level of indentation takes, and what the width of the first column is a multiple of. */
+/** Characters per level; the width of the first column is a multiple of it. */
 const INDENT = 5;
-/** Bytes of Python's own for a tensor's storage, which torchinfo counts with the input. */
+/** Bytes of a tensor's storage object in Python, which torchinfo counts with the input. */
 const STORAGE_OVERHEAD = 56;
 
-/** torchinfo's table, line by line (version 1.8), without a line break at the end. */
+/** The summary as torchinfo 1.8 prints it, line by line, without a line break at the end. */
 export function renderText(summary: Summary, options: RenderOptions = {}): string {
   const { columns = DEFAULT_COLUMNS, rows: settings = DEFAULT_ROWS } = options;
   const { totals } = summary;
@@ -78,7 +79,7 @@ function branch(depth: number, ascii: boolean): string {
   return depth === 1 ? "├─" : `${"│    ".repeat(depth - 1)}└─`;
 }
 
-/** " (k): 12.34": a number scaled by thousands, behind its unit. */
+/** " (k): 12.34": a number scaled by thousands, after its unit. */
 function scaled(value: number, unit = ""): string {
   const [size, prefix] = SCALES.find(([size]) => value >= size) ?? [1, ""];
   const number = value / size;
@@ -112,7 +113,7 @@ function sizeLines({ inputs, inputBytes, passBytes, paramBytes }: Totals): strin
   ];
 }
 
-/** A Markdown table, with the totals below. */
+/** The summary as a Markdown table, with the totals below it. */
 export function renderMarkdown(summary: Summary, options: RenderOptions = {}): string {
   const { columns = DEFAULT_COLUMNS, rows: settings = DEFAULT_ROWS } = options;
   const line = (cells: readonly string[]) => `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -130,7 +131,7 @@ export function renderMarkdown(summary: Summary, options: RenderOptions = {}): s
   ].join("\n");
 }
 
-/** Comma-separated values for programs: where a row belongs, then the columns by name, numbers without separators. */
+/** The rows as comma-separated values, for programs: depth, index, type and path, then the columns; numbers are not grouped. */
 export function renderCsv(summary: Summary, options: RenderOptions = {}): string {
   const { columns = DEFAULT_COLUMNS } = options;
   const quoted = (value: number | string = "") =>
@@ -144,7 +145,7 @@ export function renderCsv(summary: Summary, options: RenderOptions = {}): string
     .join("\n");
 }
 
-/** Rows and totals as they are in the library; null in a receptive field stands for the whole image. */
+/** Rows and totals as JSON, with the fields of `Summary`; null in a receptive field means the whole image. */
 export function renderJson(
   { rows, totals }: Summary,
   { depth = Number.POSITIVE_INFINITY }: RenderOptions = {},

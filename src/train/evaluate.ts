@@ -49,6 +49,7 @@ export interface Evaluation {
   readonly seconds: number;
 }
 
+/** Options of `evaluate`. */
 export interface EvaluateOptions {
   readonly engine: Engine;
   /** Numbers by key. Default: those that the network has. */
@@ -92,6 +93,7 @@ export async function evaluate(model: Module, loader: Loader, options: EvaluateO
   }
 }
 
+/** Options of `Evaluator.create`. */
 export interface EvaluatorOptions extends Pick<EvaluateOptions, "engine" | "weights" | "loss" | "metrics"> {
   /** Shape of a batch of images. */
   readonly input: Shape;

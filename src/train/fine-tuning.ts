@@ -46,9 +46,9 @@ export function loadForFineTuning(model: Module, given: ReadonlyMap<string, Tens
   const shapes = model.stateShapes();
   const { weights } = fitKeys(given, shapes);
   const kept = [...shapes].flatMap(([key, shape]) => {
-    const given = weights.get(key)?.shape;
+    const found = weights.get(key)?.shape;
     const isHead =
-      given?.length === shape.length && given[0] !== shape[0] && given.slice(1).join() === shape.slice(1).join();
+      found?.length === shape.length && found[0] !== shape[0] && found.slice(1).join() === shape.slice(1).join();
     return isHead ? [key] : [];
   });
   const own = model.stateDict();

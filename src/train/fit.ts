@@ -6,6 +6,7 @@ import type { EndEvent, EpochEvent, TrainEvent, TrainingState } from "./events.t
 import { trainingLoop } from "./loop.ts";
 import { checkTraining, type TrainingOptions } from "./options.ts";
 
+/** Options of `fit`: those of every training, the data, and how long it takes. */
 export interface FitOptions extends TrainingOptions {
   readonly train: Loader;
   /** Evaluated after each epoch. */

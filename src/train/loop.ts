@@ -10,7 +10,7 @@ import { TRAINING_OPTIONS, type TrainingOptions } from "./options.ts";
 import { TrainingStep } from "./step.ts";
 import { checkDataset, targetFor } from "./target-for.ts";
 
-/** A loss or a weight that is not finite: the run cannot go on; what was saved before is good. */
+/** The loss or a weight is not finite, so the training cannot continue; what was saved before is good. */
 export class DivergedError extends Error {
   override name = "DivergedError";
 }

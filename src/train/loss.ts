@@ -6,11 +6,7 @@ import type { TrainingOptions } from "./options.ts";
 type Outputs = Readonly<Record<string, Tensor>>;
 
 /** Weight of the loss of each output. Throws for weights of outputs that the network does not have. */
-function weightsOf(
-  outputs: Outputs,
-  given: TrainingOptions["lossWeights"] = {},
-  spec: ModelSpec | undefined,
-): Map<string, number> {
+function weightsOf(outputs: Outputs, { lossWeights: given = {}, spec }: TotalLossOptions): Map<string, number> {
   const names = Object.keys(outputs);
   if (typeof given !== "function") {
     const unknown = Object.keys(given).filter((name) => !names.includes(name));
@@ -34,22 +30,21 @@ export function targetOf(outputs: Outputs, loss: Loss, asked?: Shape): Shape {
   return shape;
 }
 
+export interface TotalLossOptions {
+  readonly lossWeights?: TrainingOptions["lossWeights"];
+  readonly context: LossContext;
+  /** Tells auxiliary outputs and their weight. */
+  readonly spec?: ModelSpec | undefined;
+}
+
 /** The loss [] of all outputs together. */
-export function totalLoss(
-  outputs: Outputs,
-  target: Tensor,
-  loss: Loss,
-  {
-    lossWeights,
-    spec,
-    context,
-  }: { lossWeights?: TrainingOptions["lossWeights"]; spec?: ModelSpec | undefined; context: LossContext },
-): Tensor {
+export function totalLoss(outputs: Outputs, target: Tensor, loss: Loss, options: TotalLossOptions): Tensor {
+  const { lossWeights, context } = options;
   if (typeof loss === "function") {
     check(lossWeights === undefined, () => "lossWeights: a loss that is a function weighs the outputs itself");
     return scalar("loss", loss(mainOutput(outputs), target, context));
   }
-  const weights = [...weightsOf(outputs, lossWeights, spec)].filter(([, weight]) => weight !== 0);
+  const weights = [...weightsOf(outputs, options)].filter(([, weight]) => weight !== 0);
   check(weights.length > 0, () => "lossWeights: all outputs of the network have weight 0");
   const losses = weights.map(([name, weight]) => {
     const value = ofOutput(loss, name, outputs, target, context);

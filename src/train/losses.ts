@@ -39,6 +39,7 @@ export function targetShape(output: Tensor): Shape {
 /** The output in the shape of its targets. */
 export const flat = (output: Tensor): Tensor => (targetShape(output) === output.shape ? output : output.flatten(1));
 
+/** Options of `crossEntropyLoss`. */
 export interface CrossEntropyOptions {
   /** Share of each target that is spread evenly over all classes, 0 … 1. Default 0. */
   labelSmoothing?: number;
@@ -95,6 +96,7 @@ function classLogProbabilities(who: string, output: Tensor): Tensor {
   return log;
 }
 
+/** Options of `bceWithLogitsLoss`. */
 export interface BceWithLogitsOptions {
   /** Weight of the positive examples of each label, such as negatives / positives. Default: 1 each. */
   posWeight?: readonly number[];
@@ -157,6 +159,7 @@ export function mseLoss(): TargetLoss {
   };
 }
 
+/** Options of `distillationLoss`. */
 export interface DistillationOptions {
   /** The network to learn from. It gets the same images; its weights stay as they are. */
   teacher: Module;

@@ -12,6 +12,7 @@ export interface TotalsMetric {
   value(totals: readonly number[], images: number): number;
 }
 
+/** What can be measured of a network's main output: the mean of a function, or what is computed of sums. */
 export type Metric = MetricFunction | TotalsMetric;
 
 const mean = (totals: readonly number[], images: number): number => totals[0]! / images;

@@ -13,8 +13,8 @@ export interface TrainingOptions {
   /** What is measured besides. Default: accuracy of classes or labels and F1, or the mean absolute error, as the loss suggests. */
   readonly metrics?: Metrics;
   /**
-   * Weight of each output's loss, by its name or as a function of it. Default: 1, and 0.3 for auxiliary classifiers, which are
-   * outputs named aux… (Szegedy et al. 2015, section 5). An output with weight 0 has no loss. Not for a loss that is a function.
+   * Weight of each output's loss, by its name or as a function of it. Default: what the network's `spec` says of its auxiliary
+   * outputs, else 1. An output with weight 0 has no loss. Not for a loss that is a function.
    */
   readonly lossWeights?: Readonly<Record<string, number>> | ((output: string) => number | undefined);
   /** Seed of dropout. Default 0. */

@@ -21,6 +21,7 @@ export interface TrainingBatch {
   readonly target: TensorData;
 }
 
+/** What a step of training reports. */
 export interface StepResult {
   /** Mean loss over the images, before the update. */
   readonly loss: number;

@@ -79,7 +79,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   const target = tracer.input("target", [input[0]!, ...targetSize]);
   const fixed = new FixedNetworks();
   const context = { outputs, input: images, fixed: (network: Module) => fixed.outputs(network, images) };
-  const total = totalLoss(outputs, target, loss, { ...(lossWeights && { lossWeights }), spec: model.spec, context });
+  const total = totalLoss(outputs, target, loss, { ...(lossWeights && { lossWeights }), context, spec: model.spec });
   tracer.graph.outputs.clear();
   tracer.graph.output("loss", total.value);
   const main = mainOutput(outputs);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build as esbuild } from "esbuild";
 import { chromium } from "playwright-core";
 import { build as vite } from "vite";
@@ -25,6 +26,16 @@ async function minified(contents: string): Promise<string> {
   });
   return outputFiles[0]!.text;
 }
+
+/** Most that the smallest useful program may take, in kB of 1024 bytes after gzip -9. */
+const LIMIT = 30;
+
+it(`createModel, summarize and renderText take at most ${LIMIT} kB`, async () => {
+  const code = await minified('export { createModel, renderText, summarize } from "../../src/index.ts";');
+  const size = gzipSync(code, { level: 9 }).length / 1024;
+  console.info(`bundle: ${size.toFixed(1)} kB`);
+  expect(size).toBeLessThanOrEqual(LIMIT);
+});
 
 describe("table, summary, drawing and text from a minified bundle are those of the sources", () => {
   const expected = show();

@@ -74,8 +74,11 @@ describe("models", () => {
 
   test("as a table, puts variants that cost the same on one row", () => {
     const table = output("models");
-    expect(table).toMatch(/^vgg16 +note paper torchvision +224×224 +1000 +138,357,544 +15\.47 G +VGG with 16 weight/m);
-    expect(table).toMatch(/^googlenet +torchvision +224×224 +1000 +13,004,888 +1\.50 G/m);
+    expect(table).toMatch(
+      /^vgg16 +note paper torchvision +3×224×224 +1000 +138,357,544 +15\.47 G +VGG with 16 weight/m,
+    );
+    expect(table).toMatch(/^googlenet +torchvision +3×224×224 +1000 +13,004,888 +1\.50 G/m);
+    expect(table).toMatch(/^ {2}note +as in the study note, a set of lecture notes/m);
   });
 });
 

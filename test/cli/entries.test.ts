@@ -29,7 +29,7 @@ function reached(entry: string, { late = false } = {}): Set<string> {
 }
 
 /** Packages without native code, which run in browsers. */
-const PORTABLE = /^(@bufbuild\/protobuf(\/|$)|fflate$|valibot$|onnxruntime-(common|web)(\/|$))/;
+const PORTABLE = /^(@bufbuild\/protobuf(\/|$)|valibot$|onnxruntime-(common|web)(\/|$))/;
 
 const rooms = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== "cli");
 const portable = ["index.ts", "web.ts", ...rooms.map(({ name }) => `${name}/index.ts`)];

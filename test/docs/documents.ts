@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Paths of all documents, relative to the repository. */
 export const DOCUMENTS = [
-  ...["README.md", "README.zh-CN.md", "CHANGELOG.md"],
+  ...["README.md", "README.zh-CN.md", "CHANGELOG.md", "examples/README.md"],
   ...readdirSync(join(ROOT, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),

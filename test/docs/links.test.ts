@@ -1,5 +1,5 @@
-/** Links between the documents lead somewhere. */
-import { existsSync } from "node:fs";
+/** Links between the documents lead somewhere, in the repository and in the package. */
+import { existsSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { expect, it } from "vitest";
 import { DOCUMENTS, ROOT, readDocument } from "./documents.ts";
@@ -15,6 +15,11 @@ const anchor = (heading: string) =>
 const anchorsOf = (document: string) =>
   [...readDocument(document).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchor(heading!));
 
+const { files } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { files: string[] };
+const packed = (path: string) =>
+  /^(README\.md|LICENSE|package\.json)$/.test(path) ||
+  files.some((entry) => path === entry || path.startsWith(`${entry.replace(/\/$/, "")}/`));
+
 it.each(DOCUMENTS)("%s", (document) => {
   const broken: string[] = [];
   for (const [, link = ""] of readDocument(document).matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -22,6 +27,7 @@ it.each(DOCUMENTS)("%s", (document) => {
     const [path = "", fragment] = link.split("#");
     const target = path === "" ? document : posix.join(posix.dirname(document), path);
     if (!existsSync(join(ROOT, target))) broken.push(`${link}: there is no ${target}`);
+    else if (packed(document) && !packed(target)) broken.push(`${link}: ${target} is not in the package`);
     else if (fragment && !anchorsOf(target).includes(fragment)) broken.push(`${link}: there is no such heading`);
   }
   expect(broken).toEqual([]);

@@ -2,8 +2,8 @@
 
 import { PAGE_WIDTH } from "../../src/draw/layout/measure.ts";
 import type { Box, Point, Scene, Text } from "../../src/draw/layout/scene.ts";
-import { textWidth } from "../../src/draw/layout/text.ts";
 import type { Item } from "../../src/draw/read/items.ts";
+import { textWidth } from "../../src/draw/text.ts";
 
 interface Rect {
   readonly left: number;

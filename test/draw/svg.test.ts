@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, describe, expect, it } from "vitest";
 import { command } from "../../src/cli/draw.ts";
 import { draw, type Theme } from "../../src/draw/index.ts";
+import { renderPng } from "../../src/draw/node/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS } from "../../src/models/index.ts";
 import { Conv2d, Module, ReLU, Sequential, type Tensor, trace } from "../../src/nn/index.ts";
 import { ResNet } from "./networks.ts";
@@ -130,8 +131,28 @@ describe("convnets draw", () => {
     expect(readdirSync(folder)).toEqual(["nin.svg"]);
   });
 
-  it("says which folder is missing", async () => {
+  it("writes a PNG file for a name that ends in .png, at the scale asked for", async () => {
+    const file = join(folder, "nin.PNG");
+    await run("nin", "-o", file, "--theme", "light");
+    const { format, width } = await sharp(file).metadata();
+    const [, drawn] = /width="(\d+)"/.exec(draw(createModel("nin"), { input: [1, 3, 32, 32] }))!;
+    expect({ format, width }).toEqual({ format: "png", width: 2 * Number(drawn) });
+    const [corner] = await sharp(file).raw().toBuffer();
+    expect(corner).toBe(255);
+    await run("nin", "-o", file, "--scale", "0.5");
+    expect((await sharp(file).metadata()).width).toBe(Math.ceil(Number(drawn) / 2));
+  });
+
+  it("refuses other endings, a scale for SVG, and images too large to render", async () => {
+    await expect(run("nin", "-o", join(folder, "nin.pdf"))).rejects.toThrow("writes .svg and .png files, not .pdf");
+    await expect(run("nin", "-o", join(folder, "a.svg"), "--scale", "2")).rejects.toThrow("--scale is for PNG");
+    await expect(run("nin", "-o", join(folder, "a.png"), "--scale", "99")).rejects.toThrow(/use a scale of at most \d/);
+    await expect(renderPng("<svg/>")).rejects.toThrow("not a drawing made by draw");
+    expect(readdirSync(folder)).not.toContain("a.png");
+  });
+
+  it("names the missing folder", async () => {
     const file = join(folder, "none", "nin.svg");
-    await expect(run("nin", "-o", file)).rejects.toThrow(/there is no folder .*none/);
+    await expect(run("nin", "-o", file)).rejects.toThrow(/the folder .*none does not exist/);
   });
 });

@@ -51,6 +51,18 @@ it("own-network", () => {
   expect(existsSync(join(folder, "resnet.onnx"))).toBe(true);
 });
 
+it("several-labels", () => {
+  expect(run("several-labels.ts", "200", "1")).toMatch(
+    /^epoch 1 {2}loss [\d.]+ {2}test accuracy 0\.\d+ {2}F1 [\d.]+\nthe first test image has .*; the network sees .*\n$/,
+  );
+});
+
+it("custom-loss", () => {
+  expect(run("custom-loss.ts", "300", "1")).toMatch(
+    /^focal loss: training loss [\d.]+, test accuracy [\d.]+ %\ncross-entropy: training loss [\d.]+, test accuracy [\d.]+ %\n$/,
+  );
+});
+
 it("transfer-learning, and node-service with what it wrote", async () => {
   const model = createModel("vgg_small").initialize(1);
   writeFileSync(join(folder, "net.onnx"), exportOnnx(model, { input: ["N", 3, 32, 32] }).bytes);

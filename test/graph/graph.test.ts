@@ -26,7 +26,7 @@ describe("a graph", () => {
     expect([graph.producer(x), graph.producer(w)]).toEqual([undefined, undefined]);
   });
 
-  it("is copied without being touched by what comes after", () => {
+  it("does not change when its copy does", () => {
     const { graph, x } = example();
     const copy = graph.copy();
     copy.add({ op: "Relu", inputs: [x] }, [vector]);
@@ -37,14 +37,14 @@ describe("a graph", () => {
     expect(copy.producer(graph.outputs.get("y")!)).toBe(graph.nodes[1]);
   });
 
-  it("has one input or parameter, and one output, of a name", () => {
+  it("has unique names of inputs and parameters, and of outputs", () => {
     const { graph, x } = example();
-    expect(() => graph.input("w", "float32", [1])).toThrow('there is an input or parameter "w" already');
-    expect(() => graph.parameter("x", "float32", [1])).toThrow('there is an input or parameter "x" already');
-    expect(() => graph.output("y", x)).toThrow('there is an output "y" already');
+    expect(() => graph.input("w", "float32", [1])).toThrow('there is already an input or parameter "w"');
+    expect(() => graph.parameter("x", "float32", [1])).toThrow('there is already an input or parameter "x"');
+    expect(() => graph.output("y", x)).toThrow('there is already an output "y"');
   });
 
-  it("names every value apart, and keeps the names of its interface", () => {
+  it("gives every value a unique name, and keeps those of inputs, parameters and outputs", () => {
     const { graph, x, w, product, again } = example();
     const taken = graph.constant(tensor("float32", [], Float32Array.of(1)), "y");
     const names = uniqueNames(graph);
@@ -54,7 +54,7 @@ describe("a graph", () => {
     expect(names.get(taken)).not.toBe("y");
   });
 
-  it("is printed, a line a node", () => {
+  it("is printed, one line per node", () => {
     const { graph, again } = example();
     graph.constant(tensor("float32", [9], new Float32Array(9)), "c");
     const attributes = { axis: 1, alpha: new Float(0.5), mode: "constant", pads: [0, 1] };
@@ -76,7 +76,7 @@ describe("a graph", () => {
 describe("attributes", () => {
   const node = { op: "Conv", attributes: { group: 2, pads: [1, 2], alpha: new Float(0.5), mode: "same" } };
 
-  it("are read by type, with a default where they are left out", () => {
+  it("are read by type, with a default when they are left out", () => {
     expect(attribute.int(node, "group")).toBe(2);
     expect(attribute.int(node, "axis", -1)).toBe(-1);
     expect(attribute.ints(node, "pads")).toEqual([1, 2]);

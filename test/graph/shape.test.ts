@@ -35,7 +35,7 @@ describe("sizes with names", () => {
       }),
     ));
 
-  it("are written one way, whatever the order of the factors", () =>
+  it("are written the same for any order of the factors", () =>
     fc.assert(
       fc.property(shape, (dims) => {
         expect(product([...dims].reverse())).toBe(product(dims));
@@ -43,7 +43,7 @@ describe("sizes with names", () => {
       }),
     ));
 
-  it("divide where that is exact for every value of the names", () =>
+  it("divide when that is exact for all values of the names", () =>
     fc.assert(
       fc.property(dim, dim, (a, b) => {
         expect(quotient(product([a, b]), b)).toBe(a);

@@ -42,7 +42,7 @@ describe.skipIf(pythonSkipReason("torch") !== undefined)("BatchNorm2d against Py
   const torch = new Torch();
   afterAll(() => torch.close());
 
-  it("normalises, and follows the running statistics over three batches, then uses them", () =>
+  it("normalizes, updates the running statistics over three batches, then uses them", () =>
     fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -85,7 +85,7 @@ describe.skipIf(pythonSkipReason("torch") !== undefined)("BatchNorm2d against Py
 });
 
 describe("BatchNorm2d", () => {
-  it("keeps its statistics where it was put into evaluation form itself", () => {
+  it("keeps its statistics when it is in evaluation form itself", () => {
     class Tail extends Module<Tensor> {
       first = new BatchNorm2d(2);
       second = new BatchNorm2d(2);
@@ -100,7 +100,7 @@ describe("BatchNorm2d", () => {
     expect(tracer.counters).toEqual(["second.num_batches_tracked"]);
   });
 
-  it("applied twice, counts both batches in its statistics", async () => {
+  it("applied twice, includes both batches in its statistics", async () => {
     class Twice extends Module<Tensor> {
       norm = new BatchNorm2d(2);
       forward(x: Tensor) {
@@ -119,7 +119,7 @@ describe("BatchNorm2d", () => {
     expect(second).toBeCloseTo(0.9 * 0.1 * mean[1]!, 5);
   });
 
-  it("refuses a batch of one value a channel, which has no variance", () => {
+  it("refuses a batch with one value per channel, which has no variance", () => {
     expect(() => trace(new BatchNorm2d(2), [1, 2, 1, 1], { training: true })).toThrow(
       "BatchNorm2d: a training batch of [1, 2, 1, 1] has one value per channel",
     );

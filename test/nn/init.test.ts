@@ -27,7 +27,7 @@ function expectSameDistribution(ours: Float32Array, theirs: Float64Array, what: 
   );
 }
 
-describe.skipIf(pythonSkipReason("torch", "torchvision") !== undefined)("first weights against PyTorch", () => {
+describe.skipIf(pythonSkipReason("torch", "torchvision") !== undefined)("initial weights against PyTorch", () => {
   const torch = new Torch();
   afterAll(() => torch.close());
 
@@ -101,7 +101,7 @@ describe.skipIf(pythonSkipReason("torch", "torchvision") !== undefined)("first w
   );
 });
 
-describe("first weights", () => {
+describe("initial weights", () => {
   const parameter = () => new Parameter([200, 10], init.defaultWeight);
 
   it("are a function of seed and key", () => {

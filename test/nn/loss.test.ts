@@ -42,7 +42,7 @@ describe("crossEntropy", () => {
   );
 
   it.each([[new Softmax(1)], [new Sequential(new Softmax(1), new Flatten())]])(
-    "of probabilities stays finite where they underflow",
+    "of probabilities stays finite when they underflow",
     async (model) => {
       const { tracer, outputs } = trace(model, ["N", 2, 1, 1], { training: true });
       const loss = crossEntropy(outputs.output!, tracer.input("target", ["N", 2]));
@@ -58,7 +58,16 @@ describe("crossEntropy", () => {
     },
   );
 
-  it("wants one score a class", () => {
+  it("refuses labels as whole numbers, and targets of another width", () => {
+    const tracer = new Tracer(new Identity());
+    const x = tracer.input("x", ["N", 3]);
+    expect(() => crossEntropy(x, tracer.input("labels", ["N"], "int64"))).toThrow(
+      "crossEntropy: the target is int64[N], but has to be float32[N, 3], the probabilities of the classes; of labels: oneHot(labels, 3)",
+    );
+    expect(() => crossEntropy(x, tracer.input("narrow", ["N", 2]))).toThrow("the target is float32[N, 2]");
+  });
+
+  it("needs one score per class", () => {
     const tracer = new Tracer(new Identity());
     const [x, target] = [tracer.input("x", ["N", 3, 2, 2]), tracer.input("target", ["N", 3])];
     expect(() => crossEntropy(x, target)).toThrow("a classifier has to give [N, classes], but gives [N, 3, 2, 2]");

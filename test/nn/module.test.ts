@@ -100,7 +100,7 @@ describe("a module tree", () => {
     expect(graph.nodes.find(({ op }) => op === "MaxPool")?.scope).toBe("block.tail.1");
   });
 
-  it("goes into training and evaluation form, whole or in parts", () => {
+  it("can be put into training or evaluation form, whole or in parts", () => {
     const network = new Network();
     const masks = () => trace(network, IMAGE, { training: true }).tracer.masks.map(({ input, p }) => [input, p]);
     expect(masks()).toEqual([["dropout:block.tail.2", 0.5]]);
@@ -168,13 +168,13 @@ describe("a module tree", () => {
     ]);
   });
 
-  it("keeps dropout out of a trace that asks for none", () => {
+  it("is traced without dropout on request", () => {
     const { tracer, graph } = trace(new Network(), IMAGE, { training: true, dropout: false });
     expect(tracer.masks).toEqual([]);
     expect(graph.inputs.map(({ name }) => name)).toEqual(["input"]);
   });
 
-  it("is frozen and thawed, whole or in parts", () => {
+  it("can be frozen and unfrozen, whole or in parts", () => {
     const network = new Network();
     const trained = () => [...network.parameters()].filter(([, { requiresGrad }]) => requiresGrad).map(([key]) => key);
     const all = trained();
@@ -186,7 +186,7 @@ describe("a module tree", () => {
     expect(trained()).toEqual(all);
   });
 
-  it("draws the same weights from the same seed, and the same weight in any network", () => {
+  it("gets the same weights from the same seed, and a part the same in any network", () => {
     const state = (seed: number) => new Network().initialize(seed).stateDict();
     expect(state(3)).toEqual(state(3));
     expect(state(3).get("head.1.weight")).not.toEqual(state(4).get("head.1.weight"));
@@ -248,7 +248,7 @@ describe("loadStateDict", () => {
   const full = () => new Network().stateDict();
   const floats = (shape: readonly number[]) => zeros("float32", shape);
 
-  it("takes over what fits", () => {
+  it("loads what fits", () => {
     const state = new Map(
       [...full()].map(([key, value]) => [key, value.dtype === "int64" ? value : floats(value.shape)]),
     );
@@ -278,7 +278,7 @@ describe("loadStateDict", () => {
     expect(network.stateDict()).toEqual(before);
   });
 
-  it("counts no batches where a file, as those from before PyTorch 0.4.1, does not say how many", () => {
+  it("sets the count of batches to 0 when a file (from before PyTorch 0.4.1) has none", () => {
     const state = full();
     state.set("block.norm.num_batches_tracked", tensor("int64", [], BigInt64Array.of(7n)));
     const network = new Network().loadStateDict(state);
@@ -289,7 +289,7 @@ describe("loadStateDict", () => {
     expect(() => network.loadStateDict(state)).toThrow("running_mean, block.norm.num_batches_tracked");
   });
 
-  it("not strict, forgives missing and unexpected keys, but not shapes", () => {
+  it("without strict, allows missing and unexpected keys, but not other shapes", () => {
     const bias = tensor("float32", [5], Float32Array.of(1, 2, 3, 4, 5));
     const some = new Map<string, TensorData>([
       ["head.1.bias", bias],
@@ -314,14 +314,14 @@ describe("mistakes in a network", () => {
     }
   }
 
-  it("a module that is no property cannot be called", () => {
+  it("a module that is not a property cannot be called", () => {
     const relu = new Conv2d(3, 4, 1);
     expect(() => trace(new Wrong((x) => relu.call(x)), IMAGE)).toThrow(
       "Wrong: Conv2d is called, but is not a property of the network or of a module in it; make it one",
     );
   });
 
-  it("a weight that is no property cannot be used", () => {
+  it("a weight that is not a property cannot be used", () => {
     const scale = new Parameter([1], init.ones);
     expect(() => trace(new Wrong((x) => x.mul(x.tracer.weight(scale))), IMAGE)).toThrow(
       "Wrong: uses a parameter that is not a property of the network or of a module in it; make it one",
@@ -346,6 +346,10 @@ describe("mistakes in a network", () => {
     expect(() => network.stateDict()).toThrow(list);
     network.layers = [1, "2", null, { a: 1 }];
     expect(network.stateDict().size).toBe(0);
+    // a list of what are properties too is a convenience
+    const conv = new Conv2d(3, 4, 1);
+    Object.assign(network, { conv, layers: [conv] });
+    expect([...network.stateDict().keys()]).toEqual(["conv.weight", "conv.bias"]);
   });
 
   it("forward instead of call is refused, but super.forward and own use of it are not", () => {
@@ -370,7 +374,7 @@ describe("mistakes in a network", () => {
     expect(trace(new Wrong((x) => new ReLU().forward(x)), IMAGE).graph.nodes).toHaveLength(1);
   });
 
-  it("numbers are no tensors of a trace", () => {
+  it("numbers instead of traced tensors are refused", () => {
     const images = zeros("float32", [1, 3, 8, 8]);
     for (const run of ["call", "forward"] as const)
       expect(() => new Conv2d(3, 4, 1)[run](images as never)).toThrow(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { tensor } from "../../src/graph/index.ts";
 import { trace } from "../../src/nn/index.ts";
-import { decode, onnxModule } from "../../src/onnx/index.ts";
+import { decode, exportOnnx, onnxModule } from "../../src/onnx/index.ts";
 import { difference, runGraph } from "./support.ts";
 
 const file = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));
@@ -34,6 +34,15 @@ describe("a file of PyTorch's default exporter", () => {
     const model = onnxModule(file("dynamo.onnx"));
     expect([...model.stateDict().keys()]).toContain("bn2.running_var");
     expect(Object.values(trace(model, ["N", 3, 12, 10]).outputs)[0]!.shape).toEqual(["N", 5]);
+  });
+
+  it("keeps the name of its input when it is exported", () => {
+    const model = onnxModule(file("dynamo.onnx"));
+    const plain = exportOnnx(model, { input: ["N", 3, 8, 8] });
+    expect(plain.graph.inputs.map(({ name }) => name)).toEqual(["image"]);
+    const preprocess = { mean: [0, 0, 0], std: [1, 1, 1], layout: "NHWC" } as const;
+    const pixels = exportOnnx(model, { input: ["N", 3, 8, 8], preprocess });
+    expect(pixels.graph.inputs).toMatchObject([{ name: "image", shape: ["N", 8, 8, 3] }]);
   });
 
   it("warns once, when it is trained, that its batch normalization is folded", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { OPERATORS } from "../../src/operators/index.ts";
+import { evaluator, findOperator, OPERATORS } from "../../src/operators/index.ts";
 import { Draw } from "../support/draw.ts";
 import { CASES } from "./cases/index.ts";
 
@@ -35,6 +35,16 @@ const families = Object.assign({}, ...Object.values(CASES)) as (typeof CASES)[ke
 describe("the table of operators", () => {
   it("has a case for every operator", () => {
     expect(Object.keys(families).sort()).toEqual(Object.keys(OPERATORS).sort());
+  });
+
+  it("evaluates what shapes are computed with, and knows nothing of names that objects have", () => {
+    const evaluated = Object.keys(OPERATORS).filter((op) => evaluator(op));
+    expect(evaluated).toEqual(
+      expect.arrayContaining(["Shape", "Gather", "Concat", "Reshape", "Add", "Where", "ReduceProd"]),
+    );
+    expect(evaluator("Conv")).toBeUndefined();
+    expect(findOperator("constructor")).toBeUndefined();
+    expect(evaluator("constructor")).toBeUndefined();
   });
 
   it.each(Object.keys(OPERATORS))("%s is differentiated in its case, or listed with a reason", (op) => {

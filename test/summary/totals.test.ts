@@ -54,7 +54,7 @@ describe("columns add up to the totals", () => {
     }
   });
 
-  test("random networks, without a cut", () => {
+  test("random networks, at full depth", () => {
     // a cut may stand above two modules that share a third, which then counts in both, as in torchinfo
     fc.assert(
       fc.property(networks, (drawn) => {
@@ -64,7 +64,7 @@ describe("columns add up to the totals", () => {
     );
   });
 
-  test("sizes: what goes in, weights, outputs of layers with weights twice", () => {
+  test("sizes: inputs, weights, and twice the outputs of layers with weights", () => {
     fc.assert(
       fc.property(networks, (drawn) => {
         const { rows, totals } = summarize(network(drawn), { input: drawn.input });
@@ -79,7 +79,7 @@ describe("columns add up to the totals", () => {
 });
 
 describe("rows", () => {
-  test("are numbered by depth, and hang on a row above", () => {
+  test("are numbered by depth, and belong to a row above", () => {
     fc.assert(
       fc.property(networks, (drawn) => {
         const { rows } = summarize(network(drawn), { input: drawn.input });
@@ -102,7 +102,7 @@ describe("rows", () => {
     expect(summaryOf("googlenet", { variant: "torchvision" }, true).rows[0]!.ownParams).toBe(0);
   });
 
-  test("frozen parameters stand in brackets, and are told from trainable ones", () => {
+  test("frozen parameters are in brackets and not counted as trainable", () => {
     const model = createModel("vgg16");
     for (const [key, parameter] of model.parameters())
       if (key.startsWith("feature_part")) parameter.requiresGrad = false;
@@ -135,7 +135,7 @@ describe("other forms", () => {
     expect(rest).toContain("- Total params: 966,986");
   });
 
-  test("JSON holds all rows, or those down to a depth", () => {
+  test("JSON holds all rows, or those up to a depth", () => {
     expect(JSON.parse(renderJson(summary))).toEqual(JSON.parse(JSON.stringify(summary)));
     expect(JSON.parse(renderJson(summary, { depth: 1 })).rows).toHaveLength(4);
   });

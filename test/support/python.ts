@@ -1,10 +1,19 @@
 /** Python as the reference: scripts with JSON or text in and out, skipped with a printed reason where a module is missing. */
 import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 
-/** The interpreter; Debian's, which has python3-torch, unless the environment says otherwise. */
-const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
+/**
+ * Interpreters, the preferred first: the one with a current PyTorch, which .ci/run installs into .cache/torch, then Debian's, which
+ * has torchvision and onnx as packages. A script is run by the first that has the modules it needs.
+ */
+const INTERPRETERS = [
+  process.env.PYTHON_TORCH ?? fileURLToPath(new URL("../../.cache/torch/bin/python", import.meta.url)),
+  process.env.PYTHON ?? "/usr/bin/python3",
+];
 
 export interface PythonOptions {
+  /** Modules that have to be there, besides Python's own. */
+  readonly modules?: readonly string[];
   /** Arguments, `sys.argv[1:]` in the script. */
   readonly args?: readonly string[];
   /** What the script reads from standard input. */
@@ -12,33 +21,50 @@ export interface PythonOptions {
 }
 
 /** Runs a script and returns what it prints. Throws with Python's traceback where it fails. */
-export function python(script: string, { args = [], input = "" }: PythonOptions = {}): string {
-  const { status, signal, error, stdout, stderr } = spawnSync(PYTHON, ["-c", script, ...args], {
+export function python(script: string, { modules = [], args = [], input = "" }: PythonOptions = {}): string {
+  const path = interpreter(modules);
+  const { status, signal, error, stdout, stderr } = spawnSync(path, ["-c", script, ...args], {
     input,
     encoding: "utf8",
     maxBuffer: 2 ** 30,
   });
   if (error) throw error;
-  if (status !== 0) throw new Error(`${PYTHON} ended with ${status ?? signal}:\n${stderr}`);
+  if (status !== 0) throw new Error(`${path} ended with ${status ?? signal}:\n${stderr}`);
   return stdout;
 }
 
-const reasons = new Map<string, string | undefined>();
+/** The interpreter that runs scripts which need these modules. Throws where there is none. */
+export function interpreter(modules: readonly string[]): string {
+  const path = INTERPRETERS.find((path) => missing(path, modules).length === 0);
+  if (!path) throw new Error(`no Python has ${modules.join(" and ")}`);
+  return path;
+}
 
 /**
- * Why tests that need these Python modules must be skipped, printed as well; undefined where all of them are there.
+ * Why tests that need these Python modules must be skipped; undefined where an interpreter has all of them.
  *
  *     const reason = pythonSkipReason("torch");
  *     describe.skipIf(reason !== undefined)("against PyTorch", () => …);
  */
 export function pythonSkipReason(...modules: string[]): string | undefined {
-  const key = modules.join(", ");
-  if (!reasons.has(key)) {
-    const { status, error, stderr } = spawnSync(PYTHON, ["-c", `import ${key || "sys"}`], { encoding: "utf8" });
-    const cause = error?.message ?? stderr.trim().split("\n").at(-1);
-    const reason = status === 0 ? undefined : `skipped: ${PYTHON} cannot import ${key} (${cause})`;
-    if (reason) console.warn(reason);
-    reasons.set(key, reason);
+  if (INTERPRETERS.some((path) => missing(path, modules).length === 0)) return undefined;
+  const path = INTERPRETERS.at(-1)!;
+  const reason = `skipped: ${path} does not have ${missing(path, modules).join(" and ")}`;
+  console.warn(reason);
+  return reason;
+}
+
+const answers = new Map<string, readonly string[]>();
+
+/** Those of the modules that an interpreter does not have. To look for them takes less time than to import them. */
+function missing(path: string, modules: readonly string[]): readonly string[] {
+  const key = [path, ...modules].join(" ");
+  let answer = answers.get(key);
+  if (!answer) {
+    const script = "import sys, importlib.util as u; print(*(m for m in sys.argv[1:] if u.find_spec(m) is None))";
+    const { status, stdout } = spawnSync(path, ["-c", script, ...modules], { encoding: "utf8" });
+    answer = status === 0 ? stdout.split(/\s+/).filter((name) => name !== "") : ["Python itself"];
+    answers.set(key, answer);
   }
-  return reasons.get(key);
+  return answer;
 }

@@ -155,7 +155,7 @@ describe("the loop", () => {
     for (const { data } of model.stateDict().values())
       for (const value of data) expect(Number.isFinite(Number(value))).toBe(true);
     const one = collect(fit(shrinking(), options({ train: train(2, 1) })));
-    await expect(one).rejects.toThrow("has one value a channel, and so no variance; use larger batches or images");
+    await expect(one).rejects.toThrow("has one value per channel, and so no variance; use larger batches or images");
   });
 
   test("trains on mixed labels, smoothed or not, of fewer classes than the network has", async () => {

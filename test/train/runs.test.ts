@@ -128,7 +128,7 @@ describe("the list of runs", () => {
     expect(err.trimEnd().split("\n")).toEqual([
       expect.stringMatching(/^passed over .*e-broken: .*config\.json: /),
       expect.stringMatching(/^passed over .*f-broken: .*metrics\.jsonl, line 1 is damaged/),
-      expect.stringMatching(/^passed over .*g-broken: .* is no run: it has no config\.json/),
+      expect.stringMatching(/^passed over .*g-broken: .* is not a run: it has no config\.json/),
     ]);
     expect(out + err).not.toMatch(/no-run|a-file/);
   });

@@ -13,8 +13,8 @@ export interface WorkerSettings extends BatchSettings {
   readonly transforms: readonly Transform[];
 }
 
-/** A batch to make, or `undefined`: finish. */
-export type WorkerRequest = { readonly id: number; readonly request: BatchRequest } | undefined;
+/** A batch to make, or `null` to finish; not `undefined`, which Deno delivers as null. */
+export type WorkerRequest = { readonly id: number; readonly request: BatchRequest } | null;
 
 const port = parentPort;
 if (!port) throw new Error("this module runs in a worker thread; use workerLoader");
@@ -24,9 +24,10 @@ const pipeline = compileTransforms(transforms);
 const dataset = openSource(source, name, classes);
 
 let turn: Promise<unknown> = dataset;
-port.on("message", (message: WorkerRequest) => {
-  if (message === undefined) {
-    port.close();
+port.on("message", function answer(message: WorkerRequest) {
+  if (message === null) {
+    // without a listener the thread ends; Deno's port has no close()
+    port.off("message", answer);
     return;
   }
   const { id, request } = message;

@@ -9,6 +9,7 @@ import { parseTransforms } from "../transforms.ts";
 import { shared } from "./source.ts";
 import type { WorkerRequest, WorkerSettings } from "./worker.ts";
 
+/** Options of `workerLoader`. */
 export interface WorkerLoaderOptions extends LoaderOptions {
   /** Threads that decode and transform; 0 works in the calling thread. Default: half of the cores, 1 … 8. */
   readonly workers?: number | undefined;
@@ -123,7 +124,7 @@ const PATIENCE = 3000;
 /** A worker in the midst of native decoding is better not terminated, so it is asked first. */
 async function end({ worker, exited }: Thread): Promise<void> {
   worker.ref();
-  worker.postMessage(undefined satisfies WorkerRequest);
+  worker.postMessage(null satisfies WorkerRequest);
   let timer: NodeJS.Timeout | undefined;
   const impatience = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, PATIENCE);

@@ -1,4 +1,5 @@
 import type { Item } from "../read/items.ts";
+import { fitText, shapeText, textWidth } from "../text.ts";
 import { layoutFlow, layoutInside, TURN } from "./flow.ts";
 import {
   BAND,
@@ -13,12 +14,11 @@ import {
 } from "./measure.ts";
 import type { Area, Placed } from "./pieces.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
-import { fitText, shapeText, textWidth } from "./text.ts";
 
-/** Proportion of a page that is pleasant to look at, width to height. */
+/** A pleasant ratio of width to height. */
 const ASPECT = 1.6;
 
-/** Boxes and lines, in rows or in a column: whatever looks better on a page. Shapes that stay are written if there is room. */
+/** Boxes and lines, in rows or in a column, whichever fits a page better. Unchanged shapes are written if there is room. */
 export function flowScene(items: readonly Item[], open: boolean): Scene {
   const drawn = (style: Style) =>
     compose(layoutFlow(items, style, style.direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
@@ -29,7 +29,7 @@ export function flowScene(items: readonly Item[], open: boolean): Scene {
   return scenes.reduce((best, scene) => (cost(scene) < cost(best) ? scene : best));
 }
 
-/** Turns places along and across the flow into places on the page. */
+/** Turns positions along and across the flow into positions on the page. */
 function compose(area: Area, style: Style): Scene {
   const composer = new Composer(style);
   composer.add(area, 0, area.before, false);
@@ -81,7 +81,7 @@ class Composer {
     });
   }
 
-  /** The shape of what leaves a box, on its line. */
+  /** The shape of a box's output, on its line. */
   #shape({ item, u, v, length, stub, written, out }: Placed): void {
     if (!written) return;
     const text = shapeText(item.shape);
@@ -95,7 +95,7 @@ class Composer {
   }
 }
 
-/** Name of a frame's block, and its parameters where there is room. */
+/** Name of a frame's block, and its parameters if there is room. */
 function frameTexts(item: Item, x: number, y: number, room: number): Text[] {
   const name = fitText(item.title, room, FONT.text, true);
   const params = paramsText(item.params);
@@ -158,7 +158,7 @@ function textsOf(frame: Frame, framed: boolean, direction: Direction): Text[] {
   }
 }
 
-/** What is inside a block, small enough to fit into its box. */
+/** The inside of a block, small enough to fit into its box. */
 function miniature({ item, x, y, width }: Frame): Box[] {
   const { boxes, ...size } = compose(layoutInside(item, MINIATURE_STYLE, Infinity), MINIATURE_STYLE);
   const room = { width: width - 16, height: item.params > 0 ? MINIATURE.height : MINIATURE.height + 14 };

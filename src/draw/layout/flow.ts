@@ -1,5 +1,6 @@
 import { edgesOf, type Item, keepsShape, withPorts } from "../read/items.ts";
 import { decompose, type Edges, type Series, type Structure } from "../read/series.ts";
+import { textWidth } from "../text.ts";
 import { type Extent, layered } from "./layered.ts";
 import { FONT, type Style } from "./measure.ts";
 import {
@@ -16,29 +17,28 @@ import {
   tidy,
 } from "./pieces.ts";
 import { breakRows } from "./rows.ts";
-import { textWidth } from "./text.ts";
 
 /*
- * Layout of boxes and lines. The axis u runs along the flow, v across it; the trunk lies on v = 0. What runs in series stands
- * one after the other, what runs in parallel beside each other; tangles are laid out in layers; long rows are broken.
+ * Layout of boxes and lines. The axis u runs along the flow, v across it; the trunk lies on v = 0. Items in series follow each
+ * other, items in parallel are side by side, tangles are laid out in layers, and long rows are broken.
  */
 
-/** Room for the line that leads from the end of a row to the next. */
+/** Room for the line from the end of a row to the next row. */
 const CHANNEL = 30;
 export const TURN = 14;
-/** Line on which nothing is written. */
+/** Length of a line without text. */
 const BARE = 8;
-/** Share of a row that a frame may take which hangs on the trunk. */
+/** Share of a row that a frame hanging on the trunk may take. */
 const HANGING = 0.37;
-/** The most that a line is made longer for the sake of even rows. */
+/** The most that a line is lengthened to make rows even. */
 const STRETCH = 60;
 
-/** Lays out a whole drawing; rows are broken so that they are no longer than the limit where they can be. */
+/** Lays out a whole drawing; rows are broken to stay within the limit, as far as possible. */
 export function layoutFlow(items: readonly Item[], style: Style, limit: number): Area {
   return new Flow(items, edgesOf(items), style, limit, false).layout();
 }
 
-/** Lays out what is inside a block, from the port at u = 0 to that at its end. */
+/** Lays out the inside of a block, from the port at u = 0 to the port at its end. */
 export function layoutInside(block: Item, style: Style, limit: number): Area {
   const { items, edges } = withPorts(block);
   return new Flow(items, edges, style, limit, true).layout();
@@ -51,14 +51,14 @@ class Flow {
   readonly #limit: number;
   readonly #framed: boolean;
   readonly #stubs: readonly number[];
-  /** What gives the shape that it reads, where that is not written again. */
+  /** The item whose output it reads, if that shape is not written again. */
   readonly #unwritten: ReadonlySet<number>;
   readonly #insides = new Map<Item, Area>();
   readonly #hanging: ReadonlySet<Item>;
   readonly #stretch = new Map<number, number>();
   readonly #side: ReadonlyMap<number, readonly Series[]>;
   readonly #trunk: Series;
-  /** Size of layers, all alike where there is room for it. */
+  /** Size of layers; all the same if there is room. */
   readonly #layer: { readonly width: number; readonly height: number };
 
   constructor(items: readonly Item[], edges: Edges, style: Style, limit: number, framed: boolean) {
@@ -73,7 +73,7 @@ class Flow {
     const hanging = [...side.values()].flat(2).flatMap((part) => part.items);
     this.#hanging = new Set(hanging.map((i) => items[i]!));
     const layers = items.map((item) => style.size(item, framed)).filter(({ form }) => form === "layer");
-    // in frames, boxes that stand below each other have equal lines after them
+    // in frames, boxes below each other have lines of equal length after them
     const rank = ({ shape }: Item) => shape.length;
     this.#unwritten = new Set(style.terse ? items.flatMap((_, i) => (keepsShape(items, edges, i) ? [i] : [])) : []);
     this.#stubs = items.map((item, i) => {
@@ -130,7 +130,7 @@ class Flow {
     return { boxes, wires, length: end + indent, before: pieces[0]!.before, after: bottom, out };
   }
 
-  /** Rows whose lines are longer, so that they end below each other; the last one, and those with hanging parts, stay. */
+  /** Rows with longer lines, so that they all end at the same place, except the last one and those with hanging parts. */
   #justified(rows: readonly Series[], pieces: readonly Piece[]): Piece[] {
     const longest = Math.max(...pieces.map(({ length }) => length));
     return rows.map((row, r) => {
@@ -143,7 +143,7 @@ class Flow {
     });
   }
 
-  /** From the end of one row to the beginning of another. */
+  /** The line from the end of one row to the beginning of another. */
   #turn(from: Spot, to: Spot, before: number, end: number): Spot[] {
     const channel = to[1] - before - CHANNEL / 2;
     return [
@@ -155,7 +155,7 @@ class Flow {
     ];
   }
 
-  /** Points of a line from where it leaves a box, or enters a row, to another box. */
+  /** Points of a line from a box, or the beginning of a row, to another box. */
   #way(begin: Spot, from: Placed, to: Placed, { points: route, tangled }: Route): Spot[] {
     const { fork } = this.#style;
     const points: Spot[] = [];
@@ -177,7 +177,7 @@ class Flow {
     return points;
   }
 
-  /** The trunk in rows, no longer than the limit where that can be. */
+  /** The trunk in rows within the limit, as far as possible. */
   #rows(): Series[] {
     if (this.#limit === Infinity) return [this.#trunk];
     // rows break after an item, but not at the ports of a frame
@@ -203,14 +203,14 @@ class Flow {
       const part = this.#trunk[i];
       return part?.kind === "item" ? part.item : i < 0 ? -1 : this.#items.length;
     };
-    const neighbours = { previous: at(first - 1), next: at(first + parts.length), depth: 0 };
-    const row = this.#series(parts, neighbours);
-    // a region at the beginning of a row needs the room in which its lines part
+    const neighbors = { previous: at(first - 1), next: at(first + parts.length), depth: 0 };
+    const row = this.#series(parts, neighbors);
+    // a region at the beginning of a row needs room for its lines to part
     if (indented && parts[0]!.kind !== "item") {
       move(row, this.#style.fork, 0);
       row.length += this.#style.fork;
     }
-    // from the end, so that no line to a branch meets a branch from farther back
+    // from the end, so that no line to a branch crosses a branch from farther back
     for (const box of [...row.boxes].sort((a, b) => b.u - a.u)) {
       for (const branch of this.#side.get(box.index) ?? []) {
         const hung = this.#series(branch, { previous: box.index, next: this.#items.length, depth: 1 });
@@ -250,7 +250,7 @@ class Flow {
     return piece;
   }
 
-  /** Room between two parts in series. */
+  /** Room between two items in series. */
   #between(a: Structure, b: Structure): number {
     const { gap, fork } = this.#style;
     if (a.kind === "item" && this.#side.has(a.item)) return fork + gap;
@@ -260,7 +260,7 @@ class Flow {
     return fork;
   }
 
-  /** Whether the line out of a frame lies on another axis than that into it. */
+  /** Whether the line out of a frame lies on another axis than the line into it. */
   #leavesAside(index: number): boolean {
     const item = this.#items[index]!;
     return item.role === "block" && this.#style.open && this.#inside(item).out !== 0;
@@ -318,7 +318,7 @@ class Flow {
     return { ...base, form, length, before, after, reach: Math.max(after, label) };
   }
 
-  /** Nothing is written where a line runs to the port of a frame: the frame has its own line. */
+  /** No text on a line to the port of a frame: the frame has its own line. */
   #stub(index: number): number {
     const readers = this.#edges.filter(([from]) => from === index).map(([, to]) => this.#items[to]!.role);
     return readers.length > 0 && readers.every((role) => role === "port")
@@ -336,7 +336,7 @@ class Flow {
     return inside;
   }
 
-  /** Branches beside each other. Of two, the longer one stays on the axis. */
+  /** Branches side by side. Of two, the longer one stays on the axis. */
   #parallel(branches: readonly (Series | undefined)[], around: Neighbours): Piece {
     const { lane, line } = this.#style;
     const inner = { ...around, depth: around.depth + 1 };
@@ -359,7 +359,7 @@ class Flow {
         const points = [0, length].map((u): Spot => [u, v]);
         joined.routes.set(`${around.previous},${around.next}`, { points, tangled: false });
       }
-      // what is joined stands side by side before the join
+      // the inputs of a join are side by side in front of it
       move(piece, length - piece.length, v);
       joined.boxes.push(...piece.boxes);
       for (const [key, route] of piece.routes) joined.routes.set(key, route);

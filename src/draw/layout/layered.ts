@@ -2,8 +2,8 @@ import type { Edges } from "../read/series.ts";
 
 /*
  * Layout of a graph in layers, after Sugiyama et al. 1981: every node gets a rank, edges over several ranks run through
- * dummies, the order within ranks is chosen to cross few edges, and positions to keep edges straight. All edges that carry the
- * same value share their dummies, so that a value that is read in many places is one line with branches.
+ * dummies, the order within ranks is chosen so that few edges cross, and positions so that edges are straight. All edges that
+ * carry the same value share their dummies, so that a value read in many places is one line with branches.
  *
  * The axis u runs along the flow, v across it.
  */
@@ -27,15 +27,15 @@ export interface Layers {
   readonly length: number;
   readonly before: number;
   readonly after: number;
-  /** Where each node begins along u, and its axis along v. */
+  /** Where each node begins on u, and its axis on v. */
   readonly places: ReadonlyMap<number, { readonly u: number; readonly v: number }>;
-  /** Points that an edge passes between its nodes. */
+  /** Points on an edge between its nodes. */
   readonly routes: ReadonlyMap<string, readonly (readonly [u: number, v: number])[]>;
 }
 
 interface Slot {
   readonly rank: number;
-  /** The node, or the node whose value a dummy carries on. */
+  /** The node, or the node whose value a dummy carries. */
   readonly node: number;
   readonly dummy: boolean;
   readonly before: number;
@@ -49,8 +49,8 @@ const DUMMY = 5;
 const SWEEPS = 12;
 
 /**
- * Lays nodes out between two ports, `source` and `sink`, which have no extent and lie on the axis v = 0. Edges lead from the
- * source to nodes to the sink; nodes are numbered so that every edge leads to a higher number.
+ * Lays out nodes between two ports, `source` and `sink`, which have no extent and lie on the axis v = 0. Edges lead from the
+ * source through nodes to the sink; nodes are numbered so that every edge leads to a higher number.
  */
 export function layered(
   nodes: readonly number[],
@@ -80,7 +80,7 @@ export function layered(
     starts[rank] = rank === 0 ? 0 : ends[rank - 1]! + fork;
     ends[rank] = starts[rank]! + Math.max(0, ...column.map(({ node, dummy }) => (dummy ? 0 : size(node).length)));
   });
-  // the gaps at the ports are the caller's
+  // the caller adds the gaps at the ports
   const shift = starts[1]!;
 
   const routes = new Map<string, [number, number][]>();
@@ -107,7 +107,7 @@ function slotOf(node: number, rank: number, dummy: boolean, { before, after }: O
   return { node, rank, dummy, before, after, v: 0, previous: [], next: [] };
 }
 
-/** Longest way from the source; what only the source feeds moves up to its first reader. */
+/** Longest path from the source; what only the source feeds moves up to its first reader. */
 function rankNodes(order: readonly number[], edges: Edges): Map<number, number> {
   const ranks = new Map(order.map((node, i) => [node, i === 0 ? 0 : 1]));
   for (const [a, b] of [...edges].sort(([a], [b]) => a - b)) ranks.set(b, Math.max(ranks.get(b)!, ranks.get(a)! + 1));
@@ -122,7 +122,7 @@ function rankNodes(order: readonly number[], edges: Edges): Map<number, number> 
   return ranks;
 }
 
-/** Adds the dummies of each node's value, and the links between neighbours in rank. */
+/** Adds the dummies of each node's value, and the links between neighbors in rank. */
 function connect(order: readonly number[], edges: Edges, slots: Map<number, Slot>, columns: Slot[][]) {
   const lanes = new Map<number, Slot[]>();
   for (const node of order) {
@@ -148,7 +148,7 @@ function link(a: Slot, b: Slot): void {
   b.previous.push(a);
 }
 
-/** Orders each rank by the mean place of its neighbours, forth and back, and keeps the order with the fewest crossings. */
+/** Orders each rank by the mean position of its neighbors, back and forth, and keeps the order with the fewest crossings. */
 function arrange(columns: Slot[][]): void {
   let best = columns.map((column) => [...column]);
   let fewest = crossings(columns);
@@ -159,8 +159,8 @@ function arrange(columns: Slot[][]): void {
       const places = new Map((ordered[i - 1] ?? []).map((slot, place) => [slot, place]));
       const wish = new Map(
         column.map((slot, place) => {
-          const neighbours = (forth ? slot.previous : slot.next).map((other) => places.get(other)!);
-          return [slot, neighbours.length === 0 ? place : mean(neighbours)];
+          const neighbors = (forth ? slot.previous : slot.next).map((other) => places.get(other)!);
+          return [slot, neighbors.length === 0 ? place : mean(neighbors)];
         }),
       );
       column.sort((a, b) => wish.get(a)! - wish.get(b)!);
@@ -179,13 +179,13 @@ function crossings(columns: readonly (readonly Slot[])[]): number {
   for (const [rank, column] of columns.entries()) {
     const places = new Map((columns[rank + 1] ?? []).map((slot, place) => [slot, place]));
     const links = column.flatMap((slot) => slot.next.map((other) => places.get(other)!).sort((a, b) => a - b));
-    // links in the order of their beginnings: those that end out of order cross
+    // links in the order of their starts: those that end out of order cross
     for (const [i, a] of links.entries()) for (const b of links.slice(i + 1)) if (b < a) count++;
   }
   return count;
 }
 
-/** Moves slots towards their neighbours in other ranks, as far as those of their own rank allow. */
+/** Moves slots towards their neighbors in other ranks, as far as those in their own rank allow. */
 function position(columns: readonly (readonly Slot[])[], lane: number): void {
   for (const column of columns)
     spread(
@@ -197,10 +197,10 @@ function position(columns: readonly (readonly Slot[])[], lane: number): void {
     const forth = sweep % 2 === 0;
     for (const column of forth ? columns : [...columns].reverse()) {
       const wishes = column.map((slot) => {
-        const neighbours = forth ? slot.previous : slot.next;
-        // lines that run on straight are worth more than branches
-        const straight = neighbours.filter(({ node, dummy }) => (slot.dummy || dummy) && node === slot.node);
-        const towards = straight.length > 0 ? straight : neighbours;
+        const neighbors = forth ? slot.previous : slot.next;
+        // straight lines are worth more than branches
+        const straight = neighbors.filter(({ node, dummy }) => (slot.dummy || dummy) && node === slot.node);
+        const towards = straight.length > 0 ? straight : neighbors;
         return towards.length === 0 ? slot.v : mean(towards.map(({ v }) => v));
       });
       spread(column, wishes, lane);
@@ -209,8 +209,8 @@ function position(columns: readonly (readonly Slot[])[], lane: number): void {
 }
 
 /**
- * Places that keep the order and the distances of a rank and are nearest to those wished for, in least squares: the isotonic
- * regression of the wishes less the distances, by pooling neighbours that are out of order.
+ * Positions that keep the order and distances of a rank and are nearest to the desired ones in least squares: the isotonic
+ * regression of the desired positions minus the distances, by pooling neighbors that are out of order.
  */
 function spread(column: readonly Slot[], wishes: readonly number[], lane: number): void {
   const offsets: number[] = [];

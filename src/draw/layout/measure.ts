@@ -1,6 +1,6 @@
 import type { Item } from "../read/items.ts";
+import { shapeText, short, textWidth } from "../text.ts";
 import type { Direction, Form, Text } from "./scene.ts";
-import { shapeText, short, textWidth } from "./text.ts";
 
 /** Sizes of boxes, in pixels. */
 export interface Size {
@@ -9,26 +9,26 @@ export interface Size {
   readonly height: number;
 }
 
-/** How a layout measures what it places. */
+/** How a layout measures the items it places, in pixels. */
 export interface Style {
   readonly direction: Direction;
-  /** Whether blocks are frames around what is inside, or closed boxes. */
+  /** Whether blocks are frames around their inside, or closed boxes. */
   readonly open: boolean;
   /** Whether shapes are written only where they change. */
   readonly terse: boolean;
-  /** Room along the flow between boxes in a row, and where lines change lanes. */
+  /** Room along the flow between boxes in a row, and for lines to change lanes. */
   readonly gap: number;
   readonly fork: number;
   /** Room across the flow between lanes. */
   readonly lane: number;
-  /** Half the breadth of a lane that has a line only. */
+  /** Half the width of a lane that only has a line. */
   readonly line: number;
   size(item: Item, framed: boolean): Size;
-  /** Length of the line that a box's shape is written on. */
+  /** Length of the line that holds the shape of a box's output. */
   stub(item: Item): number;
-  /** Room beside that line for it. */
+  /** Room across the flow for that text. */
   label(item: Item): number;
-  /** Rim of a frame across the flow, and room for its headline. */
+  /** Padding of a frame across the flow, and room for its headline. */
   readonly rim: number;
   readonly headline: number;
 }
@@ -44,7 +44,7 @@ const BAR = 24;
 const SUM = 24;
 export const MINIATURE = { width: 96, height: 44 } as const;
 
-/** What is written on a layer: "conv 3×3 /2". */
+/** Title of a layer: "conv 3×3 /2". */
 export function layerTitle({ title, note }: Item): string {
   if (note === undefined) return title;
   return note === "global" ? `${note} ${title}` : `${title} ${note}`;
@@ -54,7 +54,7 @@ export function paramsText(params: number): string {
   return `${short(params)} params`;
 }
 
-/** Boxes for a page. */
+/** Measures of boxes on a page. */
 export function pageStyle(direction: Direction, open: boolean, terse = false): Style {
   const label = (item: Item) => textWidth(shapeText(item.shape), FONT.text);
   return {
@@ -106,7 +106,7 @@ function layerSize(item: Item, framed: boolean, direction: Direction): Size {
   };
 }
 
-/** Lines of text on a layer. Within a frame there is one: the frame tells the parameters. */
+/** Lines of text on a layer; only one inside a frame, which shows the parameters itself. */
 export function layerLines(item: Item, framed: boolean): { text: string; size: number; tone: Text["tone"] }[] {
   const line = (text: string) => [{ text, size: FONT.name, tone: "plain" as const }];
   const small = (text: string) => [{ text, size: FONT.text, tone: "muted" as const }];
@@ -115,7 +115,7 @@ export function layerLines(item: Item, framed: boolean): { text: string; size: n
   return [...line(item.title), ...(item.note ? small(item.note) : [])];
 }
 
-/** Boxes without words, for the miniatures on blocks. */
+/** Measures of boxes without text, for the miniatures on blocks. */
 export const MINIATURE_STYLE: Style = {
   direction: "right",
   open: false,

@@ -2,7 +2,7 @@ import type { Item } from "../read/items.ts";
 import type { Form } from "./scene.ts";
 
 /*
- * What layouts are put together of: boxes and the ways of lines along the axis u of the flow and v across it.
+ * What layouts are composed of: boxes, and the paths of lines, with the axis u along the flow and v across it.
  */
 
 export interface Placed {
@@ -15,14 +15,14 @@ export interface Placed {
   readonly length: number;
   readonly before: number;
   readonly after: number;
-  /** Line after the box, and whether its shape is written on it. */
+  /** Line after the box, and whether the shape of its output is written on it. */
   readonly stub: number;
   readonly written: boolean;
-  /** Room that the box takes across, with what is written beside its stub. */
+  /** Room that the box takes across the flow, including the text next to its stub. */
   readonly reach: number;
-  /** Where the line leaves a frame, seen from its axis. */
+  /** Where the line leaves a frame, relative to its axis. */
   readonly out: number;
-  /** How deep in branches. */
+  /** Depth of nested branches. */
   readonly depth: number;
   readonly inside?: Area;
 }
@@ -40,13 +40,13 @@ export interface Area {
 export interface Wiring {
   readonly from: Item;
   readonly to: Item;
-  /** Spots that differ in both coordinates are for a curve. */
+  /** Points that differ in both coordinates are joined by a curve. */
   readonly points: readonly Spot[];
 }
 
 export type Spot = readonly [u: number, v: number];
 
-/** Boxes of a part, with the ways of the lines that pass beside boxes. */
+/** Boxes of a part, with the paths of the lines that pass next to boxes. */
 export interface Piece {
   boxes: Placed[];
   routes: Map<string, Route>;
@@ -55,7 +55,7 @@ export interface Piece {
   after: number;
   /** Axes of the branches that end in the piece. */
   lanes: number[];
-  /** Stretches along the flow with the room that is taken below the axis. */
+  /** Stretches along the flow, with the room taken below the axis. */
   zones: Zone[];
 }
 
@@ -65,7 +65,7 @@ export interface Zone {
   readonly after: number;
 }
 
-/** Items between which a piece lies, and how deep in branches. */
+/** The items before and after a piece, and its depth of nested branches. */
 export interface Neighbours {
   readonly previous: number;
   readonly next: number;
@@ -74,11 +74,11 @@ export interface Neighbours {
 
 export interface Route {
   readonly points: readonly Spot[];
-  /** Whether lines of other values change lanes in the same places: curves keep them apart, where steps would not. */
+  /** Whether lines of other values change lanes at the same place: curves keep them apart, steps would not. */
   readonly tangled: boolean;
 }
 
-/** A piece without boxes: a lane of this length and half this breadth. */
+/** A piece without boxes: a lane of this length and half-width. */
 export function emptyPiece(length = 0, half = 0): Piece {
   return { boxes: [], routes: new Map(), length, before: half, after: half, lanes: [0], zones: [] };
 }
@@ -111,7 +111,7 @@ export function stepped(points: readonly Spot[]): Spot[] {
   });
 }
 
-/** Without points that repeat, or that lie on a straight line between their neighbours. */
+/** Without repeated points, and points on a straight line between their neighbors. */
 export function tidy(points: readonly Spot[]): Spot[] {
   const distinct = points.filter(
     (point, i) => i === 0 || point.some((x, axis) => Math.abs(x - points[i - 1]![axis]!) > 0.01),

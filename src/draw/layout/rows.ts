@@ -1,15 +1,14 @@
 /*
- * Where to break a long row: so that the whole is least high, by dynamic programming from the end.
+ * Where to break a long row so that the drawing is as low as possible, by dynamic programming from the end.
  */
 
-/** Pixels of height that a row is worth beyond its own, and an empty one. */
+/** Cost of a row in pixels of height beyond its own, and of an empty row. */
 const ROW = 60;
 const SLACK = 60;
 
 /**
- * The cells at which rows begin. `measure` gives the length and height of a row of cells from `start` up to `end`; no row is
- * longer than the limit unless it is a single cell. Room that is left at the end of a row counts a little, so that rows
- * come out even.
+ * The cells at which rows begin. `measure` gives the length and height of a row of cells from `start` up to `end`; only a row
+ * of a single cell may be longer than the limit. Unused room at the end of a row costs a little, so that rows come out even.
  */
 export function breakRows(
   count: number,

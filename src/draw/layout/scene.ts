@@ -2,26 +2,26 @@ import type { Item } from "../read/items.ts";
 import type { Kind } from "../read/layers.ts";
 
 /*
- * What the layouts hand to the SVG writer: boxes, lines and texts with their places, in pixels, y down.
+ * What the layouts pass to the SVG writer: boxes, lines and texts with their positions in pixels, y downwards.
  */
 
 export interface Text {
-  /** Middle of the text or its start, at the baseline. */
+  /** Middle or start of the text, on its baseline. */
   readonly x: number;
   readonly y: number;
   readonly text: string;
   readonly size: number;
   readonly tone: "bold" | "plain" | "muted";
   readonly anchor: "start" | "middle" | "end";
-  /** Read from bottom to top. */
+  /** Whether it reads from bottom to top. */
   readonly turned?: boolean;
   /** Width that the text may take. */
   readonly room: number;
 }
 
 /**
- * `layer`: a box with bands for what is folded in. `sum`: a circle. `bar`: a box across all that it joins. `end`: an input or
- * output. `block`: a box with the miniature of what is inside. `frame`: a box around what is inside. `volume`: a solid.
+ * `layer`: a box with bands for the layers folded in. `sum`: a circle. `bar`: a box across all that it joins. `end`: an input or
+ * output. `block`: a box with a miniature of its inside. `frame`: a box around its inside. `volume`: a solid.
  */
 export type Form = "layer" | "sum" | "bar" | "end" | "block" | "frame" | "volume";
 
@@ -32,10 +32,10 @@ export interface Box {
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** Way that a volume reaches back, to the right and up. */
+  /** How far a volume reaches back, to the right and up. */
   readonly depth?: number;
   readonly texts: readonly Text[];
-  /** Miniature of what is inside. */
+  /** Miniature of the inside. */
   readonly miniature?: readonly Box[];
 }
 
@@ -51,14 +51,14 @@ export interface Wire {
 export interface Scene {
   readonly width: number;
   readonly height: number;
-  /** Way that the data flows: in which direction curves leave and enter boxes. */
+  /** Direction of the flow, in which curves leave and enter boxes. */
   readonly direction: Direction;
-  /** Frames come before what is in them. */
+  /** Frames come before their contents. */
   readonly boxes: readonly Box[];
   readonly wires: readonly Wire[];
   /** Texts that belong to no box: shapes on wires, sizes below volumes. */
   readonly texts: readonly Text[];
-  /** What the colours mean. */
+  /** What the colors mean. */
   readonly legend: readonly Swatch[];
   /** Brackets under groups of volumes. */
   readonly brackets: readonly { readonly x: number; readonly y: number; readonly width: number }[];

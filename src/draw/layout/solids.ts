@@ -2,23 +2,23 @@ import type { Dim } from "../../graph/index.ts";
 import { type Item, itemsOf, type Level } from "../read/items.ts";
 import { mapSize } from "../read/layers.ts";
 import type { Network } from "../read/parts.ts";
+import { fitText, textWidth } from "../text.ts";
 import { BAND, FONT, paramsText } from "./measure.ts";
 import type { Text } from "./scene.ts";
-import { fitText, textWidth } from "./text.ts";
 
 /*
- * What the layers of a chain look like as solids: height and depth follow the size of the maps, each halving taking the same
- * share away, and width the logarithm of the channels. Layers that keep the channels are thin.
+ * The layers of a chain as solids: height and depth follow the size of the maps, reduced by the same share at each halving; width
+ * follows the logarithm of the channels. Layers that keep the channels are thin.
  */
 
-/** Several like layers may be one solid. */
+/** One solid, for one layer or several of the same kind. */
 type Shown = Item & { readonly count?: number };
 
 export interface Solid {
   readonly item: Item;
   readonly width: number;
   readonly height: number;
-  /** Way that it reaches back, to the right and half as far up. */
+  /** How far it reaches back: to the right, and half as far up. */
   readonly depth: number;
   /** Channels, kernel and count, one below the other. */
   readonly labels: readonly string[];
@@ -39,7 +39,7 @@ const THIN = 8;
 const VECTOR = { width: 15, depth: 10, perDoubling: 11, least: 12 } as const;
 const NAME_ROOM = 120;
 
-/** The input, blocks, and layers between blocks by the size of their maps. `scale` shrinks all but the texts. */
+/** The input, blocks, and layers between blocks grouped by the size of their maps. `scale` shrinks everything but the texts. */
 export function groupsOf(network: Network, layers: readonly Item[], level: Level, scale: number): Group[] {
   const [input, ...items] = itemsOf(network, "block");
   const largest = Math.max(...layers.flatMap(({ shape }) => sizeOf(shape) ?? []));
@@ -64,7 +64,7 @@ export function groupsOf(network: Network, layers: readonly Item[], level: Level
   return [first, ...groups.filter(({ solids }) => solids.length > 0)];
 }
 
-/** Blocks as they are; other layers by the maps that they give. Pools and the like stand with the layer before them. */
+/** Blocks as they are; other layers grouped by the maps they give. Pools and the like stay with the layer before them. */
 function gather(items: readonly Item[]): { name?: string; items: Item[] }[] {
   const groups: { name?: string; items: Item[]; key: string }[] = [];
   for (const item of items) {
@@ -83,7 +83,7 @@ function gather(items: readonly Item[]): { name?: string; items: Item[] }[] {
   return groups;
 }
 
-/** Like convolutions in a row as one, for a picture of blocks; dropout is left out. */
+/** Equal convolutions in a row as one, at block level; dropout is left out. */
 function merged(items: readonly Item[]): Shown[] {
   const result: Shown[] = [];
   for (const item of items) {
@@ -110,7 +110,7 @@ export function isWeighted({ kind }: Item): boolean {
   return kind === "conv" || kind === "pointwise" || kind === "linear";
 }
 
-/** Height and width of maps without their batch in front. */
+/** Height and width of maps, from a shape without the batch. */
 function sizeOf(shape: readonly Dim[]): readonly [number, number] | undefined {
   return mapSize([1, ...shape]);
 }
@@ -135,7 +135,7 @@ function vectorHeight(features: Dim, scale: number): number {
   return Math.min(scale * TALLEST, scale * VECTOR.perDoubling * Math.log2(features) + VECTOR.least);
 }
 
-/** Width of what is written below a solid. */
+/** Width of the text below a solid, in pixels. */
 export function labelWidth({ labels }: Solid): number {
   return Math.max(0, ...labels.map((label) => textWidth(label, FONT.text)));
 }

@@ -1,13 +1,13 @@
 import type { Item, Level } from "../read/items.ts";
 import type { Network } from "../read/parts.ts";
+import { textWidth } from "../text.ts";
 import { FONT, PAGE_WIDTH } from "./measure.ts";
 import type { Box, Point, Scene, Text, Wire } from "./scene.ts";
 import { type Group, groupsOf, labelWidth, type Solid } from "./solids.ts";
-import { textWidth } from "./text.ts";
 
 /*
- * A chain of layers as a row of solids, the picture of VGG-like networks in papers. Solids stand centred on one axis, in depth
- * as well; a row that is too long for the page is drawn smaller, and where that does not suffice, broken.
+ * A chain of layers as a row of solids, as papers show VGG-like networks. Solids are centered on one axis, in depth as well; a
+ * row too long for the page is drawn smaller and, if that is not enough, broken.
  */
 
 const SCALES = [1, 0.94, 0.88, 0.82, 0.76, 0.7] as const;
@@ -15,17 +15,17 @@ const BETWEEN_SOLIDS = 3;
 const BETWEEN_LABELS = 7;
 const BETWEEN_GROUPS = 18;
 const BETWEEN_ROWS = 34;
-/** Way outside of the row that a line takes from one row to the next. */
+/** How far outside the rows the line from one row to the next runs. */
 const TURN = 10;
 const LINE = 15;
 /** Room from a solid's front to the tip of the arrow. */
 const TIP = 2;
 
-/** A group with the place of each solid: where its front begins, from any origin. */
+/** A group with the position of each solid: where its front begins, from any origin. */
 interface Span {
   readonly group: Group;
   readonly fronts: readonly number[];
-  /** What the solids and all texts take. */
+  /** Extent of the solids and all texts. */
   readonly left: number;
   readonly right: number;
 }
@@ -71,7 +71,7 @@ export function volumeScene(network: Network, layers: readonly Item[], level: Le
   return { direction: "right", width, height: top - BETWEEN_ROWS, boxes, wires, texts, legend: [], brackets };
 }
 
-/** Way of a solid above the axis. */
+/** How far a solid reaches above the axis. */
 function rise({ height, depth }: Solid): number {
   return height / 2 + depth / 4;
 }
@@ -81,7 +81,7 @@ function leaves({ x, width, depth = 0 }: Box): number {
   return x + width + depth / 2;
 }
 
-/** Around the end of a row to the beginning of the next. */
+/** The line around the end of a row to the beginning of the next. */
 function turnOf(last: { axis: number }, width: number, between: number, axis: number): Point[] {
   return [
     [width + TURN, last.axis],
@@ -102,12 +102,12 @@ function boxOf(solid: Solid, x: number, axis: number): Box {
   return { form: "volume", item, x, y, width, height, depth, texts };
 }
 
-/** Places solids behind each other, so that none hides a front or a text. */
+/** Places solids one behind the other, so that none hides a front or a text. */
 function spanOf(group: Group): Span {
   const fronts: number[] = [];
   let [left, right] = [Infinity, -Infinity];
   let labelled = -Infinity;
-  /** Right edges of solids, with the height at which they end. */
+  /** Right edges of solids, and the height at which they end. */
   const edges: { right: number; height: number }[] = [];
   group.solids.forEach((solid, i) => {
     const { width, height, depth } = solid;
@@ -131,7 +131,7 @@ function spanOf(group: Group): Span {
   return { group, fronts, left: Math.min(left, middle - half), right: Math.max(right, middle + half) };
 }
 
-/** Groups in rows no longer than the page. */
+/** Groups in rows that fit the page. */
 function rowsOf(spans: readonly Span[]): Span[][] {
   const rows: Span[][] = [];
   for (const span of spans) {

@@ -1,8 +1,8 @@
 import { formatShape } from "../../graph/index.ts";
 import { BAND, layerTitle } from "../layout/measure.ts";
 import type { Box, Direction, Point, Scene, Text, Wire } from "../layout/scene.ts";
-import { textWidth } from "../layout/text.ts";
 import type { Item } from "../read/items.ts";
+import { textWidth } from "../text.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
 
 export interface SvgOptions {
@@ -11,7 +11,7 @@ export interface SvgOptions {
   readonly theme: Theme;
 }
 
-/** A scene as an SVG document, which may also be put into an HTML page as it is. */
+/** A scene as an SVG document, which can be placed into an HTML page as it is. */
 export function svg(scene: Scene, { title, description, theme }: SvgOptions): string {
   const { width, height, direction } = scene;
   const [w, h] = [Math.ceil(width), Math.ceil(height)];
@@ -36,11 +36,11 @@ export function svg(scene: Scene, { title, description, theme }: SvgOptions): st
   ].join("\n");
 }
 
-/** Text that is safe between tags and in attributes; control characters, which XML does not allow, are left out. */
+/** Text escaped for XML, without the control characters that XML does not allow. */
 export function escaped(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu, "")
       .replaceAll("&", "&amp;")
       .replaceAll("<", "&lt;")
@@ -110,7 +110,7 @@ function shapesOf(box: Box, direction: Direction): string[] {
   }
 }
 
-/** What is folded into a layer, as stripes at the side where the data leaves it. */
+/** The layers folded into one, as stripes on the side where the data leaves it. */
 function bands({ item, x, y, width, height }: Box, direction: Direction): string[] {
   return item.folded.map(({ kind }, i) => {
     const inset = BAND * (item.folded.length - i) + 1;
@@ -134,7 +134,7 @@ function bands({ item, x, y, width, height }: Box, direction: Direction): string
   });
 }
 
-/** An activation after a sum, around it. */
+/** An activation after a sum, as a ring around it. */
 function ring({ item, x, y, width, height }: Box): string[] {
   return item.folded.map(({ kind }) =>
     element("ellipse", { class: `ring ${kind}`, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
@@ -146,7 +146,7 @@ function drawSmall({ form, item, x, y, width, height }: Box): string {
   return element("rect", { class: `small ${item.kind ?? "other"}`, x, y, width, height, rx });
 }
 
-/** A solid seen from the front and a little from above and the right; what is folded in are slices at its right. */
+/** A solid seen from the front, slightly from above and the right; the layers folded in are slices at its right. */
 function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
   const kind = item.kind ?? "join";
   const bands = item.folded.map((face) => face.kind);
@@ -175,7 +175,7 @@ function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
 const TURN_RADIUS = 8;
 const TIP = 6;
 
-/** A line with an arrow at its end, before which it runs straight. */
+/** A line with an arrow at its end; it runs straight into the arrow. */
 function drawWire({ points: given, to }: Wire, direction: Direction): string {
   const points = [...given];
   const end = points.at(-1)!;
@@ -223,7 +223,7 @@ function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
   return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
 }
 
-/** The arrow at the end of a line that comes from a point straight before or beside it. */
+/** The arrow at the end of a line that arrives horizontally or vertically. */
 function tip([fromX, fromY]: Point, [x, y]: Point): string {
   const [dx, dy] = [TIP * Math.sign(x - fromX), TIP * Math.sign(y - fromY)];
   const [wideX, wideY] = [0.55 * dy, 0.55 * dx];
@@ -231,7 +231,7 @@ function tip([fromX, fromY]: Point, [x, y]: Point): string {
   return element("path", { class: "tip", d: `M${n(x)} ${n(y)}L${corners.join("L")}z` });
 }
 
-/** What the pointer finds on a box. */
+/** The tooltip of a box. */
 function tooltip(item: Item): string {
   const { role, path, params, shape, folded } = item;
   const name = role === "layer" ? layerTitle(item) : item.title;

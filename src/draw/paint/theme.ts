@@ -1,23 +1,11 @@
-import { FONTS } from "../layout/text.ts";
+import { KINDS } from "../layout/page.ts";
 import type { Kind } from "../read/layers.ts";
+import { FONTS } from "../text.ts";
 
+/** Colors of a drawing; `"auto"` follows the reader's setting (prefers-color-scheme). */
 export type Theme = "light" | "dark" | "auto";
 
-/** Kinds in the order of the legend. */
-export const KINDS = {
-  conv: "convolution",
-  pointwise: "1×1 convolution",
-  linear: "fully connected",
-  pool: "pooling",
-  norm: "normalization",
-  activation: "activation",
-  softmax: "softmax",
-  dropout: "dropout",
-  join: "concatenation, sum",
-  other: "other",
-} as const satisfies Record<Kind, string>;
-
-/** Colours by name: of the page, and for each kind that of its face and of its edge. */
+/** Colors by name: those of the page, and for each kind those of its face and its edge. */
 type Palette = Readonly<
   Record<"page" | "ink" | "muted" | "line" | "frame" | "rim" | "block" | `${Kind}-${"face" | "edge"}`, string>
 >;
@@ -86,15 +74,15 @@ const ROOT = "convnets-drawing";
 
 const variables = (palette: Palette) =>
   Object.entries(palette)
-    .map(([name, colour]) => `--${name}:${colour}`)
+    .map(([name, color]) => `--${name}:${color}`)
     .join(";");
 
-/** Class of the drawing's root element, apart from those of other drawings on the same page. */
+/** Class of the drawing's root element, so that drawings on one page do not affect each other. */
 export const rootClass = (theme: Theme): string => `${ROOT} ${ROOT}-${theme}`;
 
 /**
- * The style sheet of a drawing. Colours are custom properties; before each stands the plain colour, for programs that do not
- * know custom properties.
+ * The style sheet of a drawing. Colors are custom properties, each preceded by the plain color for programs that do not know
+ * custom properties.
  */
 export function styleSheet(theme: Theme): string {
   const root = `.${ROOT}-${theme}`;
@@ -130,7 +118,7 @@ export function styleSheet(theme: Theme): string {
     `${root} .outline{fill:none}`,
     `${root} .shade{fill:#000;fill-opacity:.12;stroke:none}`,
     `${root} .gleam{fill:#fff;fill-opacity:${theme === "dark" ? 0.1 : 0.4};stroke:none}`,
-    // last, as it replaces what stands above
+    // last, since it overrides the rules above
     ...(theme === "auto"
       ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
       : []),

@@ -4,18 +4,18 @@ import { type Face, faceOf, flattens, type Kind, mapSize, perSample } from "./la
 import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
 import { decompose, type Edges } from "./series.ts";
 
-/** How much is shown: a box for each block, or for each layer. */
+/** The level of detail: a box for each block, or for each layer. */
 export type Level = "block" | "layer";
 
 /**
- * Something drawn as one thing: a layer with what is folded into it, a block, or an end of the network. A port is where
- * lines enter or leave a frame.
+ * One thing in a drawing: a layer with the layers folded into it, a block, or an end of the network. A port is where lines
+ * enter or leave a frame.
  */
 export interface Item {
   readonly role: "layer" | "block" | "input" | "output" | "port";
   /** Undefined for blocks and ends. */
   readonly kind?: Kind;
-  /** Name of a block or an end, what a layer does. */
+  /** Name of a block or an end; what a layer does. */
   readonly title: string;
   /** Kernel of a layer, class of a block. */
   readonly note?: string;
@@ -23,7 +23,7 @@ export interface Item {
   readonly folded: readonly Face[];
   readonly path: string;
   readonly params: number;
-  /** Shape of what it gives, without the batch. */
+  /** Shape of its output, without the batch. */
   readonly shape: Shape;
   readonly reads: readonly Value[];
   readonly gives: readonly Value[];
@@ -32,20 +32,20 @@ export interface Item {
   readonly units: readonly Unit[];
 }
 
-/** What a level of drawing shows, in the order in which it is computed: inputs, layers and blocks, outputs. */
+/** The items at a level of detail, in the order of computation: inputs, layers and blocks, outputs. */
 export function itemsOf(network: Network, level: Level): Item[] {
   const items = new Items(network, level);
   const shown = items.frontier(network.root);
   return items.withEnds(!network.modular && level === "block" ? items.groupBranches(shown) : shown);
 }
 
-/** The same with every layer in sight. */
+/** The same, with every layer visible. */
 export function layersOf(network: Network): Item[] {
   const items = new Items(network, "layer");
   return items.withEnds(items.flat(network.root));
 }
 
-/** Pairs of positions: the second reads what the first gives. */
+/** Pairs of positions: the second reads the output of the first. */
 export function edgesOf(items: readonly Item[]): (readonly [number, number])[] {
   const makers = new Map(items.flatMap(({ gives }, i) => gives.map((value) => [value, i] as const)));
   return items.flatMap(({ reads }, to) =>
@@ -53,13 +53,13 @@ export function edgesOf(items: readonly Item[]): (readonly [number, number])[] {
   );
 }
 
-/** Whether a layer gives the shape of one that it reads. */
+/** Whether the output of a layer has the shape of one of its inputs. */
 export function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
   const { role, shape } = items[index]!;
   return role === "layer" && edges.some(([from, to]) => to === index && sameShape(items[from]!.shape, shape));
 }
 
-/** What is inside a block, between the ports at which it is entered and left. */
+/** The inside of a block, between the ports where lines enter and leave it. */
 export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edges: (readonly [number, number])[] } {
   const port: Item = {
     role: "port",
@@ -84,9 +84,9 @@ export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edge
   return { items, edges: [...entries, ...within, ...exits] };
 }
 
-/** A chain of fewer layers than this says as much without a frame around it. */
+/** A chain of fewer layers than this is as clear without a frame around it. */
 const FRAMED = 4;
-/** A module that works at this many sizes of maps is no block, but a sequence of blocks. */
+/** A module whose maps have this many sizes is a sequence of blocks, not a block. */
 const SEQUENCE_OF_SIZES = 3;
 
 class Items {
@@ -157,7 +157,7 @@ class Items {
     const gives = [...made].filter((value) => (this.#readers.get(value) ?? 0) > (within.get(value) ?? 0));
     return {
       role: "block",
-      // "0" says little without the name of the list that it is in
+      // "0" says little without the name of its list
       title: /^\d+$/.test(name) ? path.split(".").slice(-2).join(".") : name,
       ...(type && { note: type }),
       folded: [],
@@ -212,7 +212,7 @@ class Items {
       ...before,
       folded: [...before.folded, ...face, ...item.folded],
       params: this.#params(units),
-      // flattened maps are still maps to look at
+      // flattened maps are still drawn as maps
       shape: flattens(item.units[0]!) ? before.shape : item.shape,
       gives: [...before.gives.filter((value) => !item.reads.includes(value)), ...item.gives],
       units,
@@ -241,7 +241,7 @@ class Items {
     ];
   }
 
-  /** Blocks for graphs that know no modules: branches and what joins them. */
+  /** Blocks of graphs without modules: branches and what joins them. */
   groupBranches(items: readonly Item[]): Item[] {
     const { trunk } = decompose(items.length, edgesOf(items));
     const grouped: Item[] = [];
@@ -264,7 +264,7 @@ class Items {
   }
 }
 
-/** Whether a layer reads better as a part of the one before it. */
+/** Whether a layer is easier to read as a part of the one before it. */
 function foldsInto(item: Item, before: Item): boolean {
   const [unit] = item.units;
   if (item.role !== "layer" || !unit || before.role === "input") return false;
@@ -273,12 +273,12 @@ function foldsInto(item: Item, before: Item): boolean {
   const weighted = before.kind === "conv" || before.kind === "pointwise" || before.kind === "linear";
   if (item.title === "batch norm") return weighted;
   if (item.kind === "activation") return before.kind !== "dropout" && before.kind !== "activation";
-  // a bias that is added apart
+  // a bias that is added separately
   if (unit.nodes.length === 1 && unit.nodes[0]?.op === "Add" && item.params > 0) return weighted;
   return (item.title === "resample" || item.title === "reshape") && item.title === before.title;
 }
 
-/** Whether each layer reads only what the one before it gives. */
+/** Whether each layer reads only the output of the one before it. */
 function isChain(items: readonly Item[]): boolean {
   return items.every(({ reads }, i) => {
     const given = items[i - 1]?.gives;

@@ -3,7 +3,7 @@ import { Dropout, Layer, type Module, type ModuleCall } from "../../nn/index.ts"
 
 /** One layer: the operators of one call of a layer's module, or a single operator between modules. */
 export interface Unit {
-  /** None where a layer hands on what it gets, as Dropout does outside training. */
+  /** Empty if a layer passes its input on, as Dropout does outside training. */
   readonly nodes: readonly Node[];
   /** The layer; undefined for operators between modules and in graphs without modules. */
   readonly module: Module | undefined;
@@ -12,7 +12,7 @@ export interface Unit {
   readonly gives: readonly Value[];
 }
 
-/** One call of a module, with what happens in it in order. */
+/** One call of a module, with its contents in order. */
 export interface Part {
   readonly name: string;
   readonly type: string;
@@ -20,10 +20,10 @@ export interface Part {
   readonly parts: readonly (Part | Unit)[];
 }
 
-/** A graph sorted into layers and modules. */
+/** A graph grouped into layers and modules. */
 export interface Network {
   readonly root: Part;
-  /** Whether the graph says which operator belongs to which module. */
+  /** Whether it is known which operator belongs to which module. */
   readonly modular: boolean;
   readonly inputs: readonly Value[];
   readonly outputs: ReadonlyMap<string, Value>;
@@ -31,11 +31,11 @@ export interface Network {
   weights(unit: Unit): ReadonlySet<Value>;
 }
 
-/** What can be sorted: a trace, or a graph alone, such as an imported one. */
+/** What can be read: a trace, or just a graph, such as an imported one. */
 export interface Source {
   readonly graph: Graph;
   readonly root?: ModuleCall;
-  /** Inputs that carry data; by default all of the graph's. */
+  /** Inputs that carry data. Default: all of the graph's. */
   readonly inputs?: readonly { readonly value: Value }[];
 }
 
@@ -50,8 +50,8 @@ export function unitsOf({ parts }: Part): Unit[] {
 const WEIGHTED = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
 /**
- * Sorts a graph into layers and modules: by the calls that a trace wrote down, else by the scopes of the nodes. Operators on
- * which no output depends, and those that compute weights or shapes instead of passing data on, are left out.
+ * Groups a graph into layers and modules: by the calls that a trace recorded, else by the scopes of the nodes. Operators that
+ * no output depends on, and those that compute weights or shapes instead of passing data on, are left out.
  */
 export function networkOf({ graph, root, inputs }: Source): Network {
   const sources = inputs?.map(({ value }) => value) ?? graph.inputs;
@@ -77,7 +77,7 @@ class Reader {
   readonly #results: ReadonlySet<Value>;
   /** Nodes still to be drawn, by scope. */
   readonly #waiting = new Map<string, Node[]>();
-  /** What a layer without operators made of a value. */
+  /** Outputs of layers without operators, by their inputs. */
   readonly #renamed = new Map<Value, Value>();
 
   constructor(graph: Graph, carriers: ReadonlySet<Value>) {
@@ -97,7 +97,7 @@ class Reader {
     );
   }
 
-  /** The value that stands for this one by now. */
+  /** The value that this one was replaced by. */
   now(value: Value): Value {
     return this.#renamed.get(value) ?? value;
   }
@@ -109,12 +109,12 @@ class Reader {
       parts.push(child.calls.length === 0 ? this.#leaf(child) : this.call(child));
     }
     parts.push(...this.#take(path, this.#last(outputs)).map((node) => this.#unit([node])));
-    // a layer that only hands on leaves nothing, except for Dropout, which does so outside training alone
+    // a layer that only passes its input on is left out, except Dropout, which does so only outside training
     if (parts.length === 0 && module instanceof Dropout && module.p > 0) parts.push(this.#handOn(module, path, inputs));
     return { name, type: module.type, path, parts };
   }
 
-  /** A module without modules in it is one layer, unless it is no library layer and does the work of several. */
+  /** A module without child modules is one layer, unless it is a user's own and does the work of several. */
   #leaf(call: ModuleCall): Part | Unit {
     const part = this.call(call);
     const nodes = (part.parts as readonly Unit[]).flatMap(({ nodes }) => nodes);
@@ -123,7 +123,7 @@ class Reader {
     return this.#unit(nodes, call.module);
   }
 
-  /** Parts by the scopes of the nodes, for graphs whose trace is not known. */
+  /** Parts by the scopes of the nodes, for graphs without a trace. */
   scopes(name: string): Part {
     return { name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
   }
@@ -152,14 +152,14 @@ class Reader {
     return nodes.every((node, i) => i === 0 || node.inputs.some((value) => nodes[i - 1]!.outputs.includes(value!)));
   }
 
-  /** Takes the nodes of a scope that stand up to a position. */
+  /** Takes the nodes of a scope up to a position. */
   #take(scope: string, until: number): Node[] {
     const waiting = this.#waiting.get(scope) ?? [];
     const count = waiting.findIndex((node) => this.#positions.get(node)! > until);
     return waiting.splice(0, count < 0 ? waiting.length : count);
   }
 
-  /** Position of the last node that makes one of these values. */
+  /** Position of the last node that computes one of these values. */
   #last(values: readonly Value[]): number {
     return Math.max(-1, ...values.map((value) => this.#positions.get(this.#graph.producer(value)!) ?? -1));
   }
@@ -185,7 +185,7 @@ class Reader {
     return { nodes: [], module, path, reads, gives: [y] };
   }
 
-  /** Nodes that lie on a way from an input to an output, with their positions. */
+  /** Nodes on a path from an input to an output, with their positions. */
   #drawn(): Map<Node, number> {
     const wanted = new Set(this.#results);
     const drawn: [Node, number][] = [];
@@ -199,7 +199,7 @@ class Reader {
   }
 }
 
-/** Values that depend on the data, and not on their shape alone. */
+/** Values that depend on the data itself, not only on its shape. */
 function carriersOf(graph: Graph, inputs: readonly Value[]): Set<Value> {
   const carriers = new Set(inputs);
   for (const { op, inputs, outputs } of graph.nodes) {
@@ -209,7 +209,7 @@ function carriersOf(graph: Graph, inputs: readonly Value[]): Set<Value> {
   return carriers;
 }
 
-/** Parameters that a layer learns; the statistics of batch normalization are none. */
+/** Parameters that a layer learns, which the statistics of batch normalization are not. */
 function weightsOf(graph: Graph, carriers: ReadonlySet<Value>, { nodes }: Unit): Set<Value> {
   const parameters = new Set(graph.parameters);
   const found = new Set<Value>();

@@ -1,9 +1,9 @@
 /*
- * What runs in series and what in parallel. Most networks are series-parallel; where one is not, the part that is not is
- * left as it is, to be laid out in layers.
+ * What runs in series and what in parallel. Most networks are series-parallel; a part that is not is left as it is, to be laid
+ * out in layers.
  */
 
-/** Positions of items; `undefined` among branches is a way around all of them. */
+/** Positions of items; `undefined` among branches is a path around all of them. */
 export type Structure =
   | { readonly kind: "item"; readonly item: number; readonly items: readonly number[] }
   | { readonly kind: "parallel"; readonly branches: readonly (Series | undefined)[]; readonly items: readonly number[] }
@@ -16,21 +16,21 @@ export type Edges = readonly (readonly [number, number])[];
 export interface Decomposition {
   /** From the inputs to the main output. */
   readonly trunk: Series;
-  /** What leaves the trunk at an item and does not come back, such as auxiliary classifiers. */
+  /** What leaves the trunk at an item and does not return, such as auxiliary classifiers. */
   readonly side: ReadonlyMap<number, readonly Series[]>;
 }
 
 /**
- * Takes a graph apart. Items are numbered 0 … count − 1 so that every edge leads to a higher number. The trunk leads to the
- * end that is farthest away; what leads to other ends hangs on it, if it leaves it at one item that all ways pass.
+ * Decomposes a graph. Items are numbered 0 … count − 1 so that every edge leads to a higher number. The trunk leads to the
+ * farthest end; what leads to other ends hangs on it, provided it leaves the trunk at one item that all paths pass.
  */
 export function decompose(count: number, edges: Edges): Decomposition {
-  const next = neighbours(count, edges, 0);
-  const previous = neighbours(count, edges, 1);
+  const next = neighbors(count, edges, 0);
+  const previous = neighbors(count, edges, 1);
   const main = reach([farthestEnd(next, previous)], previous);
   const rest = Array.from({ length: count }, (_, i) => i).filter((i) => !main.has(i));
   let side = components(rest, edges);
-  // edges to what hangs on the trunk are none of its ways
+  // edges to what hangs on the trunk are not part of its paths
   const within = () => edges.filter(([a, b]) => main.has(a) && main.has(b));
   let trunk = series([...main].sort(ascending), within());
   for (;;) {
@@ -55,7 +55,7 @@ export function decompose(count: number, edges: Edges): Decomposition {
 
 const ascending = (a: number, b: number) => a - b;
 
-function neighbours(count: number, edges: Edges, side: 0 | 1): number[][] {
+function neighbors(count: number, edges: Edges, side: 0 | 1): number[][] {
   const lists: number[][] = Array.from({ length: count }, () => []);
   for (const edge of edges) lists[edge[side]]!.push(edge[1 - side]!);
   return lists;
@@ -80,7 +80,7 @@ function reach(from: readonly number[], next: readonly number[][]): Set<number> 
   return reached;
 }
 
-/** Groups of items that hang together, each in order, in the order of their first. */
+/** Connected groups of items, each in order, ordered by their first item. */
 function components(items: readonly number[], edges: Edges): number[][] {
   const leader = new Map(items.map((i) => [i, i]));
   const find = (i: number): number => {
@@ -100,8 +100,8 @@ function components(items: readonly number[], edges: Edges): number[][] {
 }
 
 /**
- * Items that all ways pass, and what lies between them. Ways come in from outside at items without an edge from within, or
- * with one from outside, and go out likewise; `items` has to be in ascending order.
+ * Items that all paths pass, and what lies between them. Paths enter at items without an edge from inside, or with one from
+ * outside, and leave likewise; `items` must be in ascending order.
  */
 export function series(items: readonly number[], edges: Edges): Series {
   const place = new Map(items.map((item, p) => [item, p]));

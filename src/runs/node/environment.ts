@@ -2,7 +2,7 @@ import { arch, availableParallelism, cpus, release, totalmem, type } from "node:
 import { env } from "onnxruntime-common";
 import { VERSION } from "../../version.ts";
 
-/** What a training runs on: what environment.json keeps and the report shows, for those who compare runs or repeat them. */
+/** What a training runs on, as environment.json and the report show it, so that runs can be compared and repeated. */
 export interface Environment {
   readonly convnets: string;
   readonly node: string;

@@ -1,13 +1,16 @@
 /** Trainings in folders: checkpoints, metrics, reports, resuming. Includes everything of `runs`. */
 export * from "../index.ts";
 export {
+  type DataOptions,
   dataFacts,
   isRegistered,
   type ModelMaker,
+  openedOnce,
+  type Prepared,
+  type PreparedData,
   prefixNote,
   prepareData,
-  prepareLoaders,
-  prepareWeights,
+  prepareRun,
   registeredModel,
   TRAINING_STATE,
 } from "./prepare.ts";

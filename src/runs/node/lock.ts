@@ -2,8 +2,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 
 /**
- * Takes a run's folder for this process alone, by a file in it; gives what gives it back. Throws where another process that lives
- * has it. A process that was killed leaves its file behind, which counts for nothing then.
+ * Locks a run's folder for this process by a file in it, and returns a function that unlocks it. Throws if another running process
+ * holds the lock; the file of a process that was killed is ignored.
  */
 export async function lock(path: string): Promise<() => Promise<void>> {
   const own = `${process.pid} ${hostname()}\n`;
@@ -24,7 +24,7 @@ export async function lock(path: string): Promise<() => Promise<void>> {
 }
 
 function lives(pid: number): boolean {
-  // where a container starts anew, the same number may be our own
+  // in a restarted container, the same number may be our own
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);

@@ -9,6 +9,9 @@ import type { TrainEvent } from "../../train/index.ts";
 // JSON has no NaN: the recall of a class without images is null
 const recall = v.nullable(v.number());
 
+/** What was measured; missing in files of version 0.1.0. */
+const metrics = v.optional(v.record(v.string(), v.nullable(v.number())));
+
 const stepLine = v.object({
   type: v.literal("step"),
   epoch: v.number(),
@@ -16,7 +19,9 @@ const stepLine = v.object({
   step: v.number(),
   loss: v.number(),
   accuracy: v.number(),
+  metrics,
   lr: v.number(),
+  gradientNorm: v.optional(v.number()),
   images: v.number(),
   seconds: v.number(),
 });
@@ -26,7 +31,7 @@ const epochLine = v.object({
   epoch: v.number(),
   step: v.number(),
   lr: v.number(),
-  train: v.object({ loss: v.number(), accuracy: v.number(), images: v.number(), seconds: v.number() }),
+  train: v.object({ loss: v.number(), accuracy: v.number(), metrics, images: v.number(), seconds: v.number() }),
   /** An Evaluation without the confusion matrix and the mistakes, which evaluation.json has. */
   validation: v.optional(
     v.object({
@@ -63,12 +68,12 @@ export type MetricsLine = v.InferOutput<typeof metricsLine>;
 
 const FILE = "metrics.jsonl";
 
-/** How many lines may wait in memory, so that those who follow the file see it grow. */
+/** Most lines that wait in memory, so that readers see the file grow. */
 const BUFFERED = 100;
 
 /**
- * Opens the log of a run: an empty one, or with `resumeAtStep` the one that is there. Its lines after that step belong to steps
- * that are done again, and go.
+ * Opens the log of a run: a new one, or with `resumeAtStep` the existing one. Its lines after that step are removed, since those
+ * steps are done again.
  */
 export async function openMetricsLog(
   dir: string,
@@ -84,9 +89,9 @@ export async function openMetricsLog(
 }
 
 /**
- * The metrics of a run so far; none where it has not begun. A last line that a kill cut short is passed over.
+ * The metrics of a run so far; none if it has not started. A last line that a kill cut short is ignored.
  *
- * Throws, naming the file and the line, where another line is damaged.
+ * Throws, naming the file and the line, if another line is damaged.
  */
 export async function readMetrics(dir: string): Promise<MetricsLine[]> {
   const path = join(dir, FILE);
@@ -98,7 +103,7 @@ export async function readMetrics(dir: string): Promise<MetricsLine[]> {
       return v.parse(metricsLine, JSON.parse(line));
     } catch (error) {
       const problem = v.isValiError(error) ? `${v.getDotPath(error.issues[0])}: ${error.message}` : `${error}`;
-      throw new Error(`${path}, line ${i + 1} is damaged (${problem}); remove that line to go on`, { cause: error });
+      throw new Error(`${path}, line ${i + 1} is damaged (${problem}); remove that line to continue`, { cause: error });
     }
   });
 }
@@ -118,7 +123,7 @@ export class MetricsLog {
     this.#file = file;
   }
 
-  /** Takes any event. Lines are in the file after each epoch and checkpoint; between them some wait in memory. */
+  /** Takes any event. All lines are in the file after each epoch and checkpoint; in between, some wait in memory. */
   async add(event: TrainEvent, time: Date): Promise<void> {
     switch (event.type) {
       case "step":
@@ -149,7 +154,7 @@ export class MetricsLog {
     }
   }
 
-  /** Writes down why the run ended before its time. */
+  /** Records why the run ended early. */
   async fail(reason: "diverged" | "failed", message: string, time: Date): Promise<void> {
     this.#buffer.push({ type: "end", reason, epochs: this.#epochs, message, time: time.toISOString() });
     await this.flush();

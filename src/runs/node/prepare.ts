@@ -13,13 +13,14 @@ import {
 } from "../../data/node/index.ts";
 import { fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS } from "../../models/index.ts";
-import type { Module } from "../../nn/index.ts";
-import { freeze, loadForFineTuning } from "../../train/index.ts";
+import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
+import { pretrained } from "../../pretrained/node/index.ts";
+import { freeze, inputShape, loadForFineTuning } from "../../train/index.ts";
 import { chooseInit } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
 import type { DataFacts } from "../recipes.ts";
 
-/** What the metadata of a checkpoint to resume from says that it is. */
+/** The `kind` in the metadata of a checkpoint that a run resumes from. */
 export const TRAINING_STATE = "training state";
 
 /** The parts of a data set that a training uses. */
@@ -29,7 +30,7 @@ export interface PreparedData {
   readonly classes: readonly string[];
 }
 
-/** What a recipe has to know of a data set, read off its first picture. */
+/** What a recipe needs to know about a data set, read from its first image. */
 export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?: boolean } = {}): Promise<DataFacts> {
   const train = await located.open("train");
   const { image } = await firstSample(train, options);
@@ -43,28 +44,52 @@ export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?
   };
 }
 
-export async function prepareData(config: TrainConfig, options: LocateOptions = {}): Promise<PreparedData> {
-  const located = await locateDataset(config.data, { ...options, skipCorrupt: config.skipCorrupt });
-  const all = await located.open("train");
+/** A data set whose parts are opened once, however often they are asked for. */
+export function openedOnce(located: LocatedDataset): LocatedDataset {
+  const opened = new Map<string, Promise<Dataset>>();
+  return {
+    ...located,
+    open(split) {
+      const known = opened.get(split) ?? located.open(split);
+      opened.set(split, known);
+      return known;
+    },
+  };
+}
+
+/** Where the data of a run come from: how to find them, or the data set that was found already. */
+export interface DataOptions {
+  /** How data sets are found. */
+  readonly data?: LocateOptions;
+  /** The data set of the config, if it was located before; see `openedOnce`. */
+  readonly located?: LocatedDataset;
+}
+
+/** Opens the parts of a data set that a config asks for. */
+export async function prepareData(config: TrainConfig, { data, located }: DataOptions = {}): Promise<PreparedData> {
+  const found = located ?? (await locateDataset(config.data, { ...data, skipCorrupt: config.skipCorrupt }));
+  const all = await found.open("train");
   if (all.classes.length < 2) {
-    const found = `there is one class alone (${all.classes.join()})`;
-    throw new DataError(`${found}, and so nothing to tell apart; pictures belong in one subfolder per class`, {
-      file: located.folder ?? located.name,
-    });
+    throw new DataError(
+      `there is only one class (${all.classes.join()}), so there is nothing to learn; put the images into one subfolder per class`,
+      { file: found.folder ?? found.name },
+    );
   }
   const { train, validation } =
     config.validationFraction > 0
       ? split(all, config.validationFraction, config.seed)
-      : { train: all, validation: await located.open("test") };
+      : { train: all, validation: await found.open("test") };
   return { train, validation, classes: all.classes };
 }
 
+/** The loaders of a run. `close` ends their workers. */
 export interface Loaders {
   readonly train: Loader;
   readonly validation: Loader;
   close(): Promise<void>;
 }
 
+/** Loaders over the data of a run, as its config says. */
 export function prepareLoaders(config: TrainConfig, { train, validation }: PreparedData): Loaders {
   const { batchSize, workers, seed, skipCorrupt, transforms, mixup, cutmix } = config;
   const shared = { batchSize, workers: train.source && validation.source ? workers : 0, seed, skipCorrupt };
@@ -80,10 +105,10 @@ export function prepareLoaders(config: TrainConfig, { train, validation }: Prepa
   };
 }
 
-/** Makes a network from the name or file in a config; the CLI's `loadModel` is one such maker. */
+/** Makes a network from the name or file in a config; `registeredModel` is one. */
 export type ModelMaker = (config: TrainConfig, facts: { numClasses: number; channels: number }) => Promise<Module>;
 
-/** A registered network for the data, with first weights drawn by seed or taken from a file. */
+/** A registered network for the classes and channels of the data. */
 export const registeredModel: ModelMaker = async (config, { numClasses, channels }) => {
   const { model, variant, inputSize } = config;
   return createModel(model, {
@@ -94,26 +119,38 @@ export const registeredModel: ModelMaker = async (config, { numClasses, channels
   });
 };
 
+/** Whether this is the name of a registered network. */
 export const isRegistered = (name: string): boolean => Object.hasOwn(MODELS, name);
 
 /**
- * Draws or loads the first weights for images of a shape, and freezes what the config freezes. Gives the keys that were drawn for
- * a new head. A run that goes on has all its weights in its state: then nothing is loaded.
+ * Sets the initial weights for images of a shape, at random or from a file, and freezes what the config freezes. Returns the keys of
+ * a new last layer, which stays random. A resumed run has all its weights in its state: then nothing is loaded.
  */
 export async function prepareWeights(
   model: Module,
-  { seed, init, weights, freeze: frozen }: TrainConfig,
-  { input, resumed = false, onNote }: { input: Shape; resumed?: boolean; onNote?: (line: string) => void },
+  config: TrainConfig,
+  { input, resumed = false, onNote }: { input: Shape; resumed?: boolean; onNote?: PrepareOptions["onNote"] },
 ): Promise<string[]> {
-  let drawn: string[] = [];
+  const { seed, init, weights, freeze: frozen } = config;
+  let fresh: string[] = [];
   if (!resumed) {
     chooseInit(model, init, input);
     // an imported network brings its weights along
     model.initialize(seed, { keep: true });
-    if (weights !== undefined) drawn = await loadWeights(model, weights, onNote);
+    if (weights !== undefined) fresh = await loadWeights(model, await weightFile(config, weights), onNote);
   }
   freeze(model, frozen, input);
-  return drawn;
+  return fresh;
+}
+
+/** The file of weights; "torchvision" stands for those that torchvision publishes, downloaded unless they are in the cache. */
+async function weightFile({ model, variant }: TrainConfig, weights: string): Promise<string> {
+  if (weights !== "torchvision") return weights;
+  if (variant !== "torchvision")
+    throw new Error(
+      `the weights of torchvision fit only the variant "torchvision" of ${model}; set variant: "torchvision"`,
+    );
+  return pretrained(model);
 }
 
 /** The sentence for keys whose prefix was removed, as `fitKeys` does it. */
@@ -121,12 +158,10 @@ export const prefixNote = (file: string, removed: string): string =>
   `${file}: removed "${removed}" from the start of every key (saved under ${/_orig_mod/.test(removed) ? "torch.compile" : "DataParallel"}).`;
 
 async function loadWeights(model: Module, file: string, onNote?: (line: string) => void): Promise<string[]> {
-  if (!existsSync(file)) throw new Error(`there is no weight file ${file}`);
+  if (!existsSync(file)) throw new CheckpointError(`there is no weight file ${file}`);
   const { tensors, metadata } = await readCheckpoint(file);
   if (metadata.kind === TRAINING_STATE)
-    throw new CheckpointError(
-      `${file} is the state of a training, to go on with by --resume; its weights are in best.safetensors`,
-    );
+    throw new CheckpointError(`${file} is the state of a training, for --resume; its weights are in best.safetensors`);
   try {
     const { removed } = fitKeys(tensors, model.stateShapes());
     if (removed !== undefined) onNote?.(prefixNote(file, removed));
@@ -137,5 +172,48 @@ async function loadWeights(model: Module, file: string, onNote?: (line: string) 
   } catch (error) {
     const of = metadata.architecture === undefined ? "" : ` (weights of ${metadata.architecture})`;
     throw new CheckpointError(`${file}${of}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Everything that a run needs before its first step. Each part of the data is opened once, and the first batch made once. */
+export interface Prepared extends Loaders {
+  readonly model: Module;
+  /** Shape of a batch of images, ["N", C, H, W]. */
+  readonly input: Shape;
+}
+
+/** Options of `prepareRun`. */
+export interface PrepareOptions {
+  /** How networks are made from their names. Default: the registered ones. */
+  readonly makeModel?: ModelMaker;
+  /** Whether the weights come from a checkpoint of the run. */
+  readonly resumed?: boolean;
+  /** Called with what was assumed about the initial weights, in sentences. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
+/**
+ * Prepares a run on its data: loaders, network and initial weights. Throws if the network's outputs are not the data's classes;
+ * nothing is left running then.
+ */
+export async function prepareRun(
+  config: TrainConfig,
+  data: PreparedData,
+  { makeModel = registeredModel, resumed = false, onNote }: PrepareOptions = {},
+): Promise<Prepared> {
+  const loaders = prepareLoaders(config, data);
+  try {
+    const input = await inputShape(loaders.train);
+    const model = await makeModel(config, { numClasses: data.classes.length, channels: input[1] as number });
+    await prepareWeights(model, config, { input, resumed, onNote });
+    const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
+    if (outputs !== data.classes.length)
+      throw new Error(
+        `${config.model} has ${outputs} outputs, but ${config.data} has ${data.classes.length} classes; let the network's file export a function of { numClasses } that makes it`,
+      );
+    return { ...loaders, model, input };
+  } catch (error) {
+    await loaders.close();
+    throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { TrainConfig } from "../config.ts";
 import { type EndLine, type EpochLine, readMetrics, type StepLine } from "./metrics-log.ts";
 import { RUN_FILES, readConfig } from "./run.ts";
 
-/** A training as its folder tells it. */
+/** A training, read from its folder. */
 export interface Run {
   readonly name: string;
   readonly dir: string;
@@ -27,13 +27,13 @@ const STATES = {
   failed: "failed",
 } as const satisfies Record<EndLine["reason"], RunState>;
 
-/** Reads a run's folder. Throws, naming the file, where it is no run or is damaged. */
+/** Reads a run's folder. Throws, naming the file, if it is not a run or is damaged. */
 export async function readRun(dir: string): Promise<Run> {
   const config = await readConfig(dir);
   const metrics = await readMetrics(dir);
   const epochs = metrics.filter((line) => line.type === "epoch");
   const end = metrics.find((line) => line.type === "end");
-  // a run that was killed, or that goes on, has not said how it ended
+  // a run that was killed, or still runs, has not recorded how it ended
   const state = end ? STATES[end.reason] : epochs.length >= config.epochs ? "finished" : "unfinished";
   const last = end ?? epochs.at(-1);
   return {

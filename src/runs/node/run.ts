@@ -8,12 +8,10 @@ import {
   writeAtomically,
   writeCheckpoint,
 } from "../../checkpoint/node/index.ts";
-import { type Corrupt, DataError, firstSample, type LocateOptions } from "../../data/node/index.ts";
-import type { Shape } from "../../graph/index.ts";
-import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
+import { type Corrupt, DataError } from "../../data/node/index.ts";
 import { nodeEngine } from "../../runtime/node/index.ts";
 import type { Progress, TrainEvent, TrainingState } from "../../train/index.ts";
-import { DivergedError, fit, inputShape } from "../../train/index.ts";
+import { DivergedError, fit } from "../../train/index.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
@@ -21,11 +19,11 @@ import { environment } from "./environment.ts";
 import { lock } from "./lock.ts";
 import { openMetricsLog } from "./metrics-log.ts";
 import {
+  type DataOptions,
   type ModelMaker,
   type PreparedData,
   prepareData,
-  prepareLoaders,
-  prepareWeights,
+  prepareRun,
   registeredModel,
   TRAINING_STATE,
 } from "./prepare.ts";
@@ -40,46 +38,47 @@ export const RUN_FILES = {
   last: "last.safetensors",
   best: "best.safetensors",
   report: "report.html",
-  /** There while a process trains in the folder. */
+  /** Exists while a process trains in the folder. */
   lock: "lock",
 } as const;
 
-export interface RunOptions {
-  /** Folder of the run; made where it is missing. */
+/** Options of `trainRun`. */
+export interface RunOptions extends DataOptions {
+  /** Folder of the run; created if it does not exist. */
   readonly dir: string;
-  /** Go on from the folder's last checkpoint. */
+  /** Continue from the folder's last checkpoint. A config with more epochs extends a finished run; its schedule is then recomputed. */
   readonly resume?: boolean;
+  /** Stops the run after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
-  /** How data sets are found. */
-  readonly data?: LocateOptions;
-  /** How networks are made of their name. Default: the registered ones. */
+  /** How networks are made from their names. Default: the registered ones. */
   readonly makeModel?: ModelMaker;
-  /** Told what was left out because the config skips what is corrupt, each once. */
+  /** Called with the corrupt files that were left out, each once, if the config allows that. */
   readonly onSkipped?: (skipped: readonly Corrupt[]) => void;
   /** Called with what was assumed about the initial weights, in sentences. */
   readonly onNote?: (line: string) => void;
 }
 
 /**
- * A training in a folder: config, metrics as they come, checkpoints that survive a kill at any moment, and what is needed to
- * resume so exactly that no number differs from an unbroken run.
+ * A training in a folder: config, metrics as they come, checkpoints that survive a kill at any moment, and all that is needed to
+ * resume it: no number differs from those of an uninterrupted run.
+ *
+ *     for await (const event of trainRun(parseConfig(recipe("vgg_small", facts)), { dir: "run/first" })) console.log(event.type);
  */
 export async function* trainRun(config: TrainConfig, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
   const { dir, resume = false, signal, makeModel = registeredModel } = options;
   const file = (name: keyof typeof RUN_FILES) => join(dir, RUN_FILES[name]);
   const state = resume ? await readState(file("last"), config) : undefined;
 
-  const data = await prepareData(config, options.data);
+  const data = await prepareData(config, options);
   if (state) checkData(state, data, dir);
-  const first = await firstSample(data.train, config);
-  const facts = { numClasses: data.classes.length, channels: first.image.channels };
-  const model = await makeModel(config, facts);
-  const loaders = prepareLoaders(config, data);
+  const prepared = await prepareRun(config, data, { makeModel, resumed: state !== undefined, onNote: options.onNote });
+  const { model, input } = prepared;
   let unlock: (() => Promise<void>) | undefined;
   const begin = async () => {
     await mkdir(dir, { recursive: true });
     unlock = await lock(file("lock"));
-    if (!resume && existsSync(file("config"))) throw new Error(`${dir} holds a run already`);
+    if (!resume && existsSync(file("config")))
+      throw new Error(`${dir} already holds a run; resume it, or choose another folder`);
     await writeJson(file("config"), config);
     await writeJson(file("environment"), environment(config, new Date()));
     const at = state ? { resumeAtStep: state.progress.step } : {};
@@ -89,22 +88,18 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   const engine = nodeEngine(config.threads === undefined ? {} : { threads: config.threads });
   const told = new Set<string>();
   const tellSkipped = () => {
-    const all = [...loaders.train.skipped, ...loaders.validation.skipped];
+    const all = [...prepared.train.skipped, ...prepared.validation.skipped];
     const fresh = all.filter(({ file }) => !told.has(file));
     for (const { file } of fresh) told.add(file);
     if (fresh.length > 0) options.onSkipped?.(fresh);
   };
   try {
-    const input = await inputShape(loaders.train);
-    const { onNote } = options;
-    await prepareWeights(model, config, { input, resumed: state !== undefined, ...(onNote && { onNote }) });
-    checkOutputs(model, input, config, data);
     const events = fit(
       model,
-      fitOptions(config, { engine, model, ...loaders }, { ...(signal && { signal }), ...(state && { resume: state }) }),
+      fitOptions(config, { engine, ...prepared }, { ...(signal && { signal }), ...(state && { resume: state }) }),
     );
     for await (const event of events) {
-      // only now, so that what cannot begin leaves no run behind, and what cannot go on leaves it as it is
+      // only now: a run that cannot start leaves nothing behind, and one that cannot resume stays as it is
       logs ??= await begin();
       const { metrics, board } = logs;
       const now = new Date();
@@ -116,7 +111,7 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
         if (event.best)
           await writeCheckpoint(file("best"), {
             tensors: await event.weights(),
-            metadata: describe(config, data.classes, facts.channels, event),
+            metadata: describe(config, data.classes, input[1] as number, event),
           });
       }
       if (event.type === "checkpoint") {
@@ -129,20 +124,20 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     }
   } catch (error) {
     const reason = error instanceof DivergedError ? "diverged" : "failed";
-    // on a full disk even this may fail, and the first error says why
+    // on a full disk even this may fail; the first error says why
     await logs?.metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
     throw error;
   } finally {
-    // nor may it hide the first error that the rest cannot be written
-    await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), loaders.close()]);
+    // and it must not hide the first error
+    await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), prepared.close()]);
     await unlock?.();
   }
 }
 
-/** The config that a run's folder was made with. */
+/** The config of a run's folder. Throws if it is not a run, or its config is damaged. */
 export async function readConfig(dir: string): Promise<TrainConfig> {
   const path = join(dir, RUN_FILES.config);
-  if (!existsSync(path)) throw new Error(`${dir} is no run: it has no ${RUN_FILES.config}`);
+  if (!existsSync(path)) throw new Error(`${dir} is not a run: it has no ${RUN_FILES.config}`);
   try {
     return parseConfig(JSON.parse(await readFile(path, "utf8")));
   } catch (error) {
@@ -170,15 +165,6 @@ function describe(
   };
 }
 
-/** A network that is too wide or too narrow for the data is told before a step is done. */
-function checkOutputs(model: Module, input: Shape, { model: name, data: set }: TrainConfig, data: PreparedData): void {
-  const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
-  if (outputs === data.classes.length) return;
-  throw new Error(
-    `${name} tells ${outputs} classes apart, but ${set} has ${data.classes.length}; let its file export a function of { numClasses } that makes it`,
-  );
-}
-
 const count = ({ train, validation }: PreparedData): number => train.length + validation.length;
 
 function stateFile(config: TrainConfig, data: PreparedData, { progress, tensors }: TrainingState): Checkpoint {
@@ -193,27 +179,27 @@ function stateFile(config: TrainConfig, data: PreparedData, { progress, tensors 
   };
 }
 
-/** A state to go on from, and how many images there were, those to validate on included. */
+/** A state to continue from, and how many images there were, validation included. */
 type SavedState = TrainingState & { readonly images: number };
 
-/** Other images would come in another order: the run would not be the one that it was. */
+/** Other images would come in another order: it would be another run. */
 function checkData({ images }: SavedState, data: PreparedData, dir: string): void {
   if (images === count(data)) return;
   throw new DataError(
-    `there are ${count(data)} images, but ${images} when the run in ${dir} was saved; put back what it was trained on, or begin anew with --weights ${join(dir, RUN_FILES.best)}`,
+    `there are ${count(data)} images, but there were ${images} when the run in ${dir} was saved; restore its data, or start a new run with --weights ${join(dir, RUN_FILES.best)}`,
     { file: data.train.name },
   );
 }
 
 async function readState(path: string, config: TrainConfig): Promise<SavedState | undefined> {
-  // killed before the first checkpoint: a run from the start is the same run
+  // killed before the first checkpoint: starting over gives the same run
   if (!existsSync(path)) return undefined;
   const { tensors, metadata } = await readCheckpoint(path, { convert: "none" });
   const { architecture, progress } = metadata;
-  if (progress === undefined) throw new CheckpointError(`${path} holds weights, but no training state to go on from`);
+  if (progress === undefined) throw new CheckpointError(`${path} holds weights, but no training state to resume from`);
   if (architecture !== config.model) {
     throw new CheckpointError(
-      `${path} is the state of ${architecture}, but ${RUN_FILES.config} beside it trains ${config.model}; put the right one of them back, or remove ${RUN_FILES.last} to begin anew`,
+      `${path} is the state of ${architecture}, but ${RUN_FILES.config} beside it trains ${config.model}; restore the right one, or remove ${RUN_FILES.last} to start over`,
     );
   }
   return { tensors, progress: JSON.parse(progress) as Progress, images: Number(metadata.images), file: path };

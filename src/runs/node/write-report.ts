@@ -3,25 +3,24 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
 import { openCheckpoint, writeAtomically } from "../../checkpoint/node/index.ts";
-import { type Dataset, firstSample, type LocateOptions, toInterleaved } from "../../data/node/index.ts";
+import { type Dataset, firstSample, toInterleaved } from "../../data/node/index.ts";
 import { draw } from "../../draw/index.ts";
 import { type ReportData, report } from "../../report/index.ts";
 import { renderText, summarize } from "../../summary/index.ts";
 import type { Evaluation, Mistake } from "../../train/index.ts";
-import { type ModelMaker, type PreparedData, prepareData, registeredModel } from "./prepare.ts";
+import { type DataOptions, type ModelMaker, type PreparedData, prepareData, registeredModel } from "./prepare.ts";
 import { type Run, readRun } from "./read-run.ts";
 import { RUN_FILES } from "./run.ts";
 
-export interface WriteReportOptions {
-  /** How the data set is found, from which the pictures come. */
-  readonly data?: LocateOptions;
-  /** How networks are made of their name. Default: the registered ones. */
+/** The data are where the images in the report come from. */
+export interface WriteReportOptions extends DataOptions {
+  /** How networks are made from their names. Default: the registered ones. */
   readonly makeModel?: ModelMaker;
 }
 
 /**
- * Writes report.html into a run's folder from what lies there. Where the data set or the network cannot be had any more, the
- * report says so in place of the pictures or the drawing. Gives its path.
+ * Writes report.html into a run's folder from the files there, and returns its path. If the data set or the network is gone, the
+ * report says so in place of the images or the drawing.
  */
 export async function writeReport(dir: string, options: WriteReportOptions = {}): Promise<string> {
   const run = await readRun(dir);
@@ -29,7 +28,7 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
   const notes: string[] = [];
   const evaluation = await readJson<Evaluation & { epoch: number; classes: string[] }>(join(dir, RUN_FILES.evaluation));
   const data = await orNote(notes, "The data set was not found, so no mistakes are shown", () =>
-    prepareData(config, options.data),
+    prepareData(config, options),
   );
   const network = await orNote(notes, "The network cannot be shown", () =>
     shownNetwork(run, options, evaluation, data),
@@ -72,7 +71,7 @@ async function shownNetwork(
   const { channels, height } = data ? (await firstSample(data.validation, config)).image : await trainedImages(dir);
   const model = await makeModel(config, { numClasses: (evaluation ?? data)!.classes.length, channels });
   const side = config.inputSize ?? height;
-  if (side === undefined) throw new Error("the size of its input is not known");
+  if (side === undefined) throw new Error("the size of its input is unknown");
   const input = [1, channels, side, side];
   return {
     summary: renderText(summarize(model, { input })),
@@ -80,18 +79,20 @@ async function shownNetwork(
   };
 }
 
-/** What the best weights say of the images they were trained on. */
+/** What the best weights say about the images they were trained on. */
 async function trainedImages(dir: string): Promise<{ channels: number; height: undefined }> {
   const path = join(dir, RUN_FILES.best);
-  if (!existsSync(path)) throw new Error(`neither the data set nor ${RUN_FILES.best} is there to tell its input`);
+  if (!existsSync(path))
+    throw new Error(`neither the data set nor ${RUN_FILES.best} is there, so its input is unknown`);
   const file = await openCheckpoint(path);
   await file.close();
   const channels = Number(file.metadata.inChannels);
-  if (!Number.isInteger(channels)) throw new Error(`${RUN_FILES.best} does not say how many channels its images have`);
+  if (!Number.isInteger(channels))
+    throw new Error(`${RUN_FILES.best} does not record how many channels its images have`);
   return { channels, height: undefined };
 }
 
-/** Longest side of a picture in the report, and of one that is so small that its pixels are to be seen. */
+/** Longest side of an image in the report; smaller ones than SMALL are shown pixel by pixel. */
 const SIDE = 160;
 const SMALL = 64;
 

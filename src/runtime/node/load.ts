@@ -48,7 +48,7 @@ export function wasmRuntime(threads: number | undefined): NonNullable<typeof was
   }
   if (threads !== undefined && threads !== wasm.threads) {
     throw new EngineError(
-      `onnxruntime-web: WebAssembly already runs with ${wasm.threads} threads in this process, which cannot change; ask for the same number`,
+      `onnxruntime-web: WebAssembly already runs with ${wasm.threads} thread${wasm.threads === 1 ? "" : "s"} in this process, which cannot change; ask for the same number`,
     );
   }
   return wasm;

@@ -146,7 +146,14 @@ export const errors: Case[] = [
       await using(engine.compile(arithmetic()), async (executable) => {
         const name = engine.name;
         await assertFails(() => executable.run({ x: X }), name, "arithmetic", '"w"', "missing");
-        await assertFails(() => executable.run({}), '"x", "w"', "missing");
+        await assertFails(() => executable.run({}), 'input "x" is missing', 'weights "w" are missing');
+        await assertFails(() => executable.run({ image: X, w: W }), 'no input "image", only "x"');
+        const raw = Float32Array.of(1, 2) as unknown as TensorData;
+        await assertFails(
+          () => executable.run({ x: raw, w: W }),
+          'tensor("float32", [1, 2], data)',
+          "Float32Array of 2",
+        );
         await assertFails(() => executable.run({ x: floats([2], [1, 2]), w: W }), '"x"', "float32[2]", "float32[N, 2]");
         await assertFails(() => executable.run({ x: floats([1, 3], [1, 2, 3]), w: W }), "float32[1, 3]", "[N, 2]");
         await assertFails(() => executable.run({ x: zeros("int32", [1, 2]), w: W }), '"x"', "int32[1, 2]", "float32");

@@ -1,6 +1,6 @@
-"""What PyTorch computes for one network: outputs, gradients and a short training, as safetensors files in a folder.
+"""Compares what our network computed with PyTorch in float64, and prints by how much each result is off, as JSON.
 
-Arguments: the folder of note_models.py, the folder to write into, and the case as JSON.
+Arguments: the folder of note_models.py, the network as an expression, and folders that ours.ts wrote.
 """
 
 import json
@@ -10,32 +10,32 @@ import sys
 # threads that wait actively would slow each other down wherever the machine has other work
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-import torchvision
 
-seed_folder, out_folder, case = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-sys.path.insert(0, seed_folder)
+note_folder, expression, *folders = sys.argv[1:]
+sys.path.insert(0, note_folder)
 torch.set_num_threads(os.cpu_count())
-torch.manual_seed(case["seed"])
-rng = np.random.default_rng(case["seed"])
+# the weights are ours, and drawing others takes long
+for name in ("kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "normal_", "uniform_"):
+    setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
 
-def save(name, tensors):
-    """https://github.com/huggingface/safetensors: length of the header, JSON header, numbers."""
-    header, offset = {}, 0
-    arrays = {key: value.detach().contiguous().numpy() for key, value in tensors.items()}
-    for key, array in arrays.items():
-        dtype = {"float32": "F32", "int64": "I64"}[array.dtype.name]
-        header[key] = {"dtype": dtype, "shape": list(tensors[key].shape), "data_offsets": [offset, offset + array.nbytes]}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    with open(os.path.join(out_folder, name), "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in arrays.values():
-            file.write(array.tobytes())
+def read(path):
+    """https://github.com/huggingface/safetensors: length of the header, JSON header, numbers. In float64 where they are real."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        numbers = bytearray(file.read())
+    dtypes = {"F32": torch.float32, "I64": torch.int64}
+    header.pop("__metadata__", None)
+    tensors = {}
+    for key, entry in header.items():
+        start, end = entry["data_offsets"]
+        dtype = dtypes[entry["dtype"]]
+        tensor = torch.frombuffer(numbers, dtype=dtype, count=(end - start) // (4 if dtype is torch.float32 else 8), offset=start)
+        tensors[key] = tensor.reshape(entry["shape"])
+    return tensors
 
 
 def note_vgg16(side):
@@ -46,8 +46,6 @@ def note_vgg16(side):
         def forward(self, x):
             return self.clf_part(self.feature_part(x).flatten(1))
 
-    if side == 224:
-        return note_models.VGG16()
     model = Small()
     model.clf_part[1] = nn.Linear(512 * (side // 32) ** 2, 4096)
     return model
@@ -59,33 +57,18 @@ def note(name):
     return getattr(note_models, name)()
 
 
-def torchvision_model(name, **options):
-    return getattr(torchvision.models, name)(**options)
+def torchvision_model(name):
+    import torchvision
+
+    return getattr(torchvision.models, name)(init_weights=False)
 
 
-def draw(model):
-    """Weights with which signals keep their size through every layer."""
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.normal_(module.bias, 0, 0.05)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-        elif isinstance(module, nn.Dropout):
-            module.p = 0
-
-
-def images(count, side):
-    """Random images with detail at every scale, as photographs have: white noise would average out on the way up."""
-    total = torch.zeros(count, 3, side, side)
-    size = 2
-    while size <= side:
-        noise = torch.from_numpy(rng.standard_normal((count, 3, size, size), dtype=np.float32))
-        total += F.interpolate(noise, (side, side), mode="bilinear", align_corners=False)
-        size *= 2
-    return total / total.std()
+def narrow_vgg(name, hidden):
+    model = torchvision_model(name)
+    model.classifier[0] = nn.Linear(512 * 7 * 7, hidden)
+    model.classifier[3] = nn.Linear(hidden, hidden)
+    model.classifier[6] = nn.Linear(hidden, 1000)
+    return model
 
 
 def outputs_of(model, x):
@@ -99,127 +82,135 @@ def outputs_of(model, x):
     y = model(x)
     for hook in hooks:
         hook.remove()
-    return {"logits": y[0] if isinstance(y, tuple) else y, **heads} if hooks else {"output": y}
+    if not hooks:
+        return {"output": y}
+    return {"logits": y[0] if isinstance(y, tuple) else y, **{name: heads[name] for name in sorted(heads, reverse=True)}}
 
 
-def loss_of(outputs, labels):
-    total = 0
-    for name, y in outputs.items():
-        y = y.flatten(1)
-        log = y.log() if case["softmax"] else F.log_softmax(y, 1)
-        total = total + (0.3 if name.startswith("aux") else 1) * F.nll_loss(log, labels)
-    return total
+def off(ours, theirs, size=0):
+    """Norm of the difference, as a share of the norm of what is right, or of `size` where that is larger."""
+    assert ours.shape == theirs.shape, f"{list(ours.shape)} instead of {list(theirs.shape)}"
+    norm = max(theirs.norm().item(), size)
+    return 0 if norm == 0 else (ours - theirs).norm().item() / norm
 
 
-# Distance from a kink that no rounding covers, in standard deviations.
-SAFE = 1e-3
+class Kinks:
+    """ReLU and max pooling that take, for each value, the side that ours took: x·(y > 0), and the winners of our pool.
 
-
-def settle(model, x):
-    """Moves weights a little, so that no value of a batch lies on a kink.
-
-    Millions of values go through ReLUs and max-pools. A few lie so close to zero, or to another in a pool's window, that the
-    order of a sum decides; each that falls on the other side moves a percent of the gradients below it, in PyTorch with other
-    threads as well. Each layer in turn, zero is moved into the widest gap nearby, and the kernels of channels with close
-    contests are drawn anew.
+    Given the sides, a network is smooth, and rounding changes it by little. That the sides are right is checked as well: wherever
+    they differ from those of float64, so little that rounding explains it.
     """
 
-    def centered(z):
-        """Shift for each channel that brings zero into a wide gap of its values, where it is too close to one."""
-        values = z.transpose(0, 1).flatten(1).sort(1).values
-        n, std = values.shape[1], values.std(1, keepdim=True)
-        gaps, middles = values.diff(dim=1), (values[:, 1:] + values[:, :-1]) / 2
-        near = middles.abs() <= max(0.1, 2 / n) * std
-        best = middles.gather(1, torch.where(near, gaps, -middles.abs()).argmax(1, keepdim=True))
-        return torch.where(values.abs().amin(1, keepdim=True) > SAFE * std, 0, -best).flatten()
+    max_pool2d = staticmethod(F.max_pool2d)
 
-    def contested(z):
-        """Channels in which two elements of a window of 3×3 are almost equal and above zero, before a pool or behind it."""
-        found = torch.zeros(z.shape[1], dtype=torch.bool)
-        maps = z.relu()
-        for maps in (maps, F.max_pool2d(maps, 3, 2, ceil_mode=True)):
-            windows = F.unfold(maps.transpose(0, 1).flatten(0, 1)[:, None], 3, padding=1)
-            first = windows.amax(1, keepdim=True)
-            second = torch.where(windows < first, windows, 0).amax(1, keepdim=True)
-            close = (first - second < min(SAFE, 0.3 / maps[:, 0].numel()) * z.std()) & (second > 0)
-            found |= close.unflatten(0, (z.shape[1], z.shape[0])).flatten(1).any(1)
-        return found
+    def __init__(self, ours):
+        self.ours = ours
+        self.counts = {"Relu": 0, "MaxPool": 0}
+        self.activations, self.flips = {}, {}
 
-    def adjusted(layer, norm, x):
-        for _ in range(50):
-            z = F.linear(x, layer.weight, layer.bias) if isinstance(layer, nn.Linear) else layer._conv_forward(x, layer.weight, layer.bias)
-            z = F.batch_norm(z, None, None, norm.weight, norm.bias, True, 0, norm.eps) if norm else z
-            shift = centered(z)
-            z += shift.reshape(1, -1, *[1] * (z.dim() - 2))
-            again = contested(z) if z.dim() == 4 else shift < -torch.inf
-            if not again.any():
-                break
-            layer.weight[again] *= 1 + 0.05 * torch.randn_like(layer.weight[again])
-        else:
-            raise RuntimeError("a channel stays contested")
-        (norm or layer).bias += shift
-        return z
+    def __enter__(self):
+        self.relu_before, F.relu, F.max_pool2d = F.relu, self.relu, self.pool
+        return self
 
-    modules = [*model.modules(), None]
-    hooks = []
-    for layer, after in zip(modules, modules[1:]):
-        # a layer that gives the classes has no ReLU behind it
-        if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.weight.shape[0] != case["classes"]:
-            norm = after if isinstance(after, nn.BatchNorm2d) else None
-            inputs = {}
-            hooks.append(layer.register_forward_pre_hook(lambda _, x, inputs=inputs: inputs.update(x=x[0])))
-            hook = lambda *_, layer=layer, norm=norm, inputs=inputs: adjusted(layer, norm, inputs["x"])
-            hooks.append((norm or layer).register_forward_hook(hook))
+    def __exit__(self, *_):
+        F.relu, F.max_pool2d = self.relu_before, Kinks.max_pool2d
+        for op, count in self.counts.items():
+            assert f"{op}:{count}" not in self.ours, f"PyTorch has {count} calls of {op}, ours has more"
+
+    def next(self, op):
+        name = f"{op}:{self.counts[op]}"
+        self.counts[op] += 1
+        return name, self.ours[name].double()
+
+    def checked(self, name, y, exact):
+        self.flips[name] = ((y - exact).abs().max() / exact.square().mean().sqrt()).item()
+        return y
+
+    def relu(self, x, inplace=False):
+        name, ours = self.next("Relu")
+        y = x * (ours > 0)
+        self.activations[name] = off(ours, y.detach())
+        return self.checked(name, y, x.detach().clamp(min=0))
+
+    def pool(self, x, *args, return_indices=False, **options):
+        name, ours = self.next("MaxPool")
+        self.activations[name] = off(ours, x.detach())
+        _, winners = Kinks.max_pool2d(ours, *args, **options, return_indices=True)
+        y = x.flatten(2).gather(2, winners.flatten(2)).reshape(winners.shape)
+        return self.checked(name, y, Kinks.max_pool2d(x.detach(), *args, **options))
+
+
+def compare(folder):
+    model = eval(expression)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0
+    model.load_state_dict(read(f"{folder}/start.safetensors"))
+
+    evaluated = read(f"{folder}/evaluated.safetensors")
     with torch.no_grad():
-        model.train()(x)
-    for hook in hooks:
-        hook.remove()
+        outputs = outputs_of(model.eval(), evaluated.pop("input"))
+    assert set(outputs) == set(evaluated), f"outputs {sorted(evaluated)} instead of {sorted(outputs)}"
+    found = {"outputs": {name: off(evaluated[name], y) for name, y in outputs.items()}}
+    if os.path.exists(f"{folder}/settings.json"):
+        with open(f"{folder}/settings.json") as file:
+            found.update(compare_training(model.double().train(), folder, **json.load(file)))
+    return found
 
 
-side, batch, batches = case["side"], case["batch"], case["batches"]
-# normal initialisation is replaced at once, and takes long
-kept = {name: getattr(nn.init, name) for name in ("kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "normal_", "uniform_")}
-for name in kept:
-    setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
-model = eval(case["model"])
-for name, function in kept.items():
-    setattr(nn.init, name, function)
-draw(model)
-if batches:
-    x = images(batches * batch, side).reshape(batches, batch, 3, side, side)
-    labels = torch.from_numpy(rng.integers(0, case["classes"], (batches, batch)))
-    save("batches", {"input": x, "labels": labels})
-    settle(model, x[0])
-for module in model.modules():
-    if isinstance(module, nn.BatchNorm2d):
-        # as after some training
-        nn.init.normal_(module.running_mean, 0, 0.1)
-        nn.init.uniform_(module.running_var, 0.5, 1.5)
-        module.num_batches_tracked.zero_()
-save("weights", model.state_dict())
-
-model.eval()
-evaluated = images(1, case["evalSide"])
-with torch.no_grad():
-    save("evaluated", {"input": evaluated, **outputs_of(model, evaluated)})
-
-if batches:
-    model.train()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-
-    y = outputs_of(model, x[0])
-    loss = loss_of(y, labels[0])
-    loss.backward()
-    save("trained", {"loss": loss.detach(), **y})
-    save("gradients", {key: value.grad for key, value in model.named_parameters()})
-
-    model.load_state_dict(before)
-    optimizer = torch.optim.SGD(model.parameters(), lr=case["lr"], momentum=0.9, weight_decay=5e-4)
-    losses = []
-    for step in range(case["steps"]):
+def compare_training(model, folder, steps, lr, momentum, weight_decay):
+    found = {key: {} for key in ("losses", "scores", "activations", "flips", "gradients", "state")}
+    parameters = dict(model.named_parameters())
+    start = {key: value.clone() for key, value in model.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
+    for step in range(1, steps + 1):
+        ours = read(f"{folder}/step{step}.safetensors")
         optimizer.zero_grad()
-        loss = loss_of(outputs_of(model, x[step % batches]), labels[step % batches])
+        with Kinks(ours) as kinks:
+            outputs = outputs_of(model, ours["input"].double())
+        loss = 0
+        for i, (name, y) in enumerate(outputs.items()):
+            y = y.flatten(1)
+            scores = y.log() if "Softmax" in str(model) else F.log_softmax(y, 1)
+            found["scores"][f"{name}, step {step}"] = off(ours[f"LogSoftmax:{i}"].double().flatten(1), scores.detach())
+            loss = loss + (0.3 if name.startswith("aux") else 1) * F.nll_loss(scores, ours["labels"])
         loss.backward()
+        found["losses"][f"step {step}"] = off(ours["loss"].double(), loss.detach())
+        for kind in ("activations", "flips"):
+            found[kind].update({f"{name}, step {step}": share for name, share in getattr(kinks, kind).items()})
+        if step == 1:
+            found["gradients"] = compare_gradients(read(f"{folder}/first.safetensors"), parameters, weight_decay)
         optimizer.step()
-        losses.append(loss.item())
-    save("steps", {"losses": torch.tensor(losses), **dict(model.named_buffers())})
+
+    last = read(f"{folder}/last.safetensors")
+    wanted = dict(model.state_dict())
+    for key, parameter in parameters.items():
+        wanted[f"momentum_buffer:{key}"] = optimizer.state[parameter]["momentum_buffer"]
+    assert set(last) == set(wanted), f"the state differs in {sorted(set(last) ^ set(wanted))}"
+    for key, value in wanted.items():
+        if key.startswith("momentum_buffer:"):
+            found["state"][key] = off(last[key], value, rounding_size(value, wanted, key))
+        else:
+            # of weights, how far they moved; float32 rounds all of each, which matters where that is not far
+            moved = [tensor.double() - start[key] for tensor in (last[key], value)]
+            found["state"][key] = off(*moved, 4e-3 * value.double().norm().item())
+    return found
+
+
+def compare_gradients(first, parameters, weight_decay):
+    """After a first step, the momentum is the gradient with the decay. Nothing moved yet: parameters are those of the start."""
+    gradients = {key: parameter.grad for key, parameter in parameters.items()}
+    shares = {}
+    for key, gradient in gradients.items():
+        ours = first[f"momentum_buffer:{key}"].double() - weight_decay * parameters[key].detach()
+        shares[key] = off(ours, gradient, rounding_size(gradient, gradients, key))
+    return shares
+
+
+def rounding_size(gradient, gradients, key):
+    """The gradient of a bias before batch normalization is zero, and rounding has to be measured by that of the weight."""
+    weight = gradients.get(key[: -len("bias")] + "weight") if key.endswith("bias") else None
+    return 0 if weight is None else 1e-2 * weight.norm().item()
+
+
+print(json.dumps([compare(folder) for folder in folders]))

@@ -29,18 +29,20 @@ groups = model.parameters()
 if case.get("decay_weights_only"):
     groups = [{"params": [p for p in model.parameters() if p.dim() > 1]},
               {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0}]
+if case.get("groups"):
+    groups = [{"params": model[1].parameters(), "lr": 0.01}, {"params": model[3].parameters()}]
 optimizer = eval(case["optimizer"], {"torch": torch, "params": groups})
 average = copy.deepcopy(model)
-losses = []
+losses, norms = [], []
 for x, labels in case["batches"]:
     loss = nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(labels), label_smoothing=case["smoothing"])
     optimizer.zero_grad(); loss.backward()
-    if case.get("clip"): nn.utils.clip_grad_norm_(model.parameters(), case["clip"])
+    if case.get("clip"): norms.append(nn.utils.clip_grad_norm_(model.parameters(), case["clip"]).item())
     optimizer.step()
     for a, p in zip(average.parameters(), model.parameters()): a.data.mul_(0.9).add_(p.data, alpha=0.1)
     losses.append(loss.item())
 flat = lambda m: {key: value.flatten().tolist() for key, value in m.state_dict().items()}
-print(json.dumps({"losses": losses, "weights": flat(model), "average": flat(average)}))
+print(json.dumps({"losses": losses, "norms": norms, "weights": flat(model), "average": flat(average)}))
 `;
 
 const BATCH = 6;
@@ -55,6 +57,8 @@ interface Variant {
   smoothing?: number;
   accumulate?: number;
   weightsOnly?: boolean;
+  /** The first layer learns at a tenth of the rate. */
+  groups?: boolean;
 }
 
 const VARIANTS: Record<string, Variant> = {
@@ -73,6 +77,17 @@ const VARIANTS: Record<string, Variant> = {
     torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9)",
     clip: 0.3,
   },
+  "SGD with groups of parameters": {
+    optimizer: sgd({ momentum: 0.9, weightDecay: 0.01 }),
+    torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01)",
+    groups: true,
+  },
+  "AdamW with groups of parameters": {
+    optimizer: adamw({ weightDecay: 0.1 }),
+    torch: "torch.optim.AdamW(params, lr=0.1, weight_decay=0.1)",
+    groups: true,
+    accumulate: 2,
+  },
   "label smoothing": { optimizer: sgd(), torch: "torch.optim.SGD(params, lr=0.1)", smoothing: 0.1 },
   "accumulated gradients": { optimizer: adamw(), torch: "torch.optim.AdamW(params, lr=0.1)", accumulate: 3, clip: 0.5 },
   "decay of weights only": {
@@ -85,7 +100,7 @@ const VARIANTS: Record<string, Variant> = {
 describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
   for (const [name, variant] of Object.entries(VARIANTS)) {
     test(name, async () => {
-      const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly } = variant;
+      const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly, groups } = variant;
       const model = new Small().initialize(3);
       const start = Object.fromEntries(
         [...model.stateDict()].map(([key, { shape, data }]) => [
@@ -99,6 +114,7 @@ describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
         optimizer,
         ema: 0.9,
         ...(clip && { clipNorm: clip }),
+        ...(groups && { lrScale: (key) => (key.startsWith("body.1.") ? 0.1 : 1) }),
         loss: crossEntropyLoss({ labelSmoothing: smoothing }),
         ...(weightsOnly && { decays: (_key, shape) => shape.length > 1 }),
       };
@@ -109,6 +125,7 @@ describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
         labels: Int32Array.from({ length: BATCH }, () => random.integer(3)),
       }));
       const losses: number[] = [];
+      const norms: number[] = [];
       for (const { x, labels } of batches) {
         const part = BATCH / accumulate;
         const parts = Array.from({ length: accumulate }, (_, i) => ({
@@ -119,18 +136,22 @@ describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
           },
           target: oneHot(labels.slice(i * part, (i + 1) * part), 3),
         }));
-        losses.push((await step.run(parts, LR)).loss);
+        const { loss, gradientNorm } = await step.run(parts, LR);
+        losses.push(loss);
+        if (gradientNorm !== undefined) norms.push(gradientNorm);
       }
       const wire = {
         weights: start,
         optimizer: variant.torch,
         smoothing,
         ...(clip && { clip }),
+        ...(groups && { groups }),
         ...(weightsOnly && { decay_weights_only: true }),
         batches: batches.map(({ x, labels }) => [nested([BATCH, 3, 2, 2], x), [...labels]]),
       };
       const expected = JSON.parse(python(REFERENCE, { input: JSON.stringify(wire) }));
       close(losses, expected.losses);
+      close(norms, expected.norms);
       for (const [ema, key] of [
         [false, "weights"],
         [true, "average"],

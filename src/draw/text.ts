@@ -1,6 +1,6 @@
 /*
- * How wide a text will be, by the widths of Arial, which Helvetica and Liberation Sans share. The drawing asks for one of
- * these, and tells the width of each text, so that a reader who has none of them sees other letters in the same places.
+ * How wide a text is, by the widths of Arial, which Helvetica and Liberation Sans share. The drawing asks for one of these and
+ * states the width of each text, so that browsers without them fit other letters into the same places.
  */
 
 export const FONTS = 'Helvetica,Arial,"Liberation Sans",sans-serif';
@@ -25,19 +25,19 @@ const WIDTHS: readonly (readonly [width: number, characters: string])[] = [
 
 const WIDTH = new Map(WIDTHS.flatMap(([width, characters]) => [...characters].map((character) => [character, width])));
 
-/** Of characters that are not in the table, such as Chinese ones and the ellipsis. */
+/** Width of characters that are not in the table, such as Chinese ones and the ellipsis. */
 const FULL = 1000;
-/** Bold letters are wider by about this. */
+/** Bold letters are wider by about this factor. */
 const BOLD = 1.07;
 
-/** Width of a text in pixels, in a font of this size in pixels. */
+/** Width of a text in pixels, for a font size in pixels. */
 export function textWidth(text: string, size: number, bold = false): number {
   let width = 0;
   for (const character of text) width += WIDTH.get(character) ?? FULL;
   return (width / 1000) * size * (bold ? BOLD : 1);
 }
 
-/** The text, cut where it would be wider than there is room for. */
+/** The text, shortened with an ellipsis if it is wider than the room in pixels. */
 export function fitText(text: string, room: number, size: number, bold = false): string {
   if (textWidth(text, size, bold) <= room) return text;
   const characters = [...text];
