@@ -131,7 +131,7 @@ function problemOf(issue: v.BaseIssue<unknown>): string {
   const name = keys.pop()!;
   const names = fieldsAt(trainConfigSchema, keys);
   const near = nearest(name, names);
-  return `${path}: there is no such option; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean "${near}"?`}`;
+  return `${path}: there is no such setting; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean "${near}"?`}`;
 }
 
 /** Names of the fields at a path of the schema; those of all variants if there are several. */

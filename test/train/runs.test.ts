@@ -12,11 +12,13 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { command } from "../../src/cli/runs.ts";
-import { shapes } from "../../src/data/index.ts";
+import { type MemoryDataset, shapes } from "../../src/data/index.ts";
+import { locateDataset } from "../../src/data/node/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
 import { parseConfig, type TrainConfig } from "../../src/runs/index.ts";
 import { openMetricsLog } from "../../src/runs/node/metrics-log.ts";
+import { dataFacts, openedOnce } from "../../src/runs/node/prepare.ts";
 import { readRun } from "../../src/runs/node/read-run.ts";
 import { trainRun } from "../../src/runs/node/run.ts";
 import { writeReport } from "../../src/runs/node/write-report.ts";
@@ -70,6 +72,13 @@ async function runs(...args: string[]): Promise<{ out: string; err: string }> {
   }
   return written;
 }
+
+test("a config names settings that do not exist, with the nearest that does", () => {
+  const wrong = { ...config(), epoch: 3, optimizer: { name: "sgd", momentun: 0.9 }, a: 1 };
+  expect(() => parseConfig(wrong)).toThrow('epoch: there is no such setting; did you mean "epochs"?');
+  expect(() => parseConfig(wrong)).toThrow('optimizer.momentun: there is no such setting; did you mean "momentum"?');
+  expect(() => parseConfig(wrong)).toThrow("a: there is no such setting; there are model, variant, ");
+});
 
 describe("the list of runs", () => {
   const dir = join(folder, "list");
@@ -249,6 +258,46 @@ describe("a real training of a few steps", () => {
     expect(page).toContain("<svg");
     expect(page).not.toContain('class="note"');
     expect((await runs(join(folder, "real"))).out).toContain("2/2");
+  });
+
+  test("continues with more epochs", async () => {
+    const longer = join(folder, "longer");
+    cpSync(dir, longer, { recursive: true });
+    const more = config({ model: "small", data, epochs: 3, batchSize: 32 });
+    const epochs: number[] = [];
+    for await (const event of trainRun(more, { dir: longer, makeModel, resume: true }))
+      if (event.type === "epoch") epochs.push(event.epoch);
+    expect(epochs).toEqual([2]);
+    const run = await readRun(longer);
+    expect(run).toMatchObject({ state: "finished", config: { epochs: 3 } });
+    expect(run.epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2]);
+  });
+
+  test("opens each part of its data once, and makes its first batch once", async () => {
+    const found = await locateDataset(data);
+    const opened: string[] = [];
+    const read: number[] = [];
+    const located = openedOnce({
+      ...found,
+      async open(part) {
+        opened.push(part);
+        const { memory: _, source: __, ...set } = (await found.open(part)) as MemoryDataset;
+        const get = (index: number) => {
+          if (part === "train") read.push(index);
+          return set.get(index);
+        };
+        return { ...set, get };
+      },
+    });
+    await dataFacts(located);
+    const again = join(folder, "again");
+    const once = config({ model: "small", data, epochs: 1, batchSize: 50 });
+    for await (const _ of trainRun(once, { dir: again, makeModel, located }));
+    await writeReport(again, { makeModel, located });
+    expect(opened.sort()).toEqual(["test", "train"]);
+    // the recipe looks at the first image; epoch 0 has each of the 100 once; epoch 1 is begun ahead while it is evaluated
+    expect(read.length).toBeLessThanOrEqual(1 + 100 + 100);
+    expect(read.slice(0, 101).sort((a, b) => a - b)).toEqual([0, ...Array.from({ length: 100 }, (_, i) => i)]);
   });
 
   test("can be told of when its data set and its network are gone", async () => {

@@ -29,7 +29,7 @@ import {
 } from "./prepare.ts";
 import { openTensorboard } from "./tensorboard.ts";
 
-/** Files of a run's folder. */
+/** Files of a run's folder. They number epochs from 0, as events do; commands and reports show them from 1. */
 export const RUN_FILES = {
   config: "config.json",
   environment: "environment.json",
