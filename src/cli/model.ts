@@ -266,5 +266,9 @@ export async function weightFileOf(path: string): Promise<string> {
   if (!existsSync(path)) throw new UsageError(`there is no weight file ${path}`);
   if (!statSync(path).isDirectory()) return path;
   const { weightFile } = await import("../classify/node/index.ts");
-  return weightFile(path);
+  try {
+    return weightFile(path);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }

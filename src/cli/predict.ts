@@ -15,7 +15,7 @@ import {
 import { formatShape, type TensorData } from "../graph/index.ts";
 import { compile } from "../infer/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
-import type { Module } from "../nn/index.ts";
+import { Module } from "../nn/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
@@ -111,6 +111,26 @@ function factsOf({ dtype, shape, data }: TensorData) {
   return { dtype, shape, min, max, mean: sum / numbers.length };
 }
 
+/** Names of the parameters of `forward`, by the source of its class; undefined where they are no plain names. */
+function parameterNames(model: Module): string[] | undefined {
+  for (let at = Object.getPrototypeOf(model); at && at !== Module.prototype; at = Object.getPrototypeOf(at)) {
+    const [, parameters] = /\bforward\s*\(([^()]*)\)\s*\{/.exec(String(at.constructor)) ?? [];
+    if (parameters === undefined) continue;
+    const names = parameters.split(",").map((name) => name.trim());
+    return names.every((name) => /^[\w$]+$/.test(name)) ? names.filter((name) => name !== "") : undefined;
+  }
+  return undefined;
+}
+
+/** Names of the inputs in order. Those of a .onnx file are known to `compile`; of other networks they are those of `forward`. */
+function inputNames(model: Module, inputs: TensorData | Tensors): readonly string[] | undefined {
+  if (isTensor(inputs) || "inputs" in model) return undefined;
+  const names = parameterNames(model);
+  if (names && names.length > 1) return names;
+  // without names, the order of arrays in a file could mean anything
+  return Object.keys(inputs).length > 1 ? [] : undefined;
+}
+
 async function write(output: string, results: TensorData | Tensors): Promise<void> {
   const isPipe = output === "-";
   const extension = extname(output).toLowerCase();
@@ -168,7 +188,12 @@ Examples:
     const given = isTensor(inputs) ? 1 : Object.keys(inputs).length;
     checkInputs(target, model, given, "name each: a=x.npy b=y.npy, or a .npz file with them");
     const engine = nodeEngine(threads === undefined ? {} : { threads });
-    const predict = await compile(model, { engine, ...(weights && { weights }) });
+    const names = inputNames(model, inputs);
+    if (names?.length === 0)
+      throw new UsageError(
+        `${target}: the inputs of its forward have no names that can be read; give it a forward(a, b)`,
+      );
+    const predict = await compile(model, { engine, ...(weights && { weights }), ...(names && { inputs: names }) });
     try {
       const results: TensorData | Tensors = await predict(inputs);
       if (output !== undefined) await write(output, results);

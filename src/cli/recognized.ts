@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/node/index.ts";
 import { fitKeys } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import type { ModelFlags } from "./model.ts";
-import { note, UsageError } from "./support.ts";
+import { print, UsageError } from "./support.ts";
 
 /**
  * The network of a weight file: the one asked for, the one that its metadata record, or the built-in one that it fits. `remedy` says
@@ -30,7 +30,7 @@ export function networkOf(
   const fit = fits.find(({ variant }) => variant === "torchvision") ?? fits[0];
   if (name === undefined && !fit)
     throw new UsageError(`${from} does not record its network, and fits none of the built-in ones; ${remedy}`);
-  if (name === undefined) note(`These are weights of ${fit!.model}, variant ${fit!.variant}.`);
+  if (name === undefined) print(`These are weights of ${fit!.model}, variant ${fit!.variant}.`);
   return {
     name: name ?? fit!.model,
     ...(fit && { variant: fit.variant, numClasses: fit.numClasses }),

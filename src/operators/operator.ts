@@ -103,7 +103,7 @@ export interface StaticType extends TensorType {
 /** An element of a result; undefined where it is not known. */
 export type Element = Dim | undefined;
 
-/** What a layer does, by the color it has in drawings. */
+/** What a layer does; each kind has its color in drawings. */
 export type Kind =
   | "conv"
   | "pointwise"

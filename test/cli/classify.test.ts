@@ -129,7 +129,7 @@ describe("convnets classify", () => {
       ...["classify", file, "--model", "vgg_small", "--weights", at("plain.pth"), "--classes", at("names.txt")],
       "--json",
     ]);
-    expect(stderr).toContain("does not say how pictures are prepared");
+    expect(stderr).toContain("does not record the preprocessing; assuming torchvision's for ImageNet");
     const [named] = JSON.parse(stdout) as Result[];
     for (const { label, name } of named!.predictions!) expect(name).toBe(CLASSES[label]);
   });
@@ -160,7 +160,7 @@ describe("convnets classify", () => {
 
   it.each([
     [["https://example.org/cat.jpg"], "curl -L 'https://example.org/cat.jpg' | convnets classify -"],
-    [["-", "a.png"], '"-" stands for one picture'],
+    [["-", "a.png"], '"-" stands for one image'],
     [["a.png", "--topk", "0"], "It has to be above 0"],
     [["a.png", "--csv", "--json"], "cannot be used with"],
   ])("%j is a mistake of usage", (args, message) => {
@@ -172,9 +172,11 @@ describe("convnets classify", () => {
   it("says what is wrong with weights", () => {
     const file = at("pictures", "a.png");
     const error = (...args: string[]) => convnets(["classify", file, ...args]).stderr;
-    expect(error("--weights", at("plain.pth"))).toContain("does not say which network it is of");
-    expect(error("--weights", at("gone.pth"))).toContain(`there is no file, run or network "${at("gone.pth")}"`);
-    expect(error("--weights", pictures)).toContain("it is no run");
+    expect(error("--weights", at("plain.pth"))).toContain(
+      "does not record which network it belongs to; name it: --model vgg16, or --model net.js for your own",
+    );
+    expect(error("--weights", at("gone.pth"))).toContain(`there is no run, weight file or network ${at("gone.pth")}`);
+    expect(error("--weights", pictures)).toContain("it is not a run, or its first epoch is not finished");
     expect(error("--model", "nin", "--weights", weights)).toContain("has weights of vgg_small, not of nin");
     expect(error("--model", "nin", "--weights", at("plain.pth"))).toContain("missing: block1.0.weight");
   });

@@ -1,5 +1,5 @@
 /** Networks in people's own files. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -39,6 +39,19 @@ beforeAll(() => {
     }`,
   );
   write("typed.ts", `import { ReLU } from ${nn};\nconst network: ReLU = new ReLU();\nexport default network;\n`);
+  write(
+    "two.mjs",
+    `import { cat, Module } from ${nn};
+    class Two extends Module {
+      forward(a, b) {
+        return cat([a, b], 1);
+      }
+    }
+    export default new Two();`,
+  );
+  mkdirSync(join(folder, "commonjs"));
+  write("commonjs/package.json", '{ "type": "commonjs" }');
+  write("commonjs/net.js", `import { ReLU } from ${nn};\nexport default new ReLU();`);
   write("syntax.mjs", "export default class {");
   write("empty.mjs", "");
   // another copy of the library, as when the command is installed elsewhere than the project's convnets
@@ -69,13 +82,18 @@ test.each([
 
 test.each([
   ["networks.mjs#Nothing", [], 2, 'exports Broken, build, default, finished, later, settings; "Nothing" has to be'],
-  ["networks.mjs#settings", [], 2, '"settings" has to be a Module, a class of one, or a function that returns one'],
+  [
+    "networks.mjs#settings",
+    [],
+    2,
+    '"settings" has to be a Module, a class that extends Module, or a function that returns a Module',
+  ],
   ["networks.mjs#finished", ["--num-classes", "4"], 2, "exports a finished network"],
   ["empty.mjs", [], 2, "empty.mjs exports nothing"],
   ["copied.mjs", [], 2, "another copy of convnets"],
   ["copied.mjs#ReLU", [], 2, "another copy of convnets"],
   ["syntax.mjs", [], 1, "syntax.mjs: "],
-  ["networks.mjs#Broken", [], 1, "Conv2d is called, but is no property of the network"],
+  ["networks.mjs#Broken", [], 1, "Conv2d is called, but is not a property of the network"],
   ["gone.mjs", [], 2, 'no file "gone.mjs"'],
 ])("%s %j is refused with exit code %i", (file, flags, expected, message) => {
   const { stdout, stderr, status } = summary(file, ...flags);
@@ -83,17 +101,31 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-test("TypeScript is read where Node reads it; elsewhere the error says what to do", () => {
-  const { stdout, stderr, status } = summary("typed.ts");
-  if ((process.features as { typescript?: unknown }).typescript) {
-    expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
-    expect(stdout).toContain("ReLU ");
-  } else {
-    expect(status).toBe(2);
-    expect(stderr).toMatch(
-      /^error: this Node \(v[\d.]+\) does not read TypeScript: compile typed\.ts first, or use Node/,
-    );
-  }
+test("TypeScript is read by Node where it can, else by tsx", () => {
+  const { stdout, stderr, status } = summary("typed.ts", "--input", "1,3,9,9");
+  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  expect(stdout).toContain("ReLU ");
+});
+
+test("without an input size, says what is assumed", () => {
+  expect(summary("networks.mjs#finished").stderr).toBe(
+    "networks.mjs does not record its input size; assuming 1×3×224×224 (--input sets it).\n",
+  );
+});
+
+test("several inputs are given by name", () => {
+  const named = summary("two.mjs", "--input", "a=1,3,8,8", "--input", "b=1,1,8,8", "--json");
+  expect({ stderr: named.stderr, status: named.status }).toEqual({ stderr: "", status: 0 });
+  expect(summary("two.mjs").stderr).toContain(
+    "two.mjs takes 2 inputs, but 1 is given; give the shape of each: --input a=",
+  );
+  expect(summary("two.mjs", "--input", "1,3,8,8", "--input", "1,1,8,8").stderr).toContain("Several inputs need names");
+});
+
+test("import in a CommonJS folder gets a remedy", () => {
+  const { stderr, status } = summary(join("commonjs", "net.js"));
+  expect(status).toBe(1);
+  expect(stderr).toContain('set "type": "module" there, or rename the file to end in .mjs');
 });
 
 test("compare takes files too", () => {

@@ -127,7 +127,7 @@ describe("convert", () => {
     writeFileSync(at("there.pth"), "precious");
     expect(run("convert", "a.safetensors", "there.pth")).toMatchObject({
       status: 2,
-      stderr: "error: there.pth is there already; --force overwrites it\n",
+      stderr: "error: there.pth already exists; --force overwrites it\n",
     });
     expect(readFileSync(at("there.pth"), "utf8")).toBe("precious");
     expect(run("convert", "there.pth", "new.safetensors")).toMatchObject({ status: 1, stdout: "" });
@@ -153,15 +153,18 @@ describe("convert", () => {
 
   it.each([
     [["gone.pth", "b.safetensors"], "there is no file gone.pth"],
-    [[".", "b.safetensors"], ". is no file"],
+    [[".", "b.safetensors"], ". is a directory without best.safetensors: it is not a run"],
     [["a.safetensors", "b.npz"], "b.npz has to end in .safetensors, .pth, .pt, .onnx"],
-    [["a.safetensors", "nowhere/b.pth"], "there is no folder nowhere to write into"],
-    [["net.onnx", "b.onnx"], "net.onnx is an .onnx file already"],
+    [["a.safetensors", "nowhere/b.pth"], "there is no folder nowhere"],
+    [["net.onnx", "b.onnx"], "net.onnx is already an .onnx file"],
     [["a.safetensors", "b.onnx", "--dtype", "float16"], "networks compute in float32"],
     [["a.safetensors", "b.pth", "--dtype", "int8"], "Allowed choices are float32, float16, bfloat16"],
     [["a.safetensors", "b.pth", "--model", "nin"], "for writing .onnx files"],
     [["net.onnx", "b.pth", "--key", "model"], "--key is for PyTorch files"],
-    [["mixed.pth", "b.onnx"], "mixed.pth does not say which network it is of, and fits none; name it with --model"],
+    [
+      ["mixed.pth", "b.onnx"],
+      "mixed.pth does not record its network, and fits none of the built-in ones; pass the network with --model",
+    ],
     [["bare.pth", "b.onnx", "--model", "nun"], 'no network and no file "nun"'],
   ])("%j is asked wrongly: exit code 2", (args, message) => {
     const { stdout, stderr, status } = run("convert", ...args);
@@ -197,7 +200,7 @@ describe("inspect", () => {
     expect(stdout.trimEnd().endsWith(total)).toBe(true);
     expect(stdout).toContain("fits      inception_small --variant note --num-classes 4\n");
     expect(stdout).toContain("note: xxx");
-    expect(stdout).toContain("… (200 characters; --json has all)");
+    expect(stdout).toContain("… (200 characters; --json shows all)");
   });
 
   it("tells operators, inputs and opset of an .onnx file, whatever it is called", async () => {
@@ -218,13 +221,14 @@ describe("inspect", () => {
 
   it.each([
     [["gone.pth"], 2, "there is no file gone.pth"],
-    [["."], 2, ". is no file"],
+    [["."], 2, ". is a directory without best.safetensors: it is not a run"],
     [["bare.pth", "--key", "ema"], 1, "bare.pth: "],
     [["text.onnx"], 1, "text.onnx: this is no ONNX file"],
-    [["text.pth"], 1, "text.pth: this is no weight file"],
+    [["text.pth"], 1, "text.pth: this is no weight file: it is a text file"],
+    [["net.mjs"], 2, "net.mjs is code; convnets summary net.mjs shows its network"],
     [["evil.pth"], 1, "os.system"],
   ])("%j: exit code %i", (args, code, message) => {
-    for (const name of ["text.onnx", "text.pth"]) writeFileSync(at(name), "hello, this is text");
+    for (const name of ["text.onnx", "text.pth", "net.mjs"]) writeFileSync(at(name), "hello, this is text");
     const evil = Buffer.from(
       "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}X\x0d\x00\x00\x00little_endian\x88s.\x80\x02cos\nsystem\nX\x04\x00\x00\x00exit\x85R.",
       "latin1",

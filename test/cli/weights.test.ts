@@ -88,7 +88,10 @@ describe("weights", () => {
   });
 
   it("in a file are left to the file", async () => {
-    expect(await resolveWeights("nin", "best.safetensors")).toEqual({ file: "best.safetensors" });
+    const file = join(root, "weights.pth");
+    expect(await resolveWeights("nin", file)).toEqual({ file });
+    await expect(resolveWeights("nin", "gone.pth")).rejects.toThrow("there is no weight file gone.pth");
+    await expect(resolveWeights("nin", root)).rejects.toThrow(`${root} is a directory without best.safetensors`);
   });
 
   it("are refused for other networks and variants", async () => {
@@ -174,7 +177,7 @@ describe("eval", () => {
     const data = join(root, "pictures");
     const flags = ["--data", data, "--split", "val", "--json"];
     const { stdout, stderr } = convnets(["eval", "inception_small", "--weights", file, ...flags]);
-    expect(stderr).toBe("");
+    expect(stderr).toBe("Training images: train/ (2 classes, 2 images); validation images: val/\n");
     const { images, confusion, classes: named } = JSON.parse(stdout);
     expect(images).toBe(2);
     expect(named).toEqual(classes);
@@ -183,9 +186,10 @@ describe("eval", () => {
   });
 
   it.each([
-    [["eval", "nun", "--weights", "torchvision"], "--weights goes with a network, of which there are vgg11"],
-    [["eval", "nin", "--weights", "torchvision"], "torchvision has no weights for nin"],
-    [["eval", "vgg11", "--weights", "torchvision", "--variant", "paper"], "not for paper"],
+    [["eval", "nun", "--weights", "torchvision", "--data", "shapes"], "there is no run, weight file or network nun"],
+    [["eval", "nin", "--weights", "torchvision"], "--data is missing"],
+    [["eval", "nin", "--weights", "torchvision", "--data", "shapes"], "torchvision has no weights for nin"],
+    [["eval", "vgg11", "--weights", "torchvision", "--variant", "paper", "--data", "shapes"], "not for paper"],
   ])("%j: exit code 2", (args, message) => {
     const { stderr, status } = convnets(args, { cwd: root });
     expect(stderr).toContain(message);

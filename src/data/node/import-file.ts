@@ -27,22 +27,29 @@ async function importTypeScript(file: string, url: string): Promise<Record<strin
     throw new Error(
       `${file}: Node ${process.versions.node} does not read TypeScript; use Node 22.18 or later, or install tsx (npm install -D tsx)`,
     );
+  const unregister = tsx.register();
   try {
-    return await tsx.tsImport(url, pathToFileURL(resolve("x.js")).href);
+    // under its first URL, Node remembers that it could not be imported
+    return await import(`${url}?typescript`);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    await unregister();
   }
 }
 
 interface Tsx {
-  tsImport(specifier: string, parent: string): Promise<Record<string, unknown>>;
+  /** Lets Node import TypeScript; returns what ends that. */
+  register(): () => Promise<void>;
 }
 
 async function loadTsx(file: string): Promise<Tsx | undefined> {
   const { createRequire } = await import("node:module");
   for (const from of [resolve(file), import.meta.url]) {
     try {
-      const path = createRequire(from).resolve("tsx/esm/api");
+      const path = createRequire(from)
+        .resolve("tsx/esm/api")
+        .replace(/\.cjs$/, ".mjs");
       return (await import(pathToFileURL(path).href)) as Tsx;
     } catch {
       // not installed there

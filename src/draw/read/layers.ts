@@ -23,7 +23,7 @@ const rearranges = ({ op, domain }: Node): boolean => findOperator(op, domain)?.
 
 const isKind = (kind: Kind) => (node: Node) => kindOf(node) === kind;
 
-/** Operators by the weight they have in the look of a layer that is made of several. */
+/** Operators by how much they decide how a layer of several looks. */
 const PRECEDENCE: readonly ((node: Node) => boolean)[] = [
   ...(["conv", "linear", "pool", "norm", "softmax"] as const).map(isKind),
   ({ op }) => op === "Concat",
