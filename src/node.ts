@@ -3,8 +3,10 @@ export {
   type OpenCheckpoint,
   openCheckpoint,
   readCheckpoint,
+  readNumpy,
   writeAtomically,
   writeCheckpoint,
+  writeNumpy,
 } from "./checkpoint/node/index.ts";
 export {
   classifier,
@@ -24,6 +26,7 @@ export {
   type ImageFolderOptions,
   idx,
   imageFolder,
+  imagesBelow,
   type LocatedDataset,
   type LocateOptions,
   locateDataset,

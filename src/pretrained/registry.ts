@@ -1,12 +1,12 @@
-/** What torchvision publishes for its networks: facts, and nothing that needs Node. Compared with torchvision by a test. */
+/** The weights that torchvision publishes. Nothing here needs Node. A test compares them with torchvision. */
 import type { Transform } from "../data/index.ts";
 import { check } from "../graph/index.ts";
 import { createModel, type ModelName, type Variant } from "../models/index.ts";
 import { IMAGENET_CLASSES } from "./imagenet.ts";
 
-/** Weights that somebody trained and published, and what has to be known to use them. */
+/** Published weights, and what is needed to use them. */
 export interface PublishedWeights {
-  /** The registered network and variant that they fit. */
+  /** The built-in network and variant that they fit. */
   readonly model: ModelName;
   readonly variant: Variant;
   /** A file of `torch.save`; the last part of its path is the file's name. */
@@ -19,9 +19,9 @@ export interface PublishedWeights {
   readonly parameters: number;
   /** Percent of ImageNet's validation images, one crop each, as torchvision measured it. */
   readonly accuracy: { readonly top1: number; readonly top5: number };
-  /** Names of the classes in the order of the scores. */
+  /** Names of the classes, in the order of the scores. */
   readonly classes: readonly string[];
-  /** From a picture to what the network takes. Resizing is bilinear and antialiased. */
+  /** Preprocessing of images. Resizing is bilinear and antialiased. */
   readonly transforms: readonly Transform[];
   /** Of the files. What ImageNet's own terms allow is another question, as torchvision's README says. */
   readonly license: string;
@@ -43,6 +43,7 @@ const TORCHVISION = {
   googlenet: ["googlenet-1378be20", 49.731,    6_624_904, 69.778, 89.53],
 } as const satisfies Partial<Record<ModelName, Row>>;
 
+/** A network that torchvision publishes weights for. */
 export type PretrainedName = keyof typeof TORCHVISION;
 
 function published(model: PretrainedName, [file, mebibytes, parameters, top1, top5]: Row): PublishedWeights {

@@ -9,6 +9,7 @@ import { chromium } from "playwright-core";
 import { build as vite } from "vite";
 import { afterAll, describe, expect, it } from "vitest";
 import { EXECUTABLE, noChromium } from "../conformance/chromium.ts";
+import { unless } from "../support/skip.ts";
 import { show } from "./program.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -49,7 +50,7 @@ describe("table, summary, drawing and text from a minified bundle are those of t
   });
 
   if (noChromium) console.error(`skipped: Vite's bundle in Chromium (${noChromium})`);
-  it.skipIf(noChromium)("from Vite, in Chromium", async () => {
+  it("from Vite, in Chromium", unless(noChromium), async () => {
     const entry = join(folder, "entry.js");
     writeFileSync(entry, `import { show } from ${JSON.stringify(join(HERE, "program.ts"))}; globalThis.show = show;`);
     await vite({

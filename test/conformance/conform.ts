@@ -1,4 +1,5 @@
 import { describe, it } from "vitest";
+import { unless } from "../support/skip.ts";
 import { type Case, SUITE } from "./suite.ts";
 
 /** Milliseconds for one case. GPUs that are processors in truth take long to compile their shaders. */
@@ -10,8 +11,7 @@ export function conform(
   run: (conformance: Case) => Promise<string | undefined>,
   { reason, cases = SUITE }: { reason?: string | undefined; cases?: readonly Case[] } = {},
 ): void {
-  if (reason) console.warn(`${engine}: skipped: ${reason}`);
-  describe.skipIf(reason !== undefined)(engine, () => {
+  describe(engine, unless(reason), () => {
     for (const conformance of cases) {
       it(
         conformance.name,

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { unless } from "../support/skip.ts";
 import { noChromium, Pages } from "./chromium.ts";
 import { conform } from "./conform.ts";
 import { SUITE } from "./suite.ts";
@@ -20,7 +21,7 @@ conform(`onnxruntime-web on WebGPU (${adapter})`, ({ name }) => webgpu!.call("at
   reason: noChromium ?? (adapter ? undefined : "Chromium finds no WebGPU adapter"),
 });
 
-describe.skipIf(noChromium !== undefined)("an engine elsewhere", () => {
+describe("an engine elsewhere", unless(noChromium), () => {
   it("runs in a worker as it does in a page", async () => {
     const page = await pages!.open();
     const training = SUITE.find(({ name }) => name.startsWith("training nin"))!;
@@ -35,7 +36,7 @@ describe.skipIf(noChromium !== undefined)("an engine elsewhere", () => {
   });
 });
 
-describe.skipIf(noChromium !== undefined)("an engine that cannot be made", () => {
+describe("an engine that cannot be made", unless(noChromium), () => {
   it("says that there is no adapter, and what to do", async () => {
     const page = await pages!.open();
     await page.evaluate('Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => null } })');

@@ -16,6 +16,7 @@ import {
   type WorkerLoaderOptions,
   workerLoader,
 } from "../../src/data/node/index.ts";
+import { unless } from "../support/skip.ts";
 import { put, sharedData, temporaryFolder } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
@@ -261,7 +262,7 @@ describe("ahead of the consumer", () => {
 });
 
 const imagenette = sharedData("imagenette-small");
-describe.skipIf(imagenette.reason !== undefined)("real photographs", () => {
+describe("real photographs", unless(imagenette.reason), () => {
   let set: Dataset;
   beforeAll(async () => {
     const val = await imageFolder(join(imagenette.folder, "val"));

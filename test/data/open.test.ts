@@ -2,6 +2,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, locateDataset, openDataset } from "../../src/data/node/index.ts";
+import { unless } from "../support/skip.ts";
 import { cifarBytes, idxBytes, put, sharedData, temporaryFolder } from "./support.ts";
 
 const root = temporaryFolder();
@@ -204,7 +205,7 @@ test("shapes by name", async () => {
 });
 
 const shared = sharedData("cifar-10-batches-bin");
-test.skipIf(shared.reason !== undefined)("real sets by name, from a data folder", async () => {
+test("real sets by name, from a data folder", unless(shared.reason), async () => {
   const dataDir = join(shared.folder, "..");
   const cifar = await openDataset("cifar10", { dataDir, download: false, split: "test" });
   expect([cifar.name, cifar.length, cifar.classes[3]]).toEqual(["cifar10", 10_000, "cat"]);

@@ -1,10 +1,10 @@
 /** What the tests of data share: folders that go away, and the real sets beside the project. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import type { Dataset } from "../../src/data/index.ts";
+import { shared } from "../support/skip.ts";
 
 /** A folder of its own for a test file, removed after it. */
 export function temporaryFolder(): string {
@@ -20,12 +20,10 @@ export function put(file: string, bytes: Uint8Array | string): string {
   return file;
 }
 
-/** A real data set beside the project, or the reason to skip, printed. */
+/** A real data set beside the project, or the reason to skip. */
 export function sharedData(name: string): { folder: string; reason: string | undefined } {
-  const folder = fileURLToPath(new URL(`../../../shared/data/${name}`, import.meta.url));
-  const reason = existsSync(folder) ? undefined : `skipped: there is no ../shared/data/${name} beside the project`;
-  if (reason) console.warn(reason);
-  return { folder, reason };
+  const { path, reason } = shared(`data/${name}`);
+  return { folder: path, reason };
 }
 
 /** CIFAR records with the given labels; every pixel of record i is i. */

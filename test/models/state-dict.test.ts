@@ -1,10 +1,9 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { createModel, type ModelOptions } from "../../src/models/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { shared, unless } from "../support/skip.ts";
 
-const seed = fileURLToPath(new URL("../../../shared/seed", import.meta.url));
+const seed = shared("seed").path;
 
 /** Prints keys, types and shapes of state dicts in PyTorch's order. Nothing is drawn, so that no memory is touched. */
 const SCRIPT = `
@@ -53,13 +52,9 @@ function check(cases: readonly [string, string, ModelOptions][], ...args: string
   }
 }
 
-const missing = existsSync(`${seed}/note_models.py`)
-  ? undefined
-  : "skipped: ../shared/seed/note_models.py is not there";
-if (missing) console.warn(missing);
-const noTorch = pythonSkipReason("torch", "torchvision") !== undefined;
+const timeout = 60_000;
 
-describe.skipIf(noTorch)("state dict keys, types, shapes and order", () => {
-  it("of torchvision's networks", () => check(TORCHVISION), 60_000);
-  it.skipIf(missing !== undefined)("of the note's networks", () => check(NOTE, "note"), 60_000);
+describe("state dict keys, types, shapes and order", unless(pythonSkipReason("torch", "torchvision")), () => {
+  it("of torchvision's networks", { timeout }, () => check(TORCHVISION));
+  it("of the note's networks", { ...unless(shared("seed/note_models.py").reason), timeout }, () => check(NOTE, "note"));
 });

@@ -6,6 +6,7 @@ import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose, RUNS, SEED } from "../support/gradients.ts";
 import { pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { Torch } from "../support/torch.ts";
 
 const TOLERANCE = 1e-5;
@@ -38,7 +39,7 @@ const options = fc.record({
 });
 const py = (value: boolean) => (value ? "True" : "False");
 
-describe.skipIf(pythonSkipReason("torch") !== undefined)("BatchNorm2d against PyTorch", () => {
+describe("BatchNorm2d against PyTorch", unless(pythonSkipReason("torch")), () => {
   const torch = new Torch();
   afterAll(() => torch.close());
 

@@ -3,6 +3,7 @@ import { createModel } from "../../src/models/index.ts";
 import { BatchNorm2d, Conv2d, type Initializer, init, Linear, type Module, Parameter } from "../../src/nn/index.ts";
 import { Random } from "../../src/random.ts";
 import { pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { Torch } from "../support/torch.ts";
 
 /**
@@ -27,7 +28,7 @@ function expectSameDistribution(ours: Float32Array, theirs: Float64Array, what: 
   );
 }
 
-describe.skipIf(pythonSkipReason("torch", "torchvision") !== undefined)("initial weights against PyTorch", () => {
+describe("initial weights against PyTorch", unless(pythonSkipReason("torch", "torchvision")), () => {
   const torch = new Torch();
   afterAll(() => torch.close());
 

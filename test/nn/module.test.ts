@@ -23,6 +23,7 @@ import {
   trace,
 } from "../../src/nn/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 
 /** Own weights, children and a list of modules, in an order that tells depth-first from breadth-first. */
 class Block extends Module<Tensor> {
@@ -54,7 +55,7 @@ class Network extends Module {
 
 const IMAGE = ["N", 3, 8, 8] as const;
 
-describe.skipIf(pythonSkipReason("torch") !== undefined)("the state dict of a module tree", () => {
+describe("the state dict of a module tree", unless(pythonSkipReason("torch")), () => {
   it("has PyTorch's keys in PyTorch's order", () => {
     const keys = python(`
 import json, torch

@@ -8,6 +8,7 @@ import { decode, encode, OnnxError } from "../../src/onnx/index.ts";
 import { readOnnx } from "../../src/onnx/node/index.ts";
 import { Ops } from "../../src/operators/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { difference, normal, runFile, runGraph } from "./support.ts";
 
 let folder: string;
@@ -98,7 +99,7 @@ describe("weights in another file", () => {
     );
   });
 
-  it.skipIf(pythonSkipReason("onnx") !== undefined)("are read as Python's onnx wrote them", async () => {
+  it("are read as Python's onnx wrote them", unless(pythonSkipReason("onnx")), async () => {
     python(
       `
 import sys

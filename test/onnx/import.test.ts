@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { decode, OnnxError } from "../../src/onnx/index.ts";
 import { pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import {
   difference,
   makeModels,
@@ -225,7 +226,7 @@ const MODELS = {
 
 type Name = keyof typeof MODELS;
 
-describe.skipIf(pythonSkipReason("onnx") !== undefined)("decode", () => {
+describe("decode", unless(pythonSkipReason("onnx")), () => {
   const files = {} as Record<Name, Uint8Array>;
   beforeAll(() => {
     const names = Object.keys(MODELS) as Name[];
@@ -319,7 +320,7 @@ describe.skipIf(pythonSkipReason("onnx") !== undefined)("decode", () => {
   });
 });
 
-describe.skipIf(pythonSkipReason("onnx") !== undefined)("decode refuses", () => {
+describe("decode refuses what onnx can make", unless(pythonSkipReason("onnx")), () => {
   const relu = node("Relu", "x", "y");
   const cases: readonly [string, PythonModel][] = [
     [

@@ -20,6 +20,7 @@ import { sgd } from "../../src/optim/index.ts";
 import { renderText, summarize } from "../../src/summary/index.ts";
 import { TrainingStep } from "../../src/train/step.ts";
 import { pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { difference, engine, makeModels, normal, type PythonTensor, runFile, runGraph } from "./support.ts";
 
 class Block extends Module<Tensor> {
@@ -278,7 +279,7 @@ describe("weights without a path for a name", () => {
   });
 });
 
-describe.skipIf(pythonSkipReason("onnx") !== undefined)("files of other programs", () => {
+describe("files of other programs", unless(pythonSkipReason("onnx")), () => {
   const filled = (shape: readonly number[], value = 0.1): PythonTensor => ({
     dtype: "float",
     shape,

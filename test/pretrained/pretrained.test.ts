@@ -10,6 +10,7 @@ import { readCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { PRETRAINED, type PublishedWeights, pretrained, publishedWeights } from "../../src/pretrained/node/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 
 const root = mkdtempSync(join(tmpdir(), "convnets-pretrained-"));
 const content = randomBytes(300_000);
@@ -195,7 +196,7 @@ print(json.dumps(hashes))
 `;
 const reason = pythonSkipReason("torchvision");
 
-describe.skipIf(reason !== undefined)(`files of PyTorch${reason ? ` (${reason})` : ""}`, () => {
+describe(`files of PyTorch`, unless(reason), () => {
   let hashes: Record<string, string>;
   beforeAll(() => {
     hashes = JSON.parse(python(SAVE, { args: [root] }));

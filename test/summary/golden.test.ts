@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { createModel, MODELS } from "../../src/models/index.ts";
 import { type RenderOptions, renderText, summarize } from "../../src/summary/index.ts";
+import { unless } from "../support/skip.ts";
 
 const GOLDEN = fileURLToPath(new URL("../../../shared/golden/torchinfo", import.meta.url));
 const reason = existsSync(GOLDEN) ? undefined : `skipped: torchinfo's own output is not there (${GOLDEN})`;
-if (reason) console.warn(reason);
 
 const KINDS: Readonly<Record<string, RenderOptions>> = {
   default: {},
@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<string, RenderOptions>> = {
   },
 };
 
-describe.skipIf(reason !== undefined)("tables equal torchinfo's, line by line", () => {
+describe("tables equal torchinfo's, line by line", unless(reason), () => {
   for (const name of ["vgg16", "nin", "googlenet"] as const) {
     test.each(Object.entries(KINDS))(`${name}, %s`, (kind, options) => {
       const { inputSize } = MODELS[name];

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createModel, MODELS, type ModelName } from "../../src/models/index.ts";
 import { summarize } from "../../src/summary/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { type Network, network, type Part } from "./networks.ts";
 import { ask } from "./python.ts";
 
@@ -22,7 +23,7 @@ print(json.dumps({name: count(name) for name in json.load(sys.stdin)}))
 
 const noTorchvision = pythonSkipReason("torch", "torchvision");
 
-describe.skipIf(noTorchvision !== undefined)("parameters of torchvision's networks", () => {
+describe("parameters of torchvision's networks", unless(noTorchvision), () => {
   test(NAMES.join(", "), () => {
     const ours = NAMES.map((name) => {
       const model = createModel(name, { variant: "torchvision", numClasses: 50 });
@@ -50,7 +51,7 @@ const IMAGE: Network["input"] = [1, 1, 260, 300];
 
 const noTorch = pythonSkipReason("torch");
 
-describe.skipIf(noTorch !== undefined)("receptive fields", () => {
+describe("receptive fields", unless(noTorch), () => {
   test("equal the pixels that a gradient in PyTorch reaches", () => {
     const drawn: Network[] = fc
       .sample(fc.array(windows, { minLength: 1, maxLength: 4 }), { numRuns: 40, seed: 3 })

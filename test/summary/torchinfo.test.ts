@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type RenderOptions, renderText, summarize } from "../../src/summary/index.ts";
 import { pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { has, network, networks } from "./networks.ts";
 import { ask } from "./python.ts";
 
@@ -40,7 +41,7 @@ const withoutZeros = (table: string) => table.replace(/^[├│+|].*$/gm, (row) 
 
 const reason = pythonSkipReason("torch", "torchinfo");
 
-describe.skipIf(reason !== undefined)("torchinfo's tables of random networks", () => {
+describe("torchinfo's tables of random networks", unless(reason), () => {
   test(`${CASES} networks, line by line`, () => {
     const drawn = fc.sample(cases, { numRuns: CASES, seed: 1 });
     const tables = ask<string>("table", drawn);

@@ -1,4 +1,4 @@
-/** Python as the reference: scripts with JSON or text in and out, skipped with a printed reason where a module is missing. */
+/** Python as the reference: scripts with JSON or text in and out. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -12,7 +12,7 @@ const INTERPRETERS = [
 ];
 
 export interface PythonOptions {
-  /** Modules that have to be there, besides Python's own. */
+  /** Modules that it needs besides those that it imports at the start of a line. */
   readonly modules?: readonly string[];
   /** Arguments, `sys.argv[1:]` in the script. */
   readonly args?: readonly string[];
@@ -22,7 +22,7 @@ export interface PythonOptions {
 
 /** Runs a script and returns what it prints. Throws with Python's traceback where it fails. */
 export function python(script: string, { modules = [], args = [], input = "" }: PythonOptions = {}): string {
-  const path = interpreter(modules);
+  const path = interpreter([...importsOf(script), ...modules]);
   const { status, signal, error, stdout, stderr } = spawnSync(path, ["-c", script, ...args], {
     input,
     encoding: "utf8",
@@ -33,25 +33,26 @@ export function python(script: string, { modules = [], args = [], input = "" }: 
   return stdout;
 }
 
-/** The interpreter that runs scripts which need these modules. Throws where there is none. */
+/** The first interpreter that has all of these modules. Throws where there is none. */
 export function interpreter(modules: readonly string[]): string {
   const path = INTERPRETERS.find((path) => missing(path, modules).length === 0);
-  if (!path) throw new Error(`no Python has ${modules.join(" and ")}`);
+  if (!path) throw new Error(pythonSkipReason(...modules));
   return path;
 }
 
-/**
- * Why tests that need these Python modules must be skipped; undefined where an interpreter has all of them.
- *
- *     const reason = pythonSkipReason("torch");
- *     describe.skipIf(reason !== undefined)("against PyTorch", () => …);
- */
+/** Why a test that needs these Python modules cannot run; undefined where an interpreter has all of them. */
 export function pythonSkipReason(...modules: string[]): string | undefined {
   if (INTERPRETERS.some((path) => missing(path, modules).length === 0)) return undefined;
-  const path = INTERPRETERS.at(-1)!;
-  const reason = `skipped: ${path} does not have ${missing(path, modules).join(" and ")}`;
-  console.warn(reason);
-  return reason;
+  const path = INTERPRETERS.findLast((path) => missing(path, []).length === 0);
+  if (!path) return `there is no ${INTERPRETERS.at(-1)}`;
+  return `${path} has no ${missing(path, modules).join(", no ")}`;
+}
+
+/** Modules of `import a, b.c as d` and `from e import f`, where they are not indented. */
+function importsOf(script: string): string[] {
+  return [...script.matchAll(/^(?:import|from) (.+?)(?: import .*)?$/gm)].flatMap(([, names = ""]) =>
+    names.split(",").map((name) => name.trim().split(/[ .]/)[0]!),
+  );
 }
 
 const answers = new Map<string, readonly string[]>();
@@ -63,7 +64,7 @@ function missing(path: string, modules: readonly string[]): readonly string[] {
   if (!answer) {
     const script = "import sys, importlib.util as u; print(*(m for m in sys.argv[1:] if u.find_spec(m) is None))";
     const { status, stdout } = spawnSync(path, ["-c", script, ...modules], { encoding: "utf8" });
-    answer = status === 0 ? stdout.split(/\s+/).filter((name) => name !== "") : ["Python itself"];
+    answer = status === 0 ? stdout.split(/\s+/).filter((name) => name !== "") : ["interpreter"];
     answers.set(key, answer);
   }
   return answer;

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fromBytes, type TensorData, toBytes } from "../../src/graph/index.ts";
+import { interpreter } from "./python.ts";
 
 /** Answers a line of JSON with a line of JSON: outputs of an expression in float64, and gradients of Σ output · weight. */
 const SERVER = `
@@ -101,7 +102,7 @@ export class Torch {
 
   #start() {
     if (!this.#server) {
-      this.#server = spawn(process.env.PYTHON ?? "/usr/bin/python3", ["-c", SERVER], {
+      this.#server = spawn(interpreter(["torch", "numpy"]), ["-c", SERVER], {
         stdio: ["pipe", "pipe", "inherit"],
       });
       this.#reader = createInterface({ input: this.#server.stdout });

@@ -12,6 +12,7 @@ import { ticks } from "../../src/report/chart.ts";
 import { type ReportData, report } from "../../src/report/index.ts";
 import { settingsOf } from "../../src/report/settings.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { type Course, course, evaluation } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-report-"));
@@ -111,10 +112,8 @@ describe("a report", () => {
 
 const noPython = pythonSkipReason();
 
-test.skipIf(noPython !== undefined)(
-  "no text becomes markup: Python's parser sees the same tags whatever the names are",
-  () => {
-    const script = `
+test("no text becomes markup: Python's parser sees the same tags whatever the names are", unless(noPython), () => {
+  const script = `
 import json, sys
 from html.parser import HTMLParser
 VOID = {"meta", "img", "br"}
@@ -140,24 +139,23 @@ for page in json.load(sys.stdin):
     assert not parser.open, parser.open
     out.append({"tags": parser.seen, "text": "".join(parser.text)})
 json.dump(out, sys.stdout)`;
-    const hostile = [
-      `<img src=x onerror="alert(1)">`,
-      `</title></style></script><script>alert(1)</script>`,
-      `" onmouseover="alert(1)" x='`,
-      "&lt;b&gt; &amp;",
-      "]]>--><!--",
-      // what draws shorten or drop is not looked for below; line breaks are kept by no attribute
-      ...fc.sample(fc.string({ unit: fc.constantFrom(..."<>&\"'/=- ab"), minLength: 1 }), 20),
-    ];
-    const pages = ["plain", ...hostile].map((text) => report(dataOf({ text })));
-    const [plain, ...others] = JSON.parse(python(script, { input: JSON.stringify(pages) }));
-    for (const [i, { tags, text }] of others.entries()) {
-      expect(tags, hostile[i]).toEqual(plain.tags);
-      expect(text).toContain(`nin on shapes${hostile[i]}`);
-      expect(text).toContain(`class 3${hostile[i]}`);
-    }
-  },
-);
+  const hostile = [
+    `<img src=x onerror="alert(1)">`,
+    `</title></style></script><script>alert(1)</script>`,
+    `" onmouseover="alert(1)" x='`,
+    "&lt;b&gt; &amp;",
+    "]]>--><!--",
+    // what draws shorten or drop is not looked for below; line breaks are kept by no attribute
+    ...fc.sample(fc.string({ unit: fc.constantFrom(..."<>&\"'/=- ab"), minLength: 1 }), 20),
+  ];
+  const pages = ["plain", ...hostile].map((text) => report(dataOf({ text })));
+  const [plain, ...others] = JSON.parse(python(script, { input: JSON.stringify(pages) }));
+  for (const [i, { tags, text }] of others.entries()) {
+    expect(tags, hostile[i]).toEqual(plain.tags);
+    expect(text).toContain(`nin on shapes${hostile[i]}`);
+    expect(text).toContain(`class 3${hostile[i]}`);
+  }
+});
 
 describe("axes", () => {
   test("have round ticks: 1, 2 or 5 times a power of ten apart, all within the range, about as many as asked for", () => {
@@ -201,9 +199,8 @@ test("settings are named by their path, transforms by what they do", () => {
 
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const noChromium = existsSync(EXECUTABLE) ? undefined : `skipped: there is no ${EXECUTABLE}; set CHROMIUM`;
-if (noChromium) console.warn(noChromium);
 
-describe.skipIf(noChromium !== undefined)("in Chromium", () => {
+describe("in Chromium", unless(noChromium), () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", "--disable-gpu"] });

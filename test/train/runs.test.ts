@@ -74,10 +74,10 @@ async function runs(...args: string[]): Promise<{ out: string; err: string }> {
 }
 
 test("a config names settings that do not exist, with the nearest that does", () => {
-  const wrong = { ...config(), epoch: 3, optimizer: { name: "sgd", momentun: 0.9 }, a: 1 };
+  const wrong = { ...config(), epoch: 3, optimizer: { name: "sgd", momentun: 0.9 } };
   expect(() => parseConfig(wrong)).toThrow('epoch: there is no such setting; did you mean "epochs"?');
   expect(() => parseConfig(wrong)).toThrow('optimizer.momentun: there is no such setting; did you mean "momentum"?');
-  expect(() => parseConfig(wrong)).toThrow("a: there is no such setting; there are model, variant, ");
+  expect(() => parseConfig({ ...config(), a: 1 })).toThrow("a: there is no such setting; there are model, variant, ");
 });
 
 describe("the list of runs", () => {
@@ -135,9 +135,9 @@ describe("the list of runs", () => {
   test("names folders that cannot be read, and passes over what is no run", async () => {
     const { out, err } = await runs(dir);
     expect(err.trimEnd().split("\n")).toEqual([
-      expect.stringMatching(/^passed over .*e-broken: .*config\.json: /),
-      expect.stringMatching(/^passed over .*f-broken: .*metrics\.jsonl, line 1 is damaged/),
-      expect.stringMatching(/^passed over .*g-broken: .* is not a run: it has no config\.json/),
+      expect.stringMatching(/^ignored .*e-broken: .*config\.json: /),
+      expect.stringMatching(/^ignored .*f-broken: .*metrics\.jsonl, line 1 is damaged/),
+      expect.stringMatching(/^ignored .*g-broken: .* is not a run: it has no config\.json/),
     ]);
     expect(out + err).not.toMatch(/no-run|a-file/);
   });
@@ -160,8 +160,11 @@ describe("the list of runs", () => {
   });
 
   test("of an empty folder says how to begin; a run is no folder of runs", async () => {
-    expect((await runs(join(folder, "nothing"))).out).toMatch(/^There are no runs in .*convnets train/);
-    await expect(runs(join(dir, "a-finished"))).rejects.toThrow(/is a run itself/);
+    const nothing = join(folder, "nothing");
+    await expect(runs(nothing)).rejects.toThrow(`there is no folder ${nothing}`);
+    mkdirSync(nothing);
+    expect((await runs(nothing)).out).toMatch(/^There are no runs in .*convnets train/);
+    await expect(runs(join(dir, "a-finished"))).rejects.toThrow(/is a run; name the folder that it is in/);
   });
 });
 
@@ -204,7 +207,7 @@ describe("runs side by side", () => {
   });
 
   test("have to be two that exist", async () => {
-    await expect(runs("compare", a)).rejects.toThrow(/takes two runs or more/);
+    await expect(runs("compare", a)).rejects.toThrow(/takes two or more runs/);
     await expect(runs("compare", a, join(folder, "c"))).rejects.toThrow(/there is no run .*c; "convnets runs" lists/);
   });
 });

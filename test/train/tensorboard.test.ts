@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { crc32c, openTensorboard, record } from "../../src/runs/node/tensorboard.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-board-"));
@@ -185,7 +186,7 @@ describe("event files", () => {
 
 const reason = pythonSkipReason("tensorboard");
 
-test.skipIf(reason !== undefined)("TensorBoard itself reads a resumed run", async () => {
+test("TensorBoard itself reads a resumed run", unless(reason), async () => {
   const dir = newDir();
   await log(dir, { stopAfter: 9 });
   await log(dir, { from: 4 }, 4);

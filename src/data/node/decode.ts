@@ -11,13 +11,15 @@ export const MAX_PIXELS = 178_956_970;
 /** File name endings of the formats that are decoded. */
 export const IMAGE_EXTENSIONS: readonly string[] = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif"]; // prettier-ignore
 
-/** Decodes a file; everything that can be wrong with it is a `DataError` with its name. */
+/** Decodes an image file. Throws a `DataError` with its name for everything that can be wrong with it. */
 export async function decodeFile(file: string, options: DecodeOptions = {}): Promise<Image> {
   return decodeImage(await readBytes(file), options, file);
 }
 
 /**
- * Decodes an image as PIL's `convert("RGB")` does, turned upright by its EXIF orientation.
+ * Decodes an image like PIL's `convert("RGB")`, turned upright by its EXIF orientation.
+ *
+ *     bytes → image [H, W, 3], or [H, W, 1] with `channels: 1`
  *
  * Colour profiles are ignored, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted without a
  * profile, and of several frames the first is taken. All of that gives PIL's bytes. The exception is 16-bit greyscale:

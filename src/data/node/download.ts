@@ -1,4 +1,4 @@
-/** Files over HTTP: resumed where a connection broke, checked, and put in place only when they are whole. */
+/** Downloads over HTTP: resumed after a broken connection, checked, and renamed only when complete. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { DataError } from "../errors.ts";
 import { reasonOf } from "./files.ts";
 
 export interface Checksums {
-  /** In hex; the first eight digits or more are enough. */
+  /** Hexadecimal; at least the first eight digits. */
   readonly sha256?: string | undefined;
   readonly md5?: string | undefined;
   /** bytes */
@@ -20,24 +20,24 @@ export interface Checksums {
 export interface DownloadProgress {
   readonly file: string;
   readonly url: string;
-  /** bytes, those of an earlier try included */
+  /** bytes, including those of earlier tries */
   readonly received: number;
-  /** bytes, where the server says */
+  /** bytes, if the server says */
   readonly total: number | undefined;
 }
 
 export interface DownloadOptions extends Checksums {
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Tries in a row that bring nothing before it gives up. */
+  /** Tries in a row without progress before it gives up. */
   readonly retries?: number | undefined;
-  /** ms before the first retry; doubled for each one after it. */
+  /** ms before the first retry, doubled for each further one */
   readonly backoff?: number | undefined;
-  /** ms without a byte after which a connection counts as broken. */
+  /** ms without data after which a connection counts as broken */
   readonly idleTimeout?: number | undefined;
 }
 
-/** The server could not be reached, or did not have the file: `offline` tells which. */
+/** The server could not be reached (`offline`), or did not have the file. */
 export class DownloadError extends DataError {
   readonly offline: boolean;
 
@@ -48,8 +48,8 @@ export class DownloadError extends DataError {
 }
 
 /**
- * Downloads to `file`. What has come so far stands in `file.part`, and a later call goes on from there; the file itself
- * appears only when its checksums agree.
+ * Downloads to `file`. Incomplete downloads are kept in `file.part`, where a later call resumes them; the file itself
+ * appears only when its checksums are right. Throws a DownloadError.
  */
 export async function download(url: string, file: string, options: DownloadOptions = {}): Promise<void> {
   const { retries = 4, backoff = 500, signal } = options;
@@ -80,7 +80,7 @@ export async function download(url: string, file: string, options: DownloadOptio
   await rename(part, file);
 }
 
-/** Errors after which another try at once is of no use: no network, or nobody listens. */
+/** Errors that a retry does not help: no network, or no server. */
 const OFFLINE = ["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH"];
 /** Errors of the disk. */
 const DISK = ["ENOSPC", "EACCES", "EROFS", "EDQUOT", "EISDIR", "EPERM"];

@@ -1,4 +1,4 @@
-/** Data sets with a name: where they are published, how they are checked, and how they come to the disk. */
+/** Data sets known by name: where they are published, their checksums, and their download. */
 import { createReadStream, existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -10,20 +10,20 @@ import { cacheFolder, type Variables } from "./cache.ts";
 import { type Checksums, DownloadError, type DownloadProgress, download, mismatch } from "./download.ts";
 import { reasonOf } from "./files.ts";
 
-/** A file as it is published. An archive (.tar.gz) is unpacked without its outermost folder. */
+/** A published file. An archive (.tar.gz) is unpacked without its outermost folder. */
 export interface PublishedFile extends Checksums {
   readonly url: string;
 }
 
 export interface KnownSet {
-  /** Folders that may hold it already, below the data folder; the first is where it is put. */
+  /** Folders in the data folder that may hold it already; the first is where it is saved. */
   readonly folders: readonly string[];
-  /** Files or folders that must be there for the set to be complete. */
+  /** Files or folders that a complete data set has. */
   readonly needed: readonly string[];
   readonly published: readonly PublishedFile[];
 }
 
-/** What MNIST and its like consist of. */
+/** MNIST, and data sets with the same files. */
 function idxSet(folders: readonly string[], base: string, files: Readonly<Record<string, Checksums>>): KnownSet {
   const published = Object.entries(files).map(([name, checksums]) => ({ url: `${base}/${name}`, ...checksums }));
   return { folders, needed: Object.keys(files), published };
@@ -83,7 +83,7 @@ export const KNOWN_SETS = {
   },
 } as const satisfies Record<string, KnownSet>;
 
-/** Where data sets are kept: $CONVNETS_DATA, else `convnets/data` in the user's cache folder. */
+/** Where data sets are stored: $CONVNETS_DATA, else `convnets/data` in the user's cache folder. */
 export function defaultDataDir(env: Variables = process.env): string {
   return env.CONVNETS_DATA || cacheFolder("data", env);
 }
@@ -96,7 +96,7 @@ export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The folder of a known set; downloads and unpacks what is missing. */
+/** The folder of a known data set. Downloads and unpacks what is missing. Throws a DownloadError if that is not possible. */
 export async function fetchSet(name: string, set: KnownSet, options: FetchOptions = {}): Promise<string> {
   const { dataDir = defaultDataDir(), download: mayDownload = true } = options;
   const present = set.folders.map((folder) => join(dataDir, folder)).find((folder) => isComplete(folder, set));
@@ -124,7 +124,7 @@ function isComplete(folder: string, { needed }: KnownSet): boolean {
   return needed.every((file) => existsSync(join(folder, file)) || existsSync(join(folder, file.replace(/\.gz$/, ""))));
 }
 
-/** The published file on disk: one that somebody put there is checked, too. */
+/** The published file on disk. An existing file is checked as well. */
 async function obtain(
   file: string,
   published: PublishedFile,
@@ -155,7 +155,7 @@ function missing(name: string, set: KnownSet, dataDir: string, error: DownloadEr
   );
 }
 
-/** Unpacks beside the folder first, so that a folder that is there is whole; then removes the archive. */
+/** Unpacks into a temporary folder, so that the final one is always complete, and removes the archive. */
 async function unpack(archive: string, folder: string): Promise<void> {
   const partial = `${folder}.unpacking`;
   await rm(partial, { recursive: true, force: true });

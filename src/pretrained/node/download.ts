@@ -6,12 +6,13 @@ import { DataError } from "../../data/index.ts";
 import { cacheFolder, DownloadError, type DownloadProgress, download, mismatch } from "../../data/node/index.ts";
 import { type PublishedWeights, publishedWeights } from "../registry.ts";
 
+/** Options of `pretrained`. */
 export interface PretrainedOptions {
-  /** Where files are kept. Default: `convnets/weights` in the user's cache folder, as `XDG_CACHE_HOME` says. */
+  /** Where files are stored. Default: `convnets/weights` in the user's cache folder, as `XDG_CACHE_HOME` says. */
   readonly cacheDir?: string | undefined;
   /** A mirror that has the files under their names. Default: $CONVNETS_WEIGHTS_URL, else where they are published. */
   readonly baseUrl?: string | undefined;
-  /** `false` never goes to the network. */
+  /** `false`: never download. */
   readonly download?: boolean | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -7,6 +7,7 @@ import { readNumpy, writeNumpy } from "../../../src/checkpoint/node/index.ts";
 import { type DType, fromBytes, itemSize, type TensorData, toBytes } from "../../../src/graph/index.ts";
 import { Random } from "../../../src/random.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const WRITE = `
 import json, sys
@@ -60,7 +61,7 @@ const values = (tensor: TensorData) => {
   );
 };
 
-describe.skipIf(reason !== undefined)(`NumPy's files${reason ? ` (${reason})` : ""}`, () => {
+describe(`NumPy's files`, unless(reason), () => {
   it("are read: every type, byte order, axis order and version, alone, stored and deflated", async () => {
     const facts = JSON.parse(python(WRITE, { args: [folder] })) as Record<string, [string, number[], number[]]>;
     const stored = (await readNumpy(join(folder, "stored.npz"))) as Map<string, TensorData>;

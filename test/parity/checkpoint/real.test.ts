@@ -7,6 +7,7 @@ import { readCheckpoint, toReal } from "../../../src/checkpoint/node/index.ts";
 import { type TensorData, tensor } from "../../../src/graph/index.ts";
 import { Random } from "../../../src/random.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const SCRIPT = `
 import sys
@@ -30,7 +31,7 @@ function patterns(): Uint32Array {
   return Uint32Array.from(bits);
 }
 
-it.skipIf(reason !== undefined)(`rounds as PyTorch does${reason ? ` (${reason})` : ""}`, async () => {
+it(`rounds as PyTorch does`, unless(reason), async () => {
   const folder = mkdtempSync(join(tmpdir(), "convnets-real-"));
   try {
     const bits = patterns();

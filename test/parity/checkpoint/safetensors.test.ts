@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../../src/checkpoint/node/index.ts";
 import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes } from "../../../src/graph/tensor.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const SCRIPT = `
 import hashlib, json, os, random, struct, sys
@@ -92,7 +93,7 @@ const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record({
 
 const reason = pythonSkipReason("json");
 
-describe.skipIf(reason !== undefined)(`safetensors in Python${reason ? ` (${reason})` : ""}`, () => {
+describe(`safetensors in Python`, unless(reason), () => {
   const checkpoints = fc.sample(anyCheckpoint, { numRuns: COUNT, seed: 1 });
   let folder: string;
   let answer: Record<string, Python>;

@@ -13,6 +13,7 @@ import {
 import { type DType, fromBytes, itemSize, numel, type TensorData, tensor, toBytes } from "../../../src/graph/tensor.ts";
 import { Random } from "../../../src/random.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const SCRIPT = readFileSync(new URL("torch.py", import.meta.url), "utf8");
 const reason = pythonSkipReason("torch");
@@ -90,7 +91,7 @@ const many: Checkpoint = {
   metadata: {},
 };
 
-describe.skipIf(reason !== undefined)(`torch.save and torch.load${reason ? ` (${reason})` : ""}`, () => {
+describe(`torch.save and torch.load`, unless(reason), () => {
   let folder: string;
   let answer: Answer;
   beforeAll(async () => {

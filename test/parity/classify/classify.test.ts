@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Prediction } from "../../../src/classify/index.ts";
 import { imagesBelow } from "../../../src/data/node/index.ts";
@@ -9,11 +8,11 @@ import { type Classifier, tensor } from "../../../src/index.ts";
 import { classifier, type Picture } from "../../../src/node.ts";
 import { output } from "../../cli/run.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { shared, unless } from "../../support/skip.ts";
 
-const DATA = fileURLToPath(new URL("../../../../shared/data", import.meta.url));
-const noTorch = pythonSkipReason("torch", "torchvision") !== undefined;
-const noData = ["photos", "imagenette-small/val"].some((folder) => !existsSync(join(DATA, folder)));
-if (noData) console.warn("skipped: ../shared/data has no photos, or no imagenette-small");
+const noTorch = pythonSkipReason("torch", "torchvision");
+const noData = shared("data/photos").reason ?? shared("data/imagenette-small/val").reason;
+const DATA = shared("data").path;
 
 const IMAGES = 100;
 /** Values of a prepared picture. */
@@ -21,7 +20,7 @@ const SIZE = 3 * 224 * 224;
 
 type Top = readonly (readonly [label: number, probability: number])[];
 
-describe.skipIf(noTorch || noData)("the five best classes are torchvision's", () => {
+describe("the five best classes are torchvision's", unless(noTorch ?? noData), () => {
   let folder: string;
   let files: string[];
   let wanted: Top[];

@@ -7,6 +7,7 @@ import { toInterleaved } from "../../../src/data/image.ts";
 import { decodeFile } from "../../../src/data/node/index.ts";
 import { sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
@@ -38,7 +39,7 @@ async function expectSameBytes(files: readonly string[]): Promise<void> {
   }
 }
 
-describe.skipIf(reason !== undefined)("made by PIL", () => {
+describe("made by PIL", unless(reason), () => {
   beforeAll(() => {
     python(
       `
@@ -90,6 +91,6 @@ print(sum(Image.open(sys.argv[1]).convert("L").getdata()))`;
   });
 });
 
-test.skipIf(reason !== undefined || photos.reason !== undefined)("photographs", async () => {
+test("photographs", unless(reason ?? photos.reason), async () => {
   await expectSameBytes(readdirSync(photos.folder).map((name) => join(photos.folder, name)));
 });

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { cifar10, type Dataset, idx, imageFolder, NORMALIZATION, openDataset } from "../../../src/data/node/index.ts";
 import { planes, sharedData } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
@@ -41,7 +42,7 @@ const cifar = sharedData("cifar-10-batches-bin");
 const fashion = sharedData("fashion-mnist");
 const imagenette = sharedData("imagenette-small");
 
-describe.skipIf(reason !== undefined || cifar.reason !== undefined)("CIFAR-10", () => {
+describe("CIFAR-10", unless(reason ?? cifar.reason), () => {
   let sets: Record<"train" | "test", Awaited<ReturnType<typeof cifar10>>>;
   beforeAll(async () => {
     sets = { train: await cifar10(cifar.folder), test: await cifar10(cifar.folder, { split: "test" }) };
@@ -81,7 +82,7 @@ facts(lambda i: records[i, 1:], records[:, 0])`,
   });
 });
 
-describe.skipIf(reason !== undefined || fashion.reason !== undefined)("Fashion-MNIST", () => {
+describe("Fashion-MNIST", unless(reason ?? fashion.reason), () => {
   test.each(["train", "test"] as const)("%s equals NumPy's reading", async (split) => {
     const theirs = python(
       `${FACTS}
@@ -98,7 +99,7 @@ facts(lambda i: images[i], labels)`,
 });
 
 const folderReason = pythonSkipReason("torchvision");
-describe.skipIf(folderReason !== undefined || imagenette.reason !== undefined)("ImageFolder", () => {
+describe("ImageFolder", unless(folderReason ?? imagenette.reason), () => {
   test("order of files, labels and pixels equal torchvision's", async () => {
     const theirs = JSON.parse(
       python(

@@ -10,6 +10,7 @@ import {
 import { centerCrop, hflip, pad, resize, resizedSize } from "../../../src/data/geometry.ts";
 import { type Image, interleaved, toInterleaved } from "../../../src/data/image.ts";
 import { pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 import { type PilCase, pil, testPicture } from "./pil.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
@@ -30,7 +31,7 @@ function compare(cases: readonly Case[]): void {
   }
 }
 
-describe.skipIf(pythonSkipReason("PIL", "torchvision", "numpy") !== undefined)("pictures against PIL", () => {
+describe("pictures against PIL", unless(pythonSkipReason("PIL", "torchvision", "numpy")), () => {
   test("resize: antialiased bilinear and bicubic, up and down", () => {
     const sizes = [
       [

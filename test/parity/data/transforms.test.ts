@@ -14,6 +14,7 @@ import { colorJitter, erasedBox, resizedCropBox } from "../../../src/data/random
 import { Random } from "../../../src/random.ts";
 import { sharedData, temporaryFolder } from "../../data/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // other processes may want the cores, too
 
@@ -24,7 +25,7 @@ const folder = temporaryFolder();
 /** Two float32 roundings of the same formula may differ in the last bit. */
 const FLOAT_TOLERANCE = 1e-6;
 
-describe.skipIf(reason !== undefined || photos.reason !== undefined)("evaluation pipelines on photographs", () => {
+describe("evaluation pipelines on photographs", unless(reason ?? photos.reason), () => {
   const { mean, std } = NORMALIZATION.imagenet;
   const norm = `T.ToTensor(), T.Normalize(${JSON.stringify(mean)}, ${JSON.stringify(std)})`;
   const pipelines: [string, Transform[], string][] = [
@@ -106,7 +107,7 @@ print(json.dumps({"mean": rows.mean(0).tolist(), "std": rows.std(0).tolist()}))`
   );
 }
 
-describe.skipIf(reason !== undefined)("what the random transforms draw", () => {
+describe("what the random transforms draw", unless(reason), () => {
   test.each([
     [60, 80],
     [20, 100],
@@ -167,7 +168,7 @@ describe.skipIf(reason !== undefined)("what the random transforms draw", () => {
   });
 });
 
-describe.skipIf(reason !== undefined)("mixing of batches", () => {
+describe("mixing of batches", unless(reason), () => {
   const shape = [5, 3, 6, 8] as const;
   const batch = () => ({
     images: Float32Array.from({ length: 5 * 3 * 6 * 8 }, (_, i) => Math.sin(i)),

@@ -4,7 +4,7 @@
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -16,7 +16,8 @@ import { type TensorData, toBytes } from "../../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../../src/models/index.ts";
 import { exportOnnx } from "../../../src/onnx/index.ts";
 import { readOnnx } from "../../../src/onnx/node/index.ts";
-import { pythonSkipReason } from "../../support/python.ts";
+import { interpreter, pythonSkipReason } from "../../support/python.ts";
+import { shared, unless } from "../../support/skip.ts";
 
 /** Type, shape and hash of the bits. */
 type Facts = Record<string, [string, number[], string]>;
@@ -48,13 +49,13 @@ const CASES: readonly Case[] = [
   { name: "vgg_small", options: {} },
 ];
 
-const seedFolder = fileURLToPath(new URL("../../../../shared/seed", import.meta.url));
+const seedFolder = shared("seed").path;
 const server = fileURLToPath(new URL("server.py", import.meta.url));
 const reason = pythonSkipReason("torch", "numpy");
-const noTorchvision = pythonSkipReason("torchvision") !== undefined;
-const noOnnx = pythonSkipReason("onnx") !== undefined;
-const noNote = !existsSync(join(seedFolder, "note_models.py"));
-if (noNote) console.warn("skipped: ../shared/seed/note_models.py is not there");
+const ALL_MODULES = ["torch", "numpy", "torchvision", "onnx"];
+/** Without these two, networks are compared that need neither, in formats that need neither. */
+const noExtras = pythonSkipReason(...ALL_MODULES);
+const noNote = shared("seed/note_models.py").reason;
 
 function facts(tensors: ReadonlyMap<string, TensorData>): Facts {
   return Object.fromEntries(
@@ -69,12 +70,12 @@ it("no registered network is left out", () => {
   expect(new Set(CASES.map(({ name }) => name))).toEqual(new Set(Object.keys(MODELS)));
 });
 
-describe.skipIf(reason !== undefined)(`PyTorch's weights${reason ? ` (${reason})` : ""}`, () => {
+describe(`PyTorch's weights`, unless(reason), () => {
   const root = mkdtempSync(join(tmpdir(), "convnets-round-trip-"));
   let python: ChildProcessByStdio<Writable, Readable, null>;
   let lines: AsyncIterator<string>;
   beforeAll(() => {
-    python = spawn(process.env.PYTHON ?? "/usr/bin/python3", [server, seedFolder], {
+    python = spawn(interpreter(noExtras ? ["torch", "numpy"] : ALL_MODULES), [server, seedFolder], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
@@ -93,11 +94,12 @@ describe.skipIf(reason !== undefined)(`PyTorch's weights${reason ? ` (${reason})
     return answer;
   }
 
-  it.each(CASES.map((example, i) => [example.name, JSON.stringify(example.options), i] as const))(
+  it.for(CASES.map((example, i) => [example.name, JSON.stringify(example.options), i] as const))(
     "%s %s, there and back",
-    async (name, _, i) => {
+    async ([name, , i], { skip }) => {
       const { options, python: model } = CASES[i]!;
-      if ((noTorchvision && model?.startsWith("torchvision")) || (noNote && model?.startsWith("note"))) return;
+      if (noExtras && model?.startsWith("torchvision")) skip(noExtras);
+      if (noNote && model?.startsWith("note")) skip(noNote);
       const folder = join(root, String(i));
       mkdirSync(folder);
       const shapes = [...createModel(name, options).stateShapes()];
@@ -120,7 +122,7 @@ describe.skipIf(reason !== undefined)(`PyTorch's weights${reason ? ` (${reason})
       const { bytes, weights } = exportOnnx(loaded, { input: ["N", 3, side, side], aux: true });
       writeFileSync(join(folder, "ours.onnx"), bytes);
 
-      const files = ["ours.pth", "ours.safetensors", ...(noOnnx ? [] : ["ours.onnx"])];
+      const files = ["ours.pth", "ours.safetensors", ...(noExtras ? [] : ["ours.onnx"])];
       const back = await ask<Record<string, Facts>>({ do: "read", folder, files });
       expect(back["ours.pth"]).toEqual(given);
       expect(Object.keys(back["ours.pth"]!)).toEqual(Object.keys(given));
@@ -129,7 +131,7 @@ describe.skipIf(reason !== undefined)(`PyTorch's weights${reason ? ` (${reason})
       const used = Object.fromEntries(Object.entries(given).filter(([key]) => weights.has(key)));
       const unused = Object.keys(given).filter((key) => !weights.has(key));
       expect(unused.filter((key) => !/num_batches_tracked$|^aux[12]\./.test(key))).toEqual([]);
-      if (!noOnnx) expect(back["ours.onnx"]).toEqual(used);
+      if (!noExtras) expect(back["ours.onnx"]).toEqual(used);
       expect(facts((await readOnnx(join(folder, "ours.onnx"))).weights)).toEqual(used);
       rmSync(folder, { recursive: true });
     },

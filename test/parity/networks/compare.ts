@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { python } from "../../support/python.ts";
+import { shared } from "../../support/skip.ts";
 import type { Case } from "./cases.ts";
 import { type ComputeOptions, compute } from "./ours.ts";
 
@@ -33,9 +33,6 @@ export type Found = Readonly<Partial<Record<Kind, Readonly<Record<string, number
 
 const REFERENCE = readFileSync(new URL("./reference.py", import.meta.url), "utf8");
 
-/** Where note_models.py is, the note's networks in PyTorch. */
-export const NOTE_FOLDER = fileURLToPath(new URL("../../../../shared/seed", import.meta.url));
-
 /** One computation to compare; what `plant` does to the library before it is undone after it. */
 export interface Run extends ComputeOptions {
   readonly plant?: () => () => void;
@@ -50,7 +47,7 @@ export async function compare(example: Case, modules: readonly string[], runs: r
       const undo = plant?.();
       folders.push(await compute(example, join(folder, `${i}`), options).finally(undo));
     }
-    return JSON.parse(python(REFERENCE, { modules, args: [NOTE_FOLDER, example.python, ...folders] }));
+    return JSON.parse(python(REFERENCE, { modules, args: [shared("seed").path, example.python, ...folders] }));
   } finally {
     rmSync(folder, { recursive: true });
   }

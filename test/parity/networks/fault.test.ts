@@ -4,6 +4,7 @@ import { tensor } from "../../../src/graph/index.ts";
 import { BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from "../../../src/nn/index.ts";
 import { gradientRules } from "../../../src/operators/registry.ts";
 import { pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 import type { Case } from "./cases.ts";
 import { compare, type Found, type Kind, type Run, TOLERANCES, worst } from "./compare.ts";
 
@@ -66,7 +67,7 @@ const FAULTS: readonly (readonly [where: string, fault: Partial<Run>, kind: Kind
   ["the gradient of a dense layer's weight", inRule("Gemm", "11", 1), "gradients"],
 ];
 
-describe.skipIf(pythonSkipReason("torch"))(`a fault of ${FAULT}`, () => {
+describe(`a fault of ${FAULT}`, unless(pythonSkipReason("torch")), () => {
   let right: Found;
   let faulty: Found[];
   const exceeded = (found: Found) => (Object.keys(TOLERANCES) as Kind[]).filter((kind) => worst(found, kind));

@@ -10,11 +10,11 @@
  *
  *     PARITY_REPORT=1 PARITY_SEED=2 npx vitest run test/parity/networks      prints by how much results are off
  */
-import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { pythonSkipReason } from "../../support/python.ts";
+import { shared, unless } from "../../support/skip.ts";
 import { type Case, NOTE, TORCHVISION } from "./cases.ts";
-import { compare, type Found, type Kind, NOTE_FOLDER, TOLERANCES, worst } from "./compare.ts";
+import { compare, type Found, type Kind, TOLERANCES, worst } from "./compare.ts";
 
 const STEPS = 3;
 const seed = Number(process.env.PARITY_SEED ?? 1);
@@ -49,9 +49,8 @@ function suite(cases: Readonly<Record<string, Case>>, modules: readonly string[]
 }
 
 const noTorch = pythonSkipReason("torch");
-const noNote = existsSync(`${NOTE_FOLDER}/note_models.py`) ? undefined : `skipped: there is no ${NOTE_FOLDER}`;
-if (noNote) console.warn(noNote);
-describe.skipIf(noTorch ?? noNote)("the note's networks", () => suite(NOTE, ["torch"]));
+const noNote = shared("seed/note_models.py").reason;
+describe("the note's networks", unless(noTorch ?? noNote), () => suite(NOTE, ["torch"]));
 
 const noTorchvision = pythonSkipReason("torch", "torchvision");
-describe.skipIf(noTorchvision)("torchvision's networks", () => suite(TORCHVISION, ["torch", "torchvision"]));
+describe("torchvision's networks", unless(noTorchvision), () => suite(TORCHVISION, ["torch", "torchvision"]));

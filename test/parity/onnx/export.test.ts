@@ -15,6 +15,7 @@ import { Random } from "../../../src/random.ts";
 import { trainingGraphs } from "../../../src/train/training-graph.ts";
 import { difference, normal, runFile, runGraph } from "../../onnx/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const TOLERANCE = 1e-5;
 
@@ -33,7 +34,7 @@ for name in sorted(os.listdir(sys.argv[1])):
 print(json.dumps(shapes))
 `;
 
-const noOnnx = pythonSkipReason("onnx") !== undefined;
+const noOnnx = pythonSkipReason("onnx");
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "convnets-export-"));
@@ -64,7 +65,7 @@ function single({ shape, data }: TensorData, i: number): TensorData {
   } as TensorData;
 }
 
-describe.skipIf(noOnnx)("onnx's checker takes", () => {
+describe("onnx's checker takes", unless(noOnnx), () => {
   const all = (Object.keys(MODELS) as ModelName[]).flatMap((name) =>
     MODELS[name].variants.map((variant) => [name, variant] as const),
   );

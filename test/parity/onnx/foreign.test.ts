@@ -13,6 +13,7 @@ import { summarize } from "../../../src/summary/index.ts";
 import { TrainingStep } from "../../../src/train/step.ts";
 import { difference, engine, normal, runFile, runGraph } from "../../onnx/support.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const FORWARD_TOLERANCE = 1e-5;
 /** Relative norm of the difference. */
@@ -133,7 +134,7 @@ const target = tensor(
   Float32Array.from({ length: 4 * CLASSES }, (_, i) => (i % CLASSES === Math.floor(i / CLASSES) ? 1 : 0)),
 );
 
-describe.skipIf(pythonSkipReason("torch", "torchvision", "onnx") !== undefined)("networks of torchvision", () => {
+describe("networks of torchvision", unless(pythonSkipReason("torch", "torchvision", "onnx")), () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "convnets-foreign-"));

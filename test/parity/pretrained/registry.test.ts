@@ -4,6 +4,7 @@ import { applyTransforms, compileTransforms, type Transform } from "../../../src
 import { createModel } from "../../../src/models/index.ts";
 import { PRETRAINED, type PretrainedName } from "../../../src/pretrained/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 import { testPicture } from "../data/pil.ts";
 
 const NAMES = Object.keys(PRETRAINED) as PretrainedName[];
@@ -61,7 +62,7 @@ interface Fact {
 
 const reason = pythonSkipReason("torchvision");
 
-describe.skipIf(reason !== undefined)(`torchvision's weights${reason ? ` (${reason})` : ""}`, () => {
+describe(`torchvision's weights`, unless(reason), () => {
   const size = 300;
   const picture = testPicture(size, size);
   let facts: Record<string, Fact>;

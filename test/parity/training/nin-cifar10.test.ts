@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { writeCheckpoint } from "../../../src/checkpoint/node/index.ts";
 import { dataLoader, NORMALIZATION } from "../../../src/data/index.ts";
@@ -14,9 +13,10 @@ import { Random } from "../../../src/random.ts";
 import { nodeEngine } from "../../../src/runtime/node/index.ts";
 import { Evaluator, oneHot, TrainingStep } from "../../../src/train/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { shared, unless } from "../../support/skip.ts";
 
-const DATA = fileURLToPath(new URL("../../../../shared/data/cifar-10-batches-bin", import.meta.url));
-const NOTE = fileURLToPath(new URL("../../../../shared/seed", import.meta.url));
+const { path: DATA, reason: noData } = shared("data/cifar-10-batches-bin");
+const NOTE = shared("seed").path;
 const BATCH = 64;
 const INPUT = ["N", 3, 32, 32] as const;
 const transforms = [{ normalize: NORMALIZATION.cifar10 }];
@@ -29,8 +29,7 @@ const STEPS_PER_EPOCH = Math.ceil(50_000 / BATCH);
 const folder = mkdtempSync(join(tmpdir(), "convnets-nin-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const reason = pythonSkipReason("torch", "numpy") ?? (existsSync(DATA) ? undefined : "skipped: CIFAR-10 is not there");
-if (reason) console.warn(reason);
+const reason = pythonSkipReason("torch", "numpy") ?? noData ?? shared("seed/note_models.py").reason;
 
 interface Run {
   readonly losses: readonly number[];
@@ -83,7 +82,7 @@ async function both({ model, steps, lr, evaluate }: Plan): Promise<readonly [our
 const parting = (ours: readonly number[], theirs: readonly number[], tolerance: number): number =>
   ours.findIndex((loss, i) => Math.abs(loss / theirs[i]! - 1) >= tolerance);
 
-describe.skipIf(reason !== undefined)("the note's NiN on CIFAR-10", () => {
+describe("the note's NiN on CIFAR-10", unless(reason), () => {
   test(`the first ${STEPS} losses are PyTorch's`, { timeout: 600_000 }, async () => {
     const model = createModel("nin").initialize(7);
     const [ours, theirs] = await both({ model, steps: STEPS, lr: () => 0.05, evaluate: false });
@@ -93,12 +92,8 @@ describe.skipIf(reason !== undefined)("the note's NiN on CIFAR-10", () => {
     expect(ours.losses.at(-1)).toBeLessThan(ours.losses[0]!);
   });
 
-  const long = process.env.CONVNETS_LONG_TESTS !== undefined;
-  if (!long)
-    console.warn(
-      "skipped: NiN's first epoch against PyTorch takes a quarter of an hour; CONVNETS_LONG_TESTS=1 runs it",
-    );
-  test.skipIf(!long)("accuracy after an epoch is PyTorch's", { timeout: 3_600_000 }, async () => {
+  const tooLong = process.env.CONVNETS_LONG_TESTS ? undefined : "a quarter of an hour; CONVNETS_LONG_TESTS=1 runs them";
+  test("accuracy after an epoch is PyTorch's", { ...unless(tooLong), timeout: 3_600_000 }, async () => {
     // weights with which signals keep their size, and scores that the last ReLU lets pass: with PyTorch's own first weights, an
     // epoch brings the note's NiN nowhere
     const model = createModel("nin").initialize(7);

@@ -5,6 +5,7 @@ import { Random } from "../../../src/random.ts";
 import { nodeEngine } from "../../../src/runtime/node/index.ts";
 import { crossEntropyLoss, oneHot, TrainingStep, type TrainingStepOptions } from "../../../src/train/index.ts";
 import { python, pythonSkipReason } from "../../support/python.ts";
+import { unless } from "../../support/skip.ts";
 
 const reason = pythonSkipReason("torch");
 
@@ -97,7 +98,7 @@ const VARIANTS: Record<string, Variant> = {
   },
 };
 
-describe.skipIf(reason !== undefined)("training follows PyTorch", () => {
+describe("training follows PyTorch", unless(reason), () => {
   for (const [name, variant] of Object.entries(VARIANTS)) {
     test(name, async () => {
       const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly, groups } = variant;

@@ -1,0 +1,40 @@
+/** Prints at the end of a run what was skipped: for each reason, the number of tests. */
+import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/node";
+
+const UNKNOWN = "no reason given";
+
+function reasonOf(test: TestCase): string {
+  const result = test.result();
+  if (result.state === "skipped" && result.note) return result.note;
+  for (let at: TestCase | TestSuite | TestModule = test; at.type !== "module"; at = at.parent) {
+    const { skipped } = at.meta();
+    if (skipped) return skipped;
+  }
+  return UNKNOWN;
+}
+
+export default class SkippedReporter implements Reporter {
+  #filtered = false;
+
+  onInit({ config }: Vitest): void {
+    this.#filtered = config.testNamePattern !== undefined;
+  }
+
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const counts = new Map<string, number>();
+    for (const module of modules) {
+      for (const test of module.children.allTests("skipped")) {
+        const reason = reasonOf(test);
+        // left out by -t
+        if (reason === UNKNOWN && this.#filtered) continue;
+        counts.set(reason, (counts.get(reason) ?? 0) + 1);
+      }
+    }
+    if (counts.size === 0) return;
+    console.log("\nSkipped:");
+    const rows = [...counts].sort(([, a], [, b]) => b - a);
+    for (const [reason, count] of rows) {
+      console.log(`${String(count).padStart(6)} ${count === 1 ? "test " : "tests"}  ${reason}`);
+    }
+  }
+}
