@@ -12,11 +12,3 @@ export interface InitOptions {
   /** Initial bias. */
   biasInit?: Initializer;
 }
-
-/** How weights are initialized. Default: as in PyTorch, uniform in ±1/√fan-in. */
-export interface InitOptions {
-  /** Initial weight; see `init`. */
-  weight?: Initializer;
-  /** Initial bias. */
-  biasInit?: Initializer;
-}
