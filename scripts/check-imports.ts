@@ -47,6 +47,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Entries and commands may import everything. */
 const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);
 
+/** Lines of a file at most. */
+const MAX_LINES = 400;
+
 /** Where Node's modules and packages that need Node may be imported: in `node` folders, and in the command line. */
 const NODE_ALLOWED = /^(node\.ts|cli\/.*|[^/]+\/node\/.*)$/;
 const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar"]);
@@ -64,6 +67,8 @@ const part = (path: string) => relative(SRC, path).split(/[/\\]/)[0]!.replace(/\
 
 const problems: string[] = [];
 for (const file of sources(SRC)) {
+  const lines = readFileSync(file, "utf8").split("\n").length - 1;
+  if (lines > MAX_LINES) problems.push(`${relative(SRC, file)} has ${lines} lines; at most ${MAX_LINES} are one room`);
   const name = relative(SRC, file).replaceAll("\\", "/");
   for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) {
     if (target.startsWith(".")) {

@@ -23,6 +23,7 @@ export interface CheckpointFile {
   load(name: string): Promise<TensorData>;
 }
 
+/** Options of reading weight files. */
 export interface ReadOptions {
   /**
    * `"float32"` (the default) widens float16 and bfloat16 and narrows float64, as networks compute in float32;

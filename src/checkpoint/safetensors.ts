@@ -33,6 +33,7 @@ export interface SafetensorsEntry extends TensorEntry {
   readonly length: number;
 }
 
+/** The header of a safetensors file. */
 export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;

@@ -9,6 +9,7 @@ import { METADATA_RECORD } from "./torch.ts";
 import { STORAGES } from "./torch-objects.ts";
 import { encodeZip, type ZipInput } from "./zip-write.ts";
 
+/** Options of writing PyTorch files. */
 export interface TorchWriteOptions {
   /** CRC-32 where the platform has a faster one than ours. */
   readonly crc32?: (bytes: Uint8Array) => number;

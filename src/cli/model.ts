@@ -1,7 +1,6 @@
 /** The networks and weights that commands are given by name or file. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { nearest } from "../graph/index.ts";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -74,11 +73,8 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   }
   const { file, exported } = moduleName(name);
   if (!existsSync(file)) {
-    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)];
-    const near = nearest(name, known);
-    throw new UsageError(
-      `there is no network and no file "${file}"; ${near ? `did you mean ${near}? T` : "t"}he networks are ${known.join(", ")}`,
-    );
+    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
+    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
   }
   if (statSync(file).isDirectory()) return modelOfRun(file, flags);
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);

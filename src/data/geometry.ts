@@ -3,9 +3,12 @@ import { DataError } from "./errors.ts";
 import { type Image, interleaved } from "./image.ts";
 import { type Interpolation, resample } from "./resample.ts";
 
+/** Pixels added on each side. */
 export type Padding = readonly [left: number, top: number, right: number, bottom: number];
+/** What padding is filled with: a constant, the edge pixel, or the image mirrored without (`reflect`) or with (`symmetric`) its edge. */
 export type PaddingMode = "constant" | "edge" | "reflect" | "symmetric";
 
+/** A rectangle in an image, in pixels from its top left corner. */
 export interface Box {
   readonly top: number;
   readonly left: number;

@@ -2,6 +2,7 @@
 import { type Image, interleaved } from "./image.ts";
 
 export const INTERPOLATIONS = ["bilinear", "bicubic"] as const;
+/** How `resize` interpolates between pixels; antialiased, as in Pillow. */
 export type Interpolation = (typeof INTERPOLATIONS)[number];
 
 /** Kernels over a distance in (output) pixels, and half of their width. */

@@ -252,6 +252,7 @@ export interface Pipeline {
   write(image: Image, out: Float32Array, at: number, random: Random): void;
 }
 
+/** Prepares a list of transforms to be applied to many images. Throws for an unknown transform or option, naming it. */
 export function compileTransforms(transforms: readonly Transform[]): Pipeline {
   const steps: OnPixels[] = [];
   const affines: Affine[] = [];

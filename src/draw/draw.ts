@@ -11,6 +11,7 @@ import { edgesOf, type Item, itemsOf, type Level, layersOf } from "./read/items.
 import { mapSize } from "./read/layers.ts";
 import { networkOf, type Source } from "./read/parts.ts";
 
+/** Options of `draw`. */
 export interface DrawOptions {
   /** A box for each block, or for each layer. Default `"layer"`. */
   level?: Level;

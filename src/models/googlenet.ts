@@ -39,6 +39,7 @@ export function inceptionChannels([conv1x1, , conv3x3, , conv5x5, poolProj]: Inc
   return conv1x1 + conv3x3 + conv5x5 + poolProj;
 }
 
+/** Options of `googlenet`. */
 export interface GoogLeNetOptions extends ModelOptions {
   /**
    * Whether the network itself turns images normalized as for ImageNet into (pixel − 0.5) / 0.5, which torchvision's published

@@ -99,6 +99,7 @@ export const basicConv2d: ConvFactory = (...args) => new BasicConv2d(...args);
 /** Makes the paper's unit, {@link ConvReLU}. */
 export const convReLU: ConvFactory = (...args) => new ConvReLU(...args);
 
+/** Options of an Inception block. */
 export interface InceptionOptions {
   /** Makes the convolution units. Default `basicConv`. */
   conv?: ConvFactory;

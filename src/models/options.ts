@@ -13,6 +13,7 @@ export type Variant = "note" | "paper" | "torchvision";
 /** Every variant; a network has some of them. */
 export const VARIANTS: readonly Variant[] = ["note", "paper", "torchvision"];
 
+/** Options that every registered network takes. */
 export interface ModelOptions {
   /** Which version of the network. Default: the first that `MODELS` lists for it, mostly `"note"`. */
   variant?: Variant;

@@ -29,6 +29,7 @@ export const VGG_WIDTHS = {
 /** Number of layers with weights. */
 export type VggDepth = keyof typeof VGG_WIDTHS;
 
+/** Options of `vgg`. */
 export interface VggOptions extends ModelOptions {
   /** Whether batch normalization follows each convolution. Default false. */
   batchNorm?: boolean;

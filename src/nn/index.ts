@@ -2,7 +2,7 @@
 
 export * as F from "./functional.ts";
 export * as init from "./init.ts";
-export * from "./layers.ts";
+export * from "./layers/index.ts";
 export { crossEntropy } from "./loss.ts";
 export { Module, type Output } from "./module.ts";
 export type { OutputSize, Size } from "./options.ts";

@@ -13,6 +13,7 @@ export interface OnnxTensorFacts {
   readonly shape: readonly (number | string)[];
 }
 
+/** What an .onnx file says about one of its weights. */
 export interface OnnxWeightFacts extends OnnxTensorFacts {
   readonly shape: readonly number[];
   /** 0 for types that we have none of. */
@@ -21,6 +22,7 @@ export interface OnnxWeightFacts extends OnnxTensorFacts {
   readonly location?: string;
 }
 
+/** What an .onnx file holds, read without its numbers. */
 export interface OnnxFacts {
   readonly irVersion: number;
   /** Version of the operators by domain; ONNX's own domain is "". */

@@ -1,6 +1,6 @@
 import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
 import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
-import { elements, input, type Operator } from "./operator.ts";
+import { elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
 
@@ -21,22 +21,6 @@ function geometry(node: Pick<Node, "op" | "inputs" | "attributes">): ConvGeometr
     window: windowOf(node, x.shape, [w.shape[2]!, w.shape[3]!]),
     group: attribute.int(node, "group", 1),
   };
-}
-
-/** The convolution of dy, as far as x reaches: with output_padding there may be room for one window more. */
-function convolved(g: Ops, dy: Value, w: Value, x: Value, { window, group }: ConvGeometry): Value {
-  const dx = g.one("Conv", [dy, w], {
-    kernel_shape: window.kernel,
-    strides: window.stride,
-    dilations: window.dilation,
-    pads: [...window.before, ...window.after],
-    group,
-  });
-  const cut = [2, 3].filter((axis) => dx.shape[axis] !== x.shape[axis]);
-  return g.slice(
-    dx,
-    cut.map((axis) => [axis, 0, x.shape[axis] as number]),
-  );
 }
 
 /** The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. */
@@ -68,15 +52,6 @@ export const convolution = {
       check(O % group === 0, () => `Conv: ${O} output channels do not divide into ${group} groups`);
       return [{ dtype: x.dtype, shape: [x.shape[0]!, O, ...outputSizes("Conv", x.shape, window)] }];
     },
-    gradient(g, node) {
-      const { x, w, dy } = node;
-      const conv = geometry(node);
-      return [
-        () => inputGradient(g, dy, x, w, conv),
-        () => weightGradient(g, dy, x, w, conv),
-        () => sumPerChannel(g, dy),
-      ];
-    },
     macs: ({ inputs, outputs: [y] }) => kernelMacs(y, inputs),
     weights: { 1: "weight", 2: "bias" },
     kind: "conv",
@@ -101,15 +76,44 @@ export const convolution = {
         after[axis];
       return [{ dtype: x.dtype, shape: [x.shape[0]!, (w.shape[1] as number) * group, size(0), size(1)] }];
     },
-    /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */
-    gradient(g, node) {
-      const { x, w, dy } = node;
-      const conv = geometry(node);
-      return [() => convolved(g, dy, w, x, conv), () => weightGradient(g, x, dy, w, conv), () => sumPerChannel(g, dy)];
-    },
     macs: ({ inputs }) => kernelMacs(inputs[0], inputs),
     weights: { 1: "weight", 2: "bias" },
     kind: "conv",
     title: "upconv",
   },
 } as const satisfies Record<string, Operator>;
+
+/** The convolution of dy, as far as x reaches: with output_padding there may be room for one window more. */
+function convolved(g: Ops, dy: Value, w: Value, x: Value, { window, group }: ConvGeometry): Value {
+  const dx = g.one("Conv", [dy, w], {
+    kernel_shape: window.kernel,
+    strides: window.stride,
+    dilations: window.dilation,
+    pads: [...window.before, ...window.after],
+    group,
+  });
+  const cut = [2, 3].filter((axis) => dx.shape[axis] !== x.shape[axis]);
+  return g.slice(
+    dx,
+    cut.map((axis) => [axis, 0, x.shape[axis] as number]),
+  );
+}
+
+/** Gradient rules of the operators above. */
+export const convolutionGradients = (): GradientRules<typeof convolution> => ({
+  Conv(g, node) {
+    const { x, w, dy } = node;
+    const conv = geometry(node);
+    return [
+      () => inputGradient(g, dy, x, w, conv),
+      () => weightGradient(g, dy, x, w, conv),
+      () => sumPerChannel(g, dy),
+    ];
+  },
+  /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */
+  ConvTranspose(g, node) {
+    const { x, w, dy } = node;
+    const conv = geometry(node);
+    return [() => convolved(g, dy, w, x, conv), () => weightGradient(g, x, dy, w, conv), () => sumPerChannel(g, dy)];
+  },
+});

@@ -10,8 +10,89 @@ import {
 } from "../graph/index.ts";
 import { arithmetic, type Evaluators, namedProduct, pointwise, sameElements } from "./evaluation.ts";
 import { dtypeOfOnnx } from "./onnx-types.ts";
-import { type Application, type Backward, type Operator, sameAsInput } from "./operator.ts";
+import {
+  type Application,
+  type Backward,
+  type Gradient,
+  type GradientRules,
+  type Operator,
+  sameAsInput,
+} from "./operator.ts";
 import type { Ops } from "./ops.ts";
+
+/** Every input broadcast to one shape, in the type of input `like` unless `dtype` says otherwise. */
+function broadcastInputs(node: Application, like = 0, dtype: DType = node.input(like).dtype): TensorType[] {
+  const shapes = node.inputs.map((_, i) => node.input(i).shape);
+  const shape = broadcast(...shapes);
+  check(shape, () => `${node.op}: the shapes ${shapes.map(formatShape).join(" and ")} do not broadcast`);
+  return [{ dtype, shape }];
+}
+
+/** y of the same type as x. */
+const unary = { infer: sameAsInput } as const satisfies Operator;
+
+/** y in the common shape of all inputs. */
+const broadcasting = { infer: (node) => broadcastInputs(node) } as const satisfies Operator;
+
+/** True or false for each pair of elements. */
+const comparison = { infer: (node) => broadcastInputs(node, 0, "bool") } as const satisfies Operator;
+
+/** Elementwise operators, with NumPy's broadcasting where there are several inputs. */
+export const elementwise = {
+  Add: { ...broadcasting, weights: { 0: "bias", 1: "bias" }, kind: "join", title: "+" },
+  Sub: { ...broadcasting, kind: "join", title: "−" },
+  Mul: { ...broadcasting, weights: { 0: "weight", 1: "weight" }, kind: "join", title: "×" },
+  Div: { ...broadcasting, kind: "join", title: "÷" },
+  Pow: broadcasting,
+  Sum: { ...broadcasting, kind: "join", title: "+" },
+  Mean: broadcasting,
+  Max: broadcasting,
+  Min: broadcasting,
+  /** In networks a remainder of sizes. */
+  Mod: broadcasting,
+
+  Neg: unary,
+  Abs: unary,
+  Sign: unary,
+  Floor: unary,
+  Ceil: unary,
+  Round: unary,
+  Exp: unary,
+  Log: unary,
+  Sqrt: unary,
+  Reciprocal: unary,
+  Sigmoid: { ...unary, keeps: "classes", kind: "activation" },
+  Tanh: { ...unary, kind: "activation" },
+  Erf: { ...unary, kind: "activation" },
+  /** max(x, 0) */
+  Relu: { ...unary, keeps: "classes", kind: "activation", title: "ReLU" },
+  /** x > 0 ? x : alpha · x */
+  LeakyRelu: { ...unary, kind: "activation", title: "leaky ReLU" },
+  /** Limits to [min, max]. */
+  Clip: { ...unary, keeps: "classes", kind: "activation" },
+  /** max(0, min(1, alpha·x + beta)) */
+  HardSigmoid: { ...unary, kind: "activation" },
+  /** x · HardSigmoid(x) with alpha = 1/6 and beta = 0.5 */
+  HardSwish: { ...unary, kind: "activation" },
+  Identity: { ...unary, keeps: "elements" },
+  /** The identity in the evaluation form. Training graphs multiply by a mask that is an input instead. */
+  Dropout: { ...unary, keeps: "classes", kind: "dropout" },
+  /** x in the type `to`, a number of ONNX's. */
+  Cast: {
+    infer: (node) => [{ dtype: dtypeOfOnnx(attribute.int(node, "to")), shape: node.x.shape }],
+    keeps: "elements",
+  },
+
+  Where: { infer: (node) => broadcastInputs(node, 1) },
+  Equal: comparison,
+  Greater: comparison,
+  GreaterOrEqual: comparison,
+  Less: comparison,
+  LessOrEqual: comparison,
+  And: comparison,
+  Or: comparison,
+  Not: unary,
+} as const satisfies Record<string, Operator>;
 
 /** Sums a gradient over the axes along which its value was broadcast: the gradient of broadcasting. */
 export function unbroadcast(g: Ops, dy: Value, { shape }: Value): Value {
@@ -22,201 +103,101 @@ export function unbroadcast(g: Ops, dy: Value, { shape }: Value): Value {
   return g.reshape(g.reduceSum(dy, axes), shape);
 }
 
-/** Every input broadcast to one shape, in the type of input `like` unless `dtype` says otherwise. */
-function broadcastInputs(node: Application, like = 0, dtype: DType = node.input(like).dtype): TensorType[] {
-  const shapes = node.inputs.map((_, i) => node.input(i).shape);
-  const shape = broadcast(...shapes);
-  check(shape, () => `${node.op}: the shapes ${shapes.map(formatShape).join(" and ")} do not broadcast`);
-  return [{ dtype, shape }];
-}
+/** dx = dy · f′(x); `slope` is f′(x), from x and y. */
+export const derivative =
+  (slope: (g: Ops, x: Value, y: Value) => Value): Gradient =>
+  (g, { x, y, dy }) => [g.mul(dy, slope(g, x, y))];
 
-/** y = f(x), x [any] → y [same]; `derivative` is f′(x), from x and y. */
-export function unary(derivative: (g: Ops, x: Value, y: Value) => Value, more?: Partial<Operator>): Operator {
-  return { infer: sameAsInput, gradient: (g, { x, y, dy }) => [g.mul(dy, derivative(g, x, y))], ...more };
-}
-
-/** y = f(x, w) with broadcasting; `partials` are the gradients of x and w before the broadcast axes are summed. */
-function binary(partials: (g: Ops, node: Backward) => [() => Value, () => Value], more?: Partial<Operator>): Operator {
-  return {
-    infer: broadcastInputs,
-    gradient(g, node) {
-      const [dx, dw] = partials(g, node);
-      return [() => unbroadcast(g, dx(), node.x), () => unbroadcast(g, dw(), node.w)];
-    },
-    ...more,
+/** `partials` are the gradients of x and w before the axes are summed along which they were broadcast. */
+const binary =
+  (partials: (g: Ops, node: Backward) => [dx: () => Value, dw: () => Value]): Gradient =>
+  (g, node) => {
+    const [dx, dw] = partials(g, node);
+    return [() => unbroadcast(g, dx(), node.x), () => unbroadcast(g, dw(), node.w)];
   };
-}
 
-/** A sum of any number of inputs, each times a factor. */
-const sumOf = (factor: (count: number) => number, more?: Partial<Operator>): Operator => ({
-  infer: broadcastInputs,
-  gradient: (g, { inputs, dy }) =>
-    inputs.map((x) => x && (() => unbroadcast(g, g.scale(dy, factor(inputs.length)), x))),
-  ...more,
-});
+/** Gradients of a sum of any number of inputs, each times a factor. */
+const sumOf =
+  (factor: (count: number) => number): Gradient =>
+  (g, { inputs, dy }) =>
+    inputs.map((x) => x && (() => unbroadcast(g, g.scale(dy, factor(inputs.length)), x)));
 
-/** Maximum or minimum of any number of inputs. The gradient goes to the first of those that are equal to it. */
-const extreme: Operator = {
-  infer: broadcastInputs,
-  gradient(g, { inputs, y, dy, needs }) {
-    let open = dy;
-    return inputs.map((x, i) => {
-      if (!x) return undefined;
-      const share = g.mul(open, g.indicator(g.equal(x, y)));
-      open = g.sub(open, share);
-      return needs(i) ? unbroadcast(g, share, x) : undefined;
-    });
-  },
+/** The gradient of a maximum or minimum goes to the first input that is equal to it. */
+const extreme: Gradient = (g, { inputs, y, dy, needs }) => {
+  let open = dy;
+  return inputs.map((x, i) => {
+    if (!x) return undefined;
+    const share = g.mul(open, g.indicator(g.equal(x, y)));
+    open = g.sub(open, share);
+    return needs(i) ? unbroadcast(g, share, x) : undefined;
+  });
 };
 
-/** True or false for each pair of elements. */
-const comparison: Operator = { infer: (node) => broadcastInputs(node, 0, "bool") };
-
-/** A step: the output changes by jumps, so that there is no gradient. */
-const step: Operator = { infer: sameAsInput };
+const passed: Gradient = (_, { dy }) => [dy];
 
 const one = (g: Ops) => g.scalar(1);
 
-/** Elementwise operators, with NumPy's broadcasting where there are several inputs. */
-export const elementwise = {
-  Add: binary((_, { dy }) => [() => dy, () => dy], {
-    weights: { 0: "bias", 1: "bias" },
-    kind: "join",
-    title: "+",
-  }),
-  Sub: binary((g, { dy }) => [() => dy, () => g.neg(dy)], {
-    kind: "join",
-    title: "−",
-  }),
-  Mul: binary((g, { x, w, dy }) => [() => g.mul(dy, w), () => g.mul(dy, x)], {
-    weights: { 0: "weight", 1: "weight" },
-    kind: "join",
-    title: "×",
-  }),
-  Div: binary((g, { w, y, dy }) => [() => g.div(dy, w), () => g.neg(g.div(g.mul(dy, y), w))], {
-    kind: "join",
-    title: "÷",
-  }),
+/** Gradients of the operators above. Steps and comparisons have none: their outputs change by jumps. */
+export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
+  Add: binary((_, { dy }) => [() => dy, () => dy]),
+  Sub: binary((g, { dy }) => [() => dy, () => g.neg(dy)]),
+  Mul: binary((g, { x, w, dy }) => [() => g.mul(dy, w), () => g.mul(dy, x)]),
+  Div: binary((g, { w, y, dy }) => [() => g.div(dy, w), () => g.neg(g.div(g.mul(dy, y), w))]),
   /** Gradient of the base only: in networks exponents are constants. */
-  Pow: {
-    infer: broadcastInputs,
-    gradient(g, { x, w: exponent, dy, needs }) {
-      check(!needs(1), () => "Pow: has no gradient with respect to its exponent");
-      const slope = g.mul(exponent, g.one("Pow", [x, g.sub(exponent, one(g))]));
-      return [unbroadcast(g, g.mul(dy, slope), x)];
-    },
+  Pow(g, { x, w: exponent, dy, needs }) {
+    check(!needs(1), () => "Pow: has no gradient with respect to its exponent");
+    const slope = g.mul(exponent, g.one("Pow", [x, g.sub(exponent, one(g))]));
+    return [unbroadcast(g, g.mul(dy, slope), x)];
   },
-  Sum: sumOf(() => 1, { kind: "join", title: "+" }),
+  Sum: sumOf(() => 1),
   Mean: sumOf((count) => 1 / count),
   Max: extreme,
   Min: extreme,
-  /** In networks a remainder of sizes. */
-  Mod: { infer: broadcastInputs },
 
-  Neg: {
-    infer: sameAsInput,
-    gradient: (g, { dy }) => [g.neg(dy)],
+  Neg: (g, { dy }) => [g.neg(dy)],
+  Abs: derivative((g, x) => g.one("Sign", [x])),
+  Exp: derivative((_g, _x, y) => y),
+  Log: (g, { x, dy }) => [g.div(dy, x)],
+  Sqrt: derivative((g, _, y) => g.div(g.scalar(0.5), y)),
+  Reciprocal: derivative((g, _, y) => g.neg(g.mul(y, y))),
+  Sigmoid: derivative((g, _, y) => g.mul(y, g.sub(one(g), y))),
+  Tanh: derivative((g, _, y) => g.sub(one(g), g.mul(y, y))),
+  Erf: derivative((g, x) => g.scale(g.exp(g.neg(g.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+  /** The gradient at 0 is 0, as in PyTorch. */
+  Relu: derivative((g, _, y) => g.indicator(g.greater(y, g.scalar(0)))),
+  LeakyRelu(g, node) {
+    const { x, dy } = node;
+    const slope = g.scale(dy, attribute.float(node, "alpha", 0.01));
+    return [g.where(g.greater(x, g.scalar(0)), dy, slope)];
   },
-  Abs: unary((g, x) => g.one("Sign", [x])),
-  Sign: step,
-  Floor: step,
-  Ceil: step,
-  Round: step,
-  Exp: unary((_g, _x, y) => y),
-  Log: {
-    infer: sameAsInput,
-    gradient: (g, { x, dy }) => [g.div(dy, x)],
+  /** Passes strictly inside the limits, as through PyTorch's ReLU6. */
+  Clip(g, { inputs: [x, min, max], dy }) {
+    const above = min ? g.mul(dy, g.indicator(g.greater(x!, min))) : dy;
+    return [max ? g.mul(above, g.indicator(g.less(x!, max))) : above];
   },
-  Sqrt: unary((g, _, y) => g.div(g.scalar(0.5), y)),
-  Reciprocal: unary((g, _, y) => g.neg(g.mul(y, y))),
-  Sigmoid: unary((g, _, y) => g.mul(y, g.sub(one(g), y)), { keeps: "classes", kind: "activation" }),
-  Tanh: unary((g, _, y) => g.sub(one(g), g.mul(y, y)), { kind: "activation" }),
-  Erf: unary((g, x) => g.scale(g.exp(g.neg(g.mul(x, x))), 2 / Math.sqrt(Math.PI)), { kind: "activation" }),
-  /** max(x, 0); the gradient at 0 is 0, as in PyTorch. */
-  Relu: unary((g, _, y) => g.indicator(g.greater(y, g.scalar(0))), {
-    keeps: "classes",
-    kind: "activation",
-    title: "ReLU",
+  HardSigmoid(g, node) {
+    const { y, dy } = node;
+    const inside = g.and(g.greater(y, g.scalar(0)), g.less(y, one(g)));
+    return [g.scale(g.mul(dy, g.indicator(inside)), attribute.float(node, "alpha", 0.2))];
+  },
+  HardSwish: derivative((g, x) => {
+    const inside = g.where(g.greater(x, g.scalar(-3)), g.add(g.scale(x, 1 / 3), g.scalar(0.5)), g.scalar(0));
+    return g.where(g.less(x, g.scalar(3)), inside, one(g));
   }),
-  /** x > 0 ? x : alpha · x */
-  LeakyRelu: {
-    infer: sameAsInput,
-    gradient(g, node) {
-      const { x, dy } = node;
-      const slope = g.scale(dy, attribute.float(node, "alpha", 0.01));
-      return [g.where(g.greater(x, g.scalar(0)), dy, slope)];
-    },
-    kind: "activation",
-    title: "leaky ReLU",
-  },
-  /** Limits to [min, max]; the gradient passes strictly inside, as it does through PyTorch's ReLU6. */
-  Clip: {
-    infer: sameAsInput,
-    gradient(g, { inputs: [x, min, max], dy }) {
-      const above = min ? g.mul(dy, g.indicator(g.greater(x!, min))) : dy;
-      return [max ? g.mul(above, g.indicator(g.less(x!, max))) : above];
-    },
-    keeps: "classes",
-    kind: "activation",
-  },
-  /** max(0, min(1, alpha·x + beta)) */
-  HardSigmoid: {
-    infer: sameAsInput,
-    gradient(g, node) {
-      const { y, dy } = node;
-      const inside = g.and(g.greater(y, g.scalar(0)), g.less(y, one(g)));
-      return [g.scale(g.mul(dy, g.indicator(inside)), attribute.float(node, "alpha", 0.2))];
-    },
-    kind: "activation",
-  },
-  /** x · HardSigmoid(x) with alpha = 1/6 and beta = 0.5 */
-  HardSwish: unary(
-    (g, x) => {
-      const inside = g.where(g.greater(x, g.scalar(-3)), g.add(g.scale(x, 1 / 3), g.scalar(0.5)), g.scalar(0));
-      return g.where(g.less(x, g.scalar(3)), inside, one(g));
-    },
-    { kind: "activation" },
-  ),
-  Identity: {
-    infer: sameAsInput,
-    gradient: (_, { dy }) => [dy],
-    keeps: "elements",
-  },
-  /** The identity in the evaluation form. Training graphs multiply by a mask that is an input instead. */
-  Dropout: {
-    infer: sameAsInput,
-    gradient: (_, { dy }) => [dy],
-    keeps: "classes",
-    kind: "dropout",
-  },
-  /** x in the type `to`, a number of ONNX's. */
-  Cast: {
-    infer: (node) => [{ dtype: dtypeOfOnnx(attribute.int(node, "to")), shape: node.x.shape }],
-    gradient: (g, { x, dy }) => [g.cast(dy, x.dtype)],
-    keeps: "elements",
-  },
+  Identity: passed,
+  Dropout: passed,
+  Cast: (g, { x, dy }) => [g.cast(dy, x.dtype)],
 
-  Where: {
-    infer: (node) => broadcastInputs(node, 1),
-    gradient(g, node) {
-      const [condition, a, b] = [node.x, node.w, node.input(2)];
-      const chosen = g.indicator(condition);
-      return [
-        undefined,
-        () => unbroadcast(g, g.mul(node.dy, chosen), a),
-        () => unbroadcast(g, g.mul(node.dy, g.sub(one(g), chosen)), b),
-      ];
-    },
+  Where(g, node) {
+    const [condition, a, b] = [node.x, node.w, node.input(2)];
+    const chosen = g.indicator(condition);
+    return [
+      undefined,
+      () => unbroadcast(g, g.mul(node.dy, chosen), a),
+      () => unbroadcast(g, g.mul(node.dy, g.sub(one(g), chosen)), b),
+    ];
   },
-  Equal: comparison,
-  Greater: comparison,
-  GreaterOrEqual: comparison,
-  Less: comparison,
-  LessOrEqual: comparison,
-  And: comparison,
-  Or: comparison,
-  Not: step,
-} as const satisfies Record<string, Operator>;
+});
 
 const same = <T>(value: T): T => value;
 const truth = (value: boolean): number => Number(value);

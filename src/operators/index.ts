@@ -1,6 +1,6 @@
 /**
- * What the library knows about ONNX operators: shape rule, gradient, cost, weights, look in drawings, constant evaluation. One record
- * per operator, one file per family; `OPERATORS` lists them all. Imports `graph` only.
+ * What the library knows about ONNX operators: shape rule, gradient, cost, weights, look in drawings, constant evaluation. One file
+ * per family, with a record for each operator and then the gradients; `OPERATORS` lists all records. Imports `graph` only.
  */
 
 export { lowerConvolution } from "./convolution.ts";
@@ -10,6 +10,7 @@ export {
   Application,
   Backward,
   type Evaluate,
+  type Gradient,
   type Gradients,
   type Kind,
   type Operator,
@@ -17,6 +18,6 @@ export {
 } from "./operator.ts";
 export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
-export { evaluator, findOperator, OPERATORS, type OperatorName, operator } from "./registry.ts";
+export { evaluator, findOperator, gradientOf, OPERATORS, type OperatorName, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

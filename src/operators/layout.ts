@@ -15,7 +15,15 @@ import {
 } from "../graph/index.ts";
 import { unbroadcast } from "./elementwise.ts";
 import { type Evaluators, elementAt, everywhere, sameElements } from "./evaluation.ts";
-import { type Application, axisOf, input, type Operator, sameAsInput } from "./operator.ts";
+import {
+  type Application,
+  axisOf,
+  type Gradient,
+  type GradientRules,
+  input,
+  type Operator,
+  sameAsInput,
+} from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 /** The shape that Reshape gives: 0 keeps the size at that axis, one −1 takes what is left. */
@@ -30,12 +38,6 @@ function reshaped(from: Shape, target: Shape): Shape {
   check(fits, () => `Reshape: ${formatShape(from)} does not reshape to [${target.join(", ")}]`);
   return shape.map((size, axis) => (axis === open ? fit! : size));
 }
-
-/** Only the shape changes: the gradient is dy in the shape of x. */
-const rearrangement = {
-  gradient: (g, { x, dy }) => [g.reshape(dy, x.shape)],
-  keeps: "elements",
-} as const satisfies Partial<Operator>;
 
 /** Sizes of the parts of a Split. */
 function splitSizes(node: Application): readonly number[] {
@@ -106,7 +108,7 @@ const filling = ({ value }: Attributes): TensorData | undefined =>
 export const layout = {
   Reshape: {
     infer: (node) => [{ dtype: node.x.dtype, shape: reshaped(node.x.shape, node.sizes(1)) }],
-    ...rearrangement,
+    keeps: "elements",
   },
   /** x [d0, …] → y [d0·…·d(axis−1), d(axis)·…] */
   Flatten: {
@@ -116,7 +118,7 @@ export const layout = {
       const split = axis < 0 ? axis + shape.length : axis;
       return [{ dtype, shape: [product(shape.slice(0, split)), product(shape.slice(split))] }];
     },
-    ...rearrangement,
+    keeps: "elements",
   },
   /** Leaves out the axes of size 1 that the second input lists, or all of them. */
   Squeeze: {
@@ -125,7 +127,7 @@ export const layout = {
       const axes = node.inputs[1] && node.numbers(1).map((axis) => axisOf("Squeeze", axis, shape.length));
       return [{ dtype, shape: shape.filter((dim, axis) => (axes ? !axes.includes(axis) : dim !== 1)) }];
     },
-    ...rearrangement,
+    keeps: "elements",
     title: "reshape",
   },
   /** Puts in axes of size 1, at the places in y that the second input lists. */
@@ -138,7 +140,7 @@ export const layout = {
       const rest = [...shape];
       return [{ dtype, shape: Array.from({ length: rank }, (_, axis) => (added.includes(axis) ? 1 : rest.shift()!)) }];
     },
-    ...rearrangement,
+    keeps: "elements",
     title: "reshape",
   },
   Transpose: {
@@ -146,7 +148,6 @@ export const layout = {
       const { dtype, shape } = node.x;
       return [{ dtype, shape: permOf(node).map((axis) => shape[axis]!) }];
     },
-    gradient: (g, node) => [g.transpose(node.dy, inverse(permOf(node)))],
     keeps: "elements",
   },
   Concat: {
@@ -163,11 +164,6 @@ export const layout = {
       const total = shapes.reduce<Dim>((sum, shape) => addDims(sum, shape[axis]!), 0);
       return [{ dtype, shape: withSize(first, axis, total) }];
     },
-    gradient(g, node) {
-      const axis = node.axis();
-      const sizes = node.inputs.map((value) => sizeOf(value!, axis));
-      return sizes.length === 1 ? [node.dy] : g.split(node.dy, sizes, axis);
-    },
     kind: "join",
   },
   /** Needs to know how many outputs there are: from the sizes, else from the attribute `num_outputs`, else two. */
@@ -177,10 +173,6 @@ export const layout = {
       const axis = node.axis(0);
       return splitSizes(node).map((size) => ({ dtype, shape: withSize(shape, axis, size) }));
     },
-    gradient(g, node) {
-      const parts = node.outputs.map((y, i) => node.dys[i] ?? g.expand(g.scalar(0), y));
-      return [g.concat(parts, node.axis(0))];
-    },
   },
   /** Part of x along some axes: inputs are starts, ends, axes and steps. */
   Slice: {
@@ -189,25 +181,13 @@ export const layout = {
       const parts = sliceParts(node);
       return [{ dtype, shape: shape.map((dim, axis) => parts.find((part) => part.axis === axis)?.size ?? dim) }];
     },
-    gradient(g, node) {
-      const { x, dy } = node;
-      const parts = sliceParts(node).filter(({ size, step, axis }) => step !== 1 || size !== x.shape[axis]);
-      return [parts.reduce((dx, part) => scatterAxis(g, dx, part as ScatterPart, sizeOf(x, part.axis)), dy)];
-    },
   },
-  /** Pads with a constant (`mode` "constant"; other modes have no gradient here). */
+  /** Pads with a constant or, by `mode`, with elements of x. */
   Pad: {
     infer(node) {
       const { dtype, shape } = node.x;
       const pads = node.numbers(1);
       return [{ dtype, shape: shape.map((dim, axis) => addDims(dim, pads[axis]! + pads[axis + shape.length]!)) }];
-    },
-    gradient(g, node) {
-      const mode = attribute.string(node, "mode", "constant");
-      check(mode === "constant", () => `Pad: mode "${mode}" has no gradient here; only "constant" has`);
-      // what was added is cut off again, and zeros stand for what was cut off
-      const back = node.numbers(1).map((count) => -count);
-      return [g.pad(node.dy, back)];
     },
   },
   /** Broadcasts x to the shape that the second input holds. */
@@ -219,7 +199,6 @@ export const layout = {
       check(wide, () => `Expand: ${formatShape(shape)} does not expand to ${formatShape(target)}`);
       return [{ dtype, shape: wide }];
     },
-    gradient: (g, { x, dy }) => [unbroadcast(g, dy, x)],
   },
   /** The shape of x, or with `start` and `end` a part of it. */
   Shape: {
@@ -235,18 +214,6 @@ export const layout = {
       const { x, w: indices } = node;
       const axis = node.axis(0);
       return [{ dtype: x.dtype, shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] }];
-    },
-    gradient(g, node) {
-      const { x, w: indices, dy } = node;
-      const axis = node.axis(0);
-      const count = product(indices.shape);
-      const parts = g.reshape(dy, withSize(x.shape, axis, count));
-      const row = g.reshape(
-        indices,
-        x.shape.map((_, i) => (i === axis ? count : 1)),
-      );
-      const inputs = [g.expand(g.scalar(0), x), g.expand(row, parts), parts];
-      return [g.one("ScatterElements", inputs, { axis, reduction: "add" })];
     },
   },
   Constant: {
@@ -301,6 +268,53 @@ function scatterAxis(g: Ops, dy: Value, { axis, start, step, size }: ScatterPart
   const at = (count: number) => zeros.map((_, i) => (i === axis ? count : 0));
   return g.pad(spread, [...at(start), ...at(total - start - reach)]);
 }
+
+/** The gradient where only the shape changes: dy in the shape of x. */
+const reshapedBack: Gradient = (g, { x, dy }) => [g.reshape(dy, x.shape)];
+
+/** Gradient rules of the operators above. */
+export const layoutGradients = (): GradientRules<typeof layout> => ({
+  Reshape: reshapedBack,
+  Flatten: reshapedBack,
+  Squeeze: reshapedBack,
+  Unsqueeze: reshapedBack,
+  Transpose: (g, node) => [g.transpose(node.dy, inverse(permOf(node)))],
+  Concat(g, node) {
+    const axis = node.axis();
+    const sizes = node.inputs.map((value) => sizeOf(value!, axis));
+    return sizes.length === 1 ? [node.dy] : g.split(node.dy, sizes, axis);
+  },
+  Split(g, node) {
+    const parts = node.outputs.map((y, i) => node.dys[i] ?? g.expand(g.scalar(0), y));
+    return [g.concat(parts, node.axis(0))];
+  },
+  Slice(g, node) {
+    const { x, dy } = node;
+    const parts = sliceParts(node).filter(({ size, step, axis }) => step !== 1 || size !== x.shape[axis]);
+    return [parts.reduce((dx, part) => scatterAxis(g, dx, part as ScatterPart, sizeOf(x, part.axis)), dy)];
+  },
+  /** Of mode "constant" only. */
+  Pad(g, node) {
+    const mode = attribute.string(node, "mode", "constant");
+    check(mode === "constant", () => `Pad: mode "${mode}" has no gradient here; only "constant" has`);
+    // what was added is cut off again, and zeros stand for what was cut off
+    const back = node.numbers(1).map((count) => -count);
+    return [g.pad(node.dy, back)];
+  },
+  Expand: (g, { x, dy }) => [unbroadcast(g, dy, x)],
+  Gather(g, node) {
+    const { x, w: indices, dy } = node;
+    const axis = node.axis(0);
+    const count = product(indices.shape);
+    const parts = g.reshape(dy, withSize(x.shape, axis, count));
+    const row = g.reshape(
+      indices,
+      x.shape.map((_, i) => (i === axis ? count : 1)),
+    );
+    const inputs = [g.expand(g.scalar(0), x), g.expand(row, parts), parts];
+    return [g.one("ScatterElements", inputs, { axis, reduction: "add" })];
+  },
+});
 
 /** Constant evaluation of the operators above. */
 export const layoutElements = (): Evaluators<typeof layout> => ({

@@ -9,7 +9,15 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { type Application, type Backward, elements, type Gradients, input, type Operator } from "./operator.ts";
+import {
+  type Application,
+  type Backward,
+  elements,
+  type GradientRules,
+  type Gradients,
+  input,
+  type Operator,
+} from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 function swapped(shape: Shape): Shape {
@@ -43,15 +51,6 @@ function productType({ op, x, w }: Application, { transA = false, transB = false
   return [{ dtype: x.dtype, shape }];
 }
 
-/** Gradients of y = op(x)·op(w). */
-function productGradients(g: Ops, { x, w }: Backward, dy: Value, { transA = false, transB = false } = {}): Gradients {
-  const dx = () =>
-    transA ? g.matmulT(w, dy, { transA: transB, transB: true }) : g.matmulT(dy, w, { transB: !transB });
-  const dw = () =>
-    transB ? g.matmulT(dy, x, { transA: true, transB: transA }) : g.matmulT(x, dy, { transA: !transA });
-  return [() => unbroadcast(g, dx(), x), () => unbroadcast(g, dw(), w)];
-}
-
 /** Elements of the output times the size that the product sums over. */
 function productMacs(node: Node, transA = false): number {
   const inner = input(node, 0).shape.at(transA ? -2 : -1)!;
@@ -70,14 +69,6 @@ export const linear = {
       );
       return productType(node, turns(node));
     },
-    gradient(g, node) {
-      const { inputs, dy } = node;
-      const b = inputs[2];
-      return [
-        ...productGradients(g, node, g.scale(dy, attribute.float(node, "alpha", 1)), turns(node)),
-        b && (() => unbroadcast(g, g.scale(dy, attribute.float(node, "beta", 1)), b)),
-      ];
-    },
     macs: (node) => productMacs(node, flag(node, "transA")),
     weights: { 1: "weight", 2: "bias" },
     kind: "linear",
@@ -86,7 +77,6 @@ export const linear = {
   /** y = x·w, x [..., M, K], w [..., K, N] → y [..., M, N] */
   MatMul: {
     infer: productType,
-    gradient: (g, node) => productGradients(g, node, node.dy),
     macs: (node) => productMacs(node),
     weights: { 0: "weight", 1: "weight" },
     kind: "linear",
@@ -95,7 +85,30 @@ export const linear = {
   /** MatMul with either side transposed over its last two axes: an operator of ONNX Runtime. */
   "com.microsoft.FusedMatMul": {
     infer: (node) => productType(node, turns(node)),
-    gradient: (g, node) => productGradients(g, node, g.scale(node.dy, attribute.float(node, "alpha", 1)), turns(node)),
     macs: (node) => productMacs(node, flag(node, "transA")),
   },
 } as const satisfies Record<string, Operator>;
+
+/** Gradients of y = op(x)·op(w). */
+function productGradients(g: Ops, { x, w }: Backward, dy: Value, { transA = false, transB = false } = {}): Gradients {
+  const dx = () =>
+    transA ? g.matmulT(w, dy, { transA: transB, transB: true }) : g.matmulT(dy, w, { transB: !transB });
+  const dw = () =>
+    transB ? g.matmulT(dy, x, { transA: true, transB: transA }) : g.matmulT(x, dy, { transA: !transA });
+  return [() => unbroadcast(g, dx(), x), () => unbroadcast(g, dw(), w)];
+}
+
+/** Gradient rules of the operators above. */
+export const linearGradients = (): GradientRules<typeof linear> => ({
+  Gemm(g, node) {
+    const { inputs, dy } = node;
+    const b = inputs[2];
+    return [
+      ...productGradients(g, node, g.scale(dy, attribute.float(node, "alpha", 1)), turns(node)),
+      b && (() => unbroadcast(g, g.scale(dy, attribute.float(node, "beta", 1)), b)),
+    ];
+  },
+  MatMul: (g, node) => productGradients(g, node, node.dy),
+  "com.microsoft.FusedMatMul": (g, node) =>
+    productGradients(g, node, g.scale(node.dy, attribute.float(node, "alpha", 1)), turns(node)),
+});

@@ -11,7 +11,14 @@ import {
 } from "../graph/index.ts";
 import { sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { type Application, type Backward, type Gradients, type Operator, sameAsInput } from "./operator.ts";
+import {
+  type Application,
+  type Backward,
+  type GradientRules,
+  type Gradients,
+  type Operator,
+  sameAsInput,
+} from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
 type Attributed = Pick<Node, "op" | "attributes">;
@@ -21,13 +28,6 @@ const isTraining = (node: Attributed) => attribute.int(node, "training_mode", 0)
 /** [C] → [1, C, 1, 1], to broadcast over images. */
 export function perChannel(g: Ops, v: Value): Value {
   return v.shape.length === 4 ? v : g.reshape(v, [1, v.shape[0]!, 1, 1]);
-}
-
-/** scale · x + bias per channel as one operator: BatchNormalization with mean 0 and variance 1. */
-function affine(g: Ops, x: Value, scale: Value, bias: Value): Value {
-  const zero = g.expand(g.scalar(0), scale);
-  const one = g.expand(g.scalar(1), scale);
-  return g.one("BatchNormalization", [x, scale, bias, zero, one], { epsilon: new Float(0) });
 }
 
 /**
@@ -41,49 +41,6 @@ export function batchStatistics(g: Ops, x: Value): { mean: Value; variance: Valu
   const squares = g.one("ReduceSumSquare", [centered], { axes: [2, 3], keepdims: 0 });
   const variance = g.div(g.reduceSum(squares, [0], false), count);
   return { mean, variance, centered };
-}
-
-/**
- * Gradients of batch normalization with the statistics of the batch, x̂ being the normalized input and n the count:
- *
- *     dscale = Σ dy·x̂,  dbias = Σ dy,  dx = scale/σ · (dy − dbias/n − x̂ · dscale/n)
- */
-function trainingGradient(g: Ops, node: Backward): Gradients {
-  const { x, w: scale, dy, needs } = node;
-  const { variance, centered } = batchStatistics(g, x);
-  const inverse = inverseDeviation(g, node, variance);
-  const dbias = sumPerChannel(g, dy);
-  const dscale = g.mul(sumPerChannel(g, g.mul(dy, centered)), inverse);
-  if (!needs(0)) return [undefined, dscale, dbias];
-  const count = g.count(x, [0, 2, 3]);
-  const gain = g.mul(scale, inverse);
-  // dx = gain·dy + (a·centered + b), with per-channel a and b
-  const a = g.neg(g.div(g.mul(g.mul(gain, inverse), dscale), count));
-  const b = g.neg(g.div(g.mul(gain, dbias), count));
-  const dx = g.add(g.mul(dy, perChannel(g, gain)), affine(g, centered, a, b));
-  return [dx, dscale, dbias];
-}
-
-/**
- * Gradients of batch normalization with given statistics, x̂ being the normalized input:
- *
- *     dx = dy · scale/σ,  dscale = Σ dy·x̂,  dbias = Σ dy,  dmean = −scale/σ · dbias,  dvar = −½ · scale/σ² · dscale
- */
-function inferenceGradient(g: Ops, node: Backward): Gradients {
-  const { x, w: scale, dy, needs } = node;
-  const [mean, variance] = [node.input(3), node.input(4)];
-  const inverse = inverseDeviation(g, node, variance);
-  const gain = g.mul(scale, inverse);
-  const dbias = sumPerChannel(g, dy);
-  const centered = () => g.sub(x, perChannel(g, mean));
-  const dscale = needs(1) || needs(4) ? g.mul(sumPerChannel(g, g.mul(dy, centered())), inverse) : undefined;
-  return [
-    () => g.mul(dy, perChannel(g, gain)),
-    dscale,
-    dbias,
-    () => g.neg(g.mul(gain, dbias)),
-    () => g.scale(g.mul(g.mul(dscale!, gain), inverse), -0.5),
-  ];
 }
 
 function inverseDeviation(g: Ops, node: Attributed, variance: Value): Value {
@@ -118,29 +75,6 @@ function channelWindowSum(g: Ops, x: Value, before: number, after: number): Valu
     count_include_pad: 1,
   });
   return g.reshape(g.scale(mean, size), [N, C, H, W]);
-}
-
-/**
- * Gradients of y = scale · x̂ + bias with x̂ = (x − mean) / σ, mean and variance being those of x itself over some axes:
- *
- *     dx = 1/σ · (d − mean d − x̂ · mean(d·x̂)),  d = dy·scale,  dscale = Σ dy·x̂,  dbias = Σ dy
- */
-function ownStatisticsGradient(
-  g: Ops,
-  node: Backward,
-  axes: readonly number[],
-  spread: (v: Value) => Value,
-): Gradients {
-  const { x, w: scale, inputs, dy } = node;
-  const bias = inputs[2];
-  const centered = g.sub(x, g.reduceMean(x, axes));
-  const inverse = inverseDeviation(g, node, g.reduceMean(g.mul(centered, centered), axes));
-  const normalized = g.mul(centered, inverse);
-  const d = g.mul(dy, spread(scale));
-  const along = g.mul(normalized, g.reduceMean(g.mul(d, normalized), axes));
-  const dx = g.mul(inverse, g.sub(g.sub(d, g.reduceMean(d, axes)), along));
-  const sum = (of: Value, like: Value) => g.reshape(unbroadcast(g, of, spread(like)), like.shape);
-  return [dx, sum(g.mul(dy, normalized), scale), bias && sum(dy, bias)];
 }
 
 /** Axes that LayerNormalization normalizes over: from `axis` to the last. */
@@ -188,12 +122,6 @@ export const normalization = {
       const statistic: TensorType = { dtype, shape };
       return isTraining(node) ? [...sameAsInput(node), statistic, statistic] : sameAsInput(node);
     },
-    gradient(g, node) {
-      if (!isTraining(node)) return inferenceGradient(g, node);
-      const [dy, ...others] = node.dys;
-      check(dy && !others.some(Boolean), () => "BatchNormalization: its running statistics carry no gradient");
-      return trainingGradient(g, node);
-    },
     weights: { 1: "weight", 2: "bias", 3: "running_mean", 4: "running_var" },
     kind: "norm",
     title: "batch norm",
@@ -203,20 +131,9 @@ export const normalization = {
    * Local response normalization across channels (Krizhevsky et al. 2012, 3.3).
    *
    *     y = x · s^−beta,  s = bias + alpha/size · Σ over the window of channels x²
-   *     dx = dy·s^−beta − 2·alpha·beta/size · x · Σ over the mirrored window dy·x·s^(−beta−1)
    */
   LRN: {
     infer: sameAsInput,
-    gradient(g, node) {
-      const { x, dy } = node;
-      const alpha = attribute.float(node, "alpha", 0.0001);
-      const beta = attribute.float(node, "beta", 0.75);
-      const [before, after] = reach(node);
-      const s = localEnergy(g, node, x);
-      const direct = g.mul(dy, g.pow(s, -beta));
-      const spread = channelWindowSum(g, g.mul(g.mul(dy, x), g.pow(s, -beta - 1)), after, before);
-      return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / attribute.int(node, "size")))];
-    },
     kind: "norm",
     title: "LRN",
   },
@@ -225,10 +142,6 @@ export const normalization = {
     infer(node) {
       checkScale(node);
       return sameAsInput(node);
-    },
-    gradient(g, node) {
-      const axes = [...node.x.shape.keys()].slice(2);
-      return ownStatisticsGradient(g, node, axes, (v) => g.reshape(v, [1, v.shape[0]!, ...axes.map(() => 1)]));
     },
     weights: { 1: "weight", 2: "bias" },
     kind: "norm",
@@ -251,13 +164,111 @@ export const normalization = {
       const statistic: TensorType = { dtype, shape: shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
       return [{ dtype, shape }, statistic, statistic];
     },
-    gradient(g, node) {
-      const [dy, ...others] = node.dys;
-      check(dy && !others.some(Boolean), () => "LayerNormalization: its statistics carry no gradient");
-      return ownStatisticsGradient(g, node, layerAxes(node), (v) => v);
-    },
     weights: { 1: "weight", 2: "bias" },
     kind: "norm",
     title: "layer norm",
   },
 } as const satisfies Record<string, Operator>;
+
+/** scale · x + bias per channel as one operator: BatchNormalization with mean 0 and variance 1. */
+function affine(g: Ops, x: Value, scale: Value, bias: Value): Value {
+  const zero = g.expand(g.scalar(0), scale);
+  const one = g.expand(g.scalar(1), scale);
+  return g.one("BatchNormalization", [x, scale, bias, zero, one], { epsilon: new Float(0) });
+}
+
+/**
+ * Gradients of batch normalization with the statistics of the batch, x̂ being the normalized input and n the count:
+ *
+ *     dscale = Σ dy·x̂,  dbias = Σ dy,  dx = scale/σ · (dy − dbias/n − x̂ · dscale/n)
+ */
+function trainingGradient(g: Ops, node: Backward): Gradients {
+  const { x, w: scale, dy, needs } = node;
+  const { variance, centered } = batchStatistics(g, x);
+  const inverse = inverseDeviation(g, node, variance);
+  const dbias = sumPerChannel(g, dy);
+  const dscale = g.mul(sumPerChannel(g, g.mul(dy, centered)), inverse);
+  if (!needs(0)) return [undefined, dscale, dbias];
+  const count = g.count(x, [0, 2, 3]);
+  const gain = g.mul(scale, inverse);
+  // dx = gain·dy + (a·centered + b), with per-channel a and b
+  const a = g.neg(g.div(g.mul(g.mul(gain, inverse), dscale), count));
+  const b = g.neg(g.div(g.mul(gain, dbias), count));
+  const dx = g.add(g.mul(dy, perChannel(g, gain)), affine(g, centered, a, b));
+  return [dx, dscale, dbias];
+}
+
+/**
+ * Gradients of batch normalization with given statistics, x̂ being the normalized input:
+ *
+ *     dx = dy · scale/σ,  dscale = Σ dy·x̂,  dbias = Σ dy,  dmean = −scale/σ · dbias,  dvar = −½ · scale/σ² · dscale
+ */
+function inferenceGradient(g: Ops, node: Backward): Gradients {
+  const { x, w: scale, dy, needs } = node;
+  const [mean, variance] = [node.input(3), node.input(4)];
+  const inverse = inverseDeviation(g, node, variance);
+  const gain = g.mul(scale, inverse);
+  const dbias = sumPerChannel(g, dy);
+  const centered = () => g.sub(x, perChannel(g, mean));
+  const dscale = needs(1) || needs(4) ? g.mul(sumPerChannel(g, g.mul(dy, centered())), inverse) : undefined;
+  return [
+    () => g.mul(dy, perChannel(g, gain)),
+    dscale,
+    dbias,
+    () => g.neg(g.mul(gain, dbias)),
+    () => g.scale(g.mul(g.mul(dscale!, gain), inverse), -0.5),
+  ];
+}
+
+/**
+ * Gradients of y = scale · x̂ + bias with x̂ = (x − mean) / σ, mean and variance being those of x itself over some axes:
+ *
+ *     dx = 1/σ · (d − mean d − x̂ · mean(d·x̂)),  d = dy·scale,  dscale = Σ dy·x̂,  dbias = Σ dy
+ */
+function ownStatisticsGradient(
+  g: Ops,
+  node: Backward,
+  axes: readonly number[],
+  spread: (v: Value) => Value,
+): Gradients {
+  const { x, w: scale, inputs, dy } = node;
+  const bias = inputs[2];
+  const centered = g.sub(x, g.reduceMean(x, axes));
+  const inverse = inverseDeviation(g, node, g.reduceMean(g.mul(centered, centered), axes));
+  const normalized = g.mul(centered, inverse);
+  const d = g.mul(dy, spread(scale));
+  const along = g.mul(normalized, g.reduceMean(g.mul(d, normalized), axes));
+  const dx = g.mul(inverse, g.sub(g.sub(d, g.reduceMean(d, axes)), along));
+  const sum = (of: Value, like: Value) => g.reshape(unbroadcast(g, of, spread(like)), like.shape);
+  return [dx, sum(g.mul(dy, normalized), scale), bias && sum(dy, bias)];
+}
+
+/** Gradient rules of the operators above. */
+export const normalizationGradients = (): GradientRules<typeof normalization> => ({
+  BatchNormalization(g, node) {
+    if (!isTraining(node)) return inferenceGradient(g, node);
+    const [dy, ...others] = node.dys;
+    check(dy && !others.some(Boolean), () => "BatchNormalization: its running statistics carry no gradient");
+    return trainingGradient(g, node);
+  },
+  /** dx = dy·s^−beta − 2·alpha·beta/size · x · Σ over the mirrored window dy·x·s^(−beta−1) */
+  LRN(g, node) {
+    const { x, dy } = node;
+    const alpha = attribute.float(node, "alpha", 0.0001);
+    const beta = attribute.float(node, "beta", 0.75);
+    const [before, after] = reach(node);
+    const s = localEnergy(g, node, x);
+    const direct = g.mul(dy, g.pow(s, -beta));
+    const spread = channelWindowSum(g, g.mul(g.mul(dy, x), g.pow(s, -beta - 1)), after, before);
+    return [g.sub(direct, g.scale(g.mul(x, spread), (2 * alpha * beta) / attribute.int(node, "size")))];
+  },
+  InstanceNormalization(g, node) {
+    const axes = [...node.x.shape.keys()].slice(2);
+    return ownStatisticsGradient(g, node, axes, (v) => g.reshape(v, [1, v.shape[0]!, ...axes.map(() => 1)]));
+  },
+  LayerNormalization(g, node) {
+    const [dy, ...others] = node.dys;
+    check(dy && !others.some(Boolean), () => "LayerNormalization: its statistics carry no gradient");
+    return ownStatisticsGradient(g, node, layerAxes(node), (v) => v);
+  },
+});

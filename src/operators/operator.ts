@@ -95,6 +95,14 @@ export class Backward extends Application {
 /** For each input its gradient, or a function that makes it, called only where it is wanted. */
 export type Gradients = readonly (Value | (() => Value | undefined) | undefined)[];
 
+/**
+ * A gradient rule: adds the gradient with respect to each input through `g`. Inputs without one (indices, shapes) stay undefined.
+ */
+export type Gradient = (g: Ops, node: Backward) => Gradients;
+
+/** The gradient rules of a family; operators left out cannot be differentiated. */
+export type GradientRules<Family> = { readonly [Op in keyof Family]?: Gradient };
+
 /** A type whose every size is a number. */
 export interface StaticType extends TensorType {
   readonly shape: readonly number[];
@@ -123,17 +131,12 @@ export type Kind =
 export type Evaluate = (node: Application, y: StaticType) => readonly Element[] | undefined;
 
 /**
- * Everything the project knows about one ONNX operator, but for constant evaluation: that stands at the end of each family's file,
- * as a function, so that bundles which only build graphs leave it out.
+ * What is needed to build a graph with an ONNX operator, to count it and to draw it. Its gradient and its constant evaluation are at
+ * the end of the family's file, in functions, so that bundles that need neither leave them out.
  */
 export interface Operator {
   /** Types of the outputs from those of the inputs. Throws where the inputs do not fit. */
   infer(node: Application): TensorType[];
-  /**
-   * Gradient with respect to each input, as nodes added through `g`. Inputs without one (indices, shapes) stay undefined.
-   * An operator whose record lacks this rule is not differentiable.
-   */
-  gradient?(g: Ops, node: Backward): Gradients;
   /** Multiply-accumulate operations of one use; none if left out. */
   macs?(node: Node): number;
   /**

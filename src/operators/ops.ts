@@ -151,14 +151,15 @@ export class Ops {
 
   // Reductions
 
-  /** Sum over these axes; they are kept as size 1 unless `keepdims` is false. */
-  reduceSum(x: Value, axes: readonly number[], keepdims = true): Value {
-    return axes.length === 0 ? x : this.one("ReduceSum", [x, this.ints(axes)], { keepdims: keepdims ? 1 : 0 });
+  /** Sum over one axis or several; they are kept as size 1 unless `keepdims` is false. */
+  reduceSum(x: Value, axes: number | readonly number[], keepdims = true): Value {
+    const list = [axes].flat();
+    return list.length === 0 ? x : this.one("ReduceSum", [x, this.ints(list)], { keepdims: keepdims ? 1 : 0 });
   }
 
-  /** Mean over these axes; they are kept as size 1 unless `keepdims` is false. */
-  reduceMean(x: Value, axes: readonly number[], keepdims = true): Value {
-    return this.one("ReduceMean", [x], { axes, keepdims: keepdims ? 1 : 0 });
+  /** Mean over one axis or several; they are kept as size 1 unless `keepdims` is false. */
+  reduceMean(x: Value, axes: number | readonly number[], keepdims = true): Value {
+    return this.one("ReduceMean", [x], { axes: [axes].flat(), keepdims: keepdims ? 1 : 0 });
   }
 
   argMax = (x: Value, axis: number): Value => this.one("ArgMax", [x], { axis, keepdims: 0 });

@@ -7,7 +7,7 @@ import {
   tensor,
   type Value,
 } from "../graph/index.ts";
-import { type Application, type Backward, elements, type Operator } from "./operator.ts";
+import { type Application, type Backward, elements, type GradientRules, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { explicitEnd, outputSize, outputSizes, type Window, windowOf } from "./window.ts";
 
@@ -55,6 +55,51 @@ export function transposed(matrix: Float32Array, columns: number): Float32Array 
   const rows = matrix.length / columns;
   return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
 }
+
+/** Pooling of each channel: [N, C, …] → [N, C, sizes…]. */
+const pooled = ({ x: { dtype, shape } }: Application, sizes: Shape): TensorType[] => [
+  { dtype, shape: [...shape.slice(0, 2), ...sizes] },
+];
+
+const windowSizes = (node: Application) => outputSizes(node.op, node.x.shape, windowOf(node, node.x.shape));
+const onePixel = (node: Application) =>
+  pooled(
+    node,
+    node.x.shape.slice(2).map(() => 1),
+  );
+
+/** Pooling over images: x [N, C, H, W] → y [N, C, outH, outW]. */
+export const pooling = {
+  /** The second output, where it is used, numbers the winners over the whole of x. */
+  MaxPool: {
+    infer(node) {
+      const [y] = pooled(node, windowSizes(node));
+      return [y!, { dtype: "int64", shape: y!.shape }];
+    },
+    kind: "pool",
+    title: "max pool",
+  },
+  /** The way back from MaxPool's winners; the shape of the output is the third input. */
+  MaxUnpool: { infer: (node) => [{ dtype: node.x.dtype, shape: node.sizes(2) }] },
+  AveragePool: {
+    infer: (node) => pooled(node, windowSizes(node)),
+    keeps: "classes",
+    kind: "pool",
+    title: "avg pool",
+  },
+  GlobalAveragePool: {
+    infer: onePixel,
+    keeps: "classes",
+    kind: "pool",
+    title: "avg pool",
+  },
+  GlobalMaxPool: {
+    infer: onePixel,
+    keeps: "classes",
+    kind: "pool",
+    title: "max pool",
+  },
+} as const satisfies Record<string, Operator>;
 
 function averageGradient(g: Ops, node: Backward): Value {
   const { x, dy } = node;
@@ -210,54 +255,13 @@ function scatterSum(g: Ops, dy: Value, positions: Value, x: Value): Value {
   return g.reshape(sum, x.shape);
 }
 
-/** Pooling of each channel: [N, C, …] → [N, C, sizes…]. */
-const pooled = ({ x: { dtype, shape } }: Application, sizes: Shape): TensorType[] => [
-  { dtype, shape: [...shape.slice(0, 2), ...sizes] },
-];
-
-const windowSizes = (node: Application) => outputSizes(node.op, node.x.shape, windowOf(node, node.x.shape));
-const onePixel = (node: Application) =>
-  pooled(
-    node,
-    node.x.shape.slice(2).map(() => 1),
-  );
-
-/** Pooling over images: x [N, C, H, W] → y [N, C, outH, outW]. */
-export const pooling = {
-  /** The second output, where it is used, numbers the winners over the whole of x. */
-  MaxPool: {
-    infer(node) {
-      const [y] = pooled(node, windowSizes(node));
-      return [y!, { dtype: "int64", shape: y!.shape }];
-    },
-    gradient: (g, node) => [maxGradient(g, node, node.attributes)],
-    kind: "pool",
-    title: "max pool",
+/** Gradient rules of the operators above. */
+export const poolingGradients = (): GradientRules<typeof pooling> => ({
+  MaxPool: (g, node) => [maxGradient(g, node, node.attributes)],
+  AveragePool: (g, node) => [averageGradient(g, node)],
+  GlobalAveragePool: (g, { x, dy }) => [g.expand(g.scale(dy, 1 / elements(x.shape.slice(2))), x)],
+  GlobalMaxPool(g, node) {
+    const size = node.x.shape.slice(2) as number[];
+    return [maxGradient(g, node, { kernel_shape: size, strides: size })];
   },
-  /** The way back from MaxPool's winners; the shape of the output is the third input. */
-  MaxUnpool: { infer: (node) => [{ dtype: node.x.dtype, shape: node.sizes(2) }] },
-  AveragePool: {
-    infer: (node) => pooled(node, windowSizes(node)),
-    gradient: (g, node) => [averageGradient(g, node)],
-    keeps: "classes",
-    kind: "pool",
-    title: "avg pool",
-  },
-  GlobalAveragePool: {
-    infer: onePixel,
-    gradient: (g, { x, dy }) => [g.expand(g.scale(dy, 1 / elements(x.shape.slice(2))), x)],
-    keeps: "classes",
-    kind: "pool",
-    title: "avg pool",
-  },
-  GlobalMaxPool: {
-    infer: onePixel,
-    gradient(g, node) {
-      const size = node.x.shape.slice(2) as number[];
-      return [maxGradient(g, node, { kernel_shape: size, strides: size })];
-    },
-    keeps: "classes",
-    kind: "pool",
-    title: "max pool",
-  },
-} as const satisfies Record<string, Operator>;
+});

@@ -1,15 +1,15 @@
 import { check } from "../graph/index.ts";
-import { activation } from "./activation.ts";
-import { convolution } from "./convolution.ts";
-import { elementwise, elementwiseElements } from "./elementwise.ts";
-import { layout, layoutElements } from "./layout.ts";
-import { linear } from "./linear.ts";
-import { normalization } from "./normalization.ts";
-import type { Evaluate, Operator } from "./operator.ts";
-import { pooling } from "./pooling.ts";
-import { reduction, reductionElements } from "./reduction.ts";
-import { resampling } from "./resampling.ts";
-import { softmax } from "./softmax.ts";
+import { activation, activationGradients } from "./activation.ts";
+import { convolution, convolutionGradients } from "./convolution.ts";
+import { elementwise, elementwiseElements, elementwiseGradients } from "./elementwise.ts";
+import { layout, layoutElements, layoutGradients } from "./layout.ts";
+import { linear, linearGradients } from "./linear.ts";
+import { normalization, normalizationGradients } from "./normalization.ts";
+import type { Evaluate, Gradient, Operator } from "./operator.ts";
+import { pooling, poolingGradients } from "./pooling.ts";
+import { reduction, reductionElements, reductionGradients } from "./reduction.ts";
+import { resampling, resamplingGradients } from "./resampling.ts";
+import { softmax, softmaxGradients } from "./softmax.ts";
 
 const ALL = {
   ...activation,
@@ -29,9 +29,34 @@ export type OperatorName = keyof typeof ALL;
 
 /**
  * All known operators by name: `Object.keys(OPERATORS)` lists them. They can be added to graphs with `Ops` and are understood in
- * .onnx files; those with a `gradient` can be differentiated.
+ * .onnx files.
  */
 export const OPERATORS: Readonly<Record<OperatorName, Operator> & Record<string, Operator>> = ALL;
+
+let gradients: Record<string, Gradient> | undefined;
+
+/** The gradient rules by operator; those without one cannot be differentiated. */
+export function gradientRules(): Record<string, Gradient> {
+  gradients ??= {
+    ...activationGradients(),
+    ...convolutionGradients(),
+    ...elementwiseGradients(),
+    ...layoutGradients(),
+    ...linearGradients(),
+    ...normalizationGradients(),
+    ...poolingGradients(),
+    ...reductionGradients(),
+    ...resamplingGradients(),
+    ...softmaxGradients(),
+  };
+  return gradients;
+}
+
+/** The gradient rule of an operator, if it has one. */
+export function gradientOf(op: string, domain = ""): Gradient | undefined {
+  const [rules, name] = [gradientRules(), nameOf(op, domain)];
+  return Object.hasOwn(rules, name) ? rules[name] : undefined;
+}
 
 let evaluators: Readonly<Record<string, Evaluate>> | undefined;
 

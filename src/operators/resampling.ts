@@ -1,7 +1,65 @@
 import { attribute, check, type Dim, formatShape, product, type Shape, type Value } from "../graph/index.ts";
-import type { Application, Operator } from "./operator.ts";
+import type { Application, GradientRules, Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { separable, transposed } from "./pooling.ts";
+
+/** Whether an optional vector is there; Resize lets it be empty too. */
+const given = (node: Pick<Application, "inputs">, i: number) =>
+  node.inputs[i] !== undefined && node.inputs[i].shape[0] !== 0;
+
+function blockSize(node: Application): number {
+  const size = attribute.int(node, "blocksize");
+  check(size > 0, () => `${node.op}: the block size has to be positive, but is ${size}`);
+  return size;
+}
+
+/** [N, C, H, W] with blocks of pixels moved into channels (`deeper`), or the other way round. */
+function inBlocks(node: Application, deeper: boolean): Shape {
+  const { op } = node;
+  const { shape } = node.x;
+  const b = blockSize(node);
+  check(shape.length === 4, () => `${op}: takes images [N, C, H, W], not ${formatShape(shape)}`);
+  const [N, C, H, W] = shape as readonly [Dim, number, number, number];
+  const sizes = deeper ? [C * b * b, H / b, W / b] : [C / (b * b), H * b, W * b];
+  check(sizes.every(Number.isInteger), () => `${op}: ${formatShape(shape)} does not divide into blocks of ${b}×${b}`);
+  return [N, ...sizes];
+}
+
+/** Operators that change the number of pixels. */
+export const resampling = {
+  /**
+   * Images of another size: x [N, C, H, W] → y [N, C, outH, outW], the sizes or their scales being an input. Nearest and linear
+   * interpolation are products with a matrix on either side, and so are their gradients.
+   */
+  Resize: {
+    infer(node) {
+      const { dtype, shape } = node.x;
+      if (given(node, 3)) {
+        const sizes = node.sizes(3);
+        check(sizes.length === shape.length, () => `Resize: ${sizes.length} sizes for ${shape.length} axes`);
+        return [{ dtype, shape: sizes }];
+      }
+      const scales = node.numbers(2);
+      check(scales.length === shape.length, () => `Resize: ${scales.length} scales for ${shape.length} axes`);
+      const sizes = shape.map((dim, axis) => {
+        const scale = scales[axis]!;
+        if (scale === 1) return dim;
+        if (typeof dim === "number") return Math.floor(dim * scale);
+        check(Number.isInteger(scale), () => `Resize: ${dim} times ${scale} is not known before the graph runs`);
+        return product([dim, scale]);
+      });
+      return [{ dtype, shape: sizes }];
+    },
+  },
+  /** Channels become pixels: x [N, C·b², H, W] → y [N, C, H·b, W·b]; `mode` says which of them lie apart. */
+  DepthToSpace: {
+    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, false) }],
+  },
+  /** Pixels become channels: x [N, C, H·b, W·b] → y [N, C·b², H, W] */
+  SpaceToDepth: {
+    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, true) }],
+  },
+} as const satisfies Record<string, Operator>;
 
 /** One axis of a Resize: pixels before and after, and how many after come from one before. */
 interface Axis {
@@ -59,28 +117,6 @@ function resizeMatrix(node: Application, axis: Axis): Float32Array {
   return matrix;
 }
 
-/** Whether an optional vector is there; Resize lets it be empty too. */
-const given = (node: Pick<Application, "inputs">, i: number) =>
-  node.inputs[i] !== undefined && node.inputs[i].shape[0] !== 0;
-
-function blockSize(node: Application): number {
-  const size = attribute.int(node, "blocksize");
-  check(size > 0, () => `${node.op}: the block size has to be positive, but is ${size}`);
-  return size;
-}
-
-/** [N, C, H, W] with blocks of pixels moved into channels (`deeper`), or the other way round. */
-function inBlocks(node: Application, deeper: boolean): Shape {
-  const { op } = node;
-  const { shape } = node.x;
-  const b = blockSize(node);
-  check(shape.length === 4, () => `${op}: takes images [N, C, H, W], not ${formatShape(shape)}`);
-  const [N, C, H, W] = shape as readonly [Dim, number, number, number];
-  const sizes = deeper ? [C * b * b, H / b, W / b] : [C / (b * b), H * b, W * b];
-  check(sizes.every(Number.isInteger), () => `${op}: ${formatShape(shape)} does not divide into blocks of ${b}×${b}`);
-  return [N, ...sizes];
-}
-
 /** What moves pixels of channels to where blocks of channels are apart: DepthToSpace's mode CRD backwards. */
 function spaceToChannels(g: Ops, y: Value, b: number): Value {
   const [N, C, H, W] = y.shape as readonly [Dim, number, number, number];
@@ -88,59 +124,27 @@ function spaceToChannels(g: Ops, y: Value, b: number): Value {
   return g.reshape(g.transpose(apart, [0, 1, 3, 5, 2, 4]), [N, C * b * b, H / b, W / b]);
 }
 
-/** Operators that change the number of pixels. */
-export const resampling = {
-  /**
-   * Images of another size: x [N, C, H, W] → y [N, C, outH, outW], the sizes or their scales being an input. Nearest and linear
-   * interpolation are products with a matrix on either side, and so are their gradients.
-   */
-  Resize: {
-    infer(node) {
-      const { dtype, shape } = node.x;
-      if (given(node, 3)) {
-        const sizes = node.sizes(3);
-        check(sizes.length === shape.length, () => `Resize: ${sizes.length} sizes for ${shape.length} axes`);
-        return [{ dtype, shape: sizes }];
-      }
-      const scales = node.numbers(2);
-      check(scales.length === shape.length, () => `Resize: ${scales.length} scales for ${shape.length} axes`);
-      const sizes = shape.map((dim, axis) => {
-        const scale = scales[axis]!;
-        if (scale === 1) return dim;
-        if (typeof dim === "number") return Math.floor(dim * scale);
-        check(Number.isInteger(scale), () => `Resize: ${dim} times ${scale} is not known before the graph runs`);
-        return product([dim, scale]);
-      });
-      return [{ dtype, shape: sizes }];
-    },
-    gradient(g, node) {
-      const { x, y, dy } = node;
-      check(
-        x.shape.length === 4 && x.shape[0] === y.shape[0] && x.shape[1] === y.shape[1],
-        () =>
-          `Resize: ${formatShape(x.shape)} to ${formatShape(y.shape)} has no gradient; only a change of height and width has`,
-      );
-      const scales = given(node, 3) ? undefined : node.known(2);
-      const [rows, columns] = [2, 3].map((axis) => {
-        const [size, out] = [x.shape[axis] as number, y.shape[axis] as number];
-        const matrix = resizeMatrix(node, { size, out, scale: scales ? Number(scales[axis]) : out / size });
-        return transposed(matrix, size);
-      });
-      return [separable(g, dy, rows!, columns!)];
-    },
+/** Gradient rules of the operators above. */
+export const resamplingGradients = (): GradientRules<typeof resampling> => ({
+  Resize(g, node) {
+    const { x, y, dy } = node;
+    check(
+      x.shape.length === 4 && x.shape[0] === y.shape[0] && x.shape[1] === y.shape[1],
+      () =>
+        `Resize: ${formatShape(x.shape)} to ${formatShape(y.shape)} has no gradient; only a change of height and width has`,
+    );
+    const scales = given(node, 3) ? undefined : node.known(2);
+    const [rows, columns] = [2, 3].map((axis) => {
+      const [size, out] = [x.shape[axis] as number, y.shape[axis] as number];
+      const matrix = resizeMatrix(node, { size, out, scale: scales ? Number(scales[axis]) : out / size });
+      return transposed(matrix, size);
+    });
+    return [separable(g, dy, rows!, columns!)];
   },
-  /** Channels become pixels: x [N, C·b², H, W] → y [N, C, H·b, W·b]; `mode` says which of them lie apart. */
-  DepthToSpace: {
-    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, false) }],
-    gradient(g, node) {
-      const blocksize = blockSize(node);
-      const crd = attribute.string(node, "mode", "DCR") === "CRD";
-      return [crd ? spaceToChannels(g, node.dy, blocksize) : g.one("SpaceToDepth", [node.dy], { blocksize })];
-    },
+  DepthToSpace(g, node) {
+    const blocksize = blockSize(node);
+    const crd = attribute.string(node, "mode", "DCR") === "CRD";
+    return [crd ? spaceToChannels(g, node.dy, blocksize) : g.one("SpaceToDepth", [node.dy], { blocksize })];
   },
-  /** Pixels become channels: x [N, C, H·b, W·b] → y [N, C·b², H, W] */
-  SpaceToDepth: {
-    infer: (node) => [{ dtype: node.x.dtype, shape: inBlocks(node, true) }],
-    gradient: (g, node) => [g.one("DepthToSpace", [node.dy], { blocksize: blockSize(node) })],
-  },
-} as const satisfies Record<string, Operator>;
+  SpaceToDepth: (g, node) => [g.one("DepthToSpace", [node.dy], { blocksize: blockSize(node) })],
+});

@@ -1,5 +1,5 @@
 import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
-import { Backward, knownIn, Ops, operator, type Target } from "../operators/index.ts";
+import { Backward, gradientOf, knownIn, Ops, type Target } from "../operators/index.ts";
 
 /** A graph with its gradients. */
 export interface Differentiated {
@@ -33,7 +33,7 @@ export function differentiate(
   const partials = new Map<Value, Value[]>();
   partials.set(loss, [g.expand(g.scalar(1), loss)]);
 
-  const gradientOf = (value: Value): Value | undefined => {
+  const totalOf = (value: Value): Value | undefined => {
     const parts = partials.get(value);
     if (!parts) return undefined;
     const total = g.sum(parts);
@@ -45,11 +45,11 @@ export function differentiate(
     if (!node.outputs.some((value) => active.has(value) && partials.has(value))) continue;
     const needs = (i: number) => node.inputs[i] !== undefined && active.has(node.inputs[i]);
     g.scope = node.scope === "" ? "backward" : `backward/${node.scope}`;
-    const { gradient } = operator(node.op, node.domain);
+    const gradient = gradientOf(node.op, node.domain);
     check(gradient, () => missing(graph, node, wrt));
     const gradients = gradient(
       g,
-      new Backward(node, knownIn(result, node.inputs), { dys: node.outputs.map(gradientOf), needs }),
+      new Backward(node, knownIn(result, node.inputs), { dys: node.outputs.map(totalOf), needs }),
     );
     node.inputs.forEach((value, i) => {
       if (!value || !needs(i)) return;
@@ -60,7 +60,7 @@ export function differentiate(
     });
   }
   g.scope = "backward";
-  const gradients = new Map(wrt.map((value) => [value, gradientOf(value) ?? g.expand(g.scalar(0), value)]));
+  const gradients = new Map(wrt.map((value) => [value, totalOf(value) ?? g.expand(g.scalar(0), value)]));
   return { graph: result, gradients };
 }
 

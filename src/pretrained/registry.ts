@@ -43,6 +43,7 @@ const TORCHVISION = {
   googlenet: ["googlenet-1378be20", 49.731,    6_624_904, 69.778, 89.53],
 } as const satisfies Partial<Record<ModelName, Row>>;
 
+/** A network that torchvision publishes weights for. */
 export type PretrainedName = keyof typeof TORCHVISION;
 
 function published(model: PretrainedName, [file, mebibytes, parameters, top1, top5]: Row): PublishedWeights {

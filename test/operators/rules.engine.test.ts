@@ -203,6 +203,16 @@ describe("multiply-accumulate operations", () => {
   });
 });
 
+it("reductions take one axis or several", () => {
+  const graph = new Graph();
+  const ops = new Ops(graph);
+  const x = graph.input("x", "float32", [2, 3, 4]);
+  expect(ops.reduceSum(x, 1).shape).toEqual([2, 1, 4]);
+  expect(ops.reduceSum(x, -1, false).shape).toEqual([2, 3]);
+  expect(ops.reduceMean(x, 0, false).shape).toEqual([3, 4]);
+  expect(ops.reduceMean(x, [0, 2]).shape).toEqual([1, 3, 1]);
+});
+
 describe("gradients at the edges", () => {
   const engine = nodeEngine({ threads: 1 });
 

@@ -17,6 +17,7 @@ const TORCHVISION = "torchvision";
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
 
+/** Options of `openSource`: what the files do not say. */
 export interface SourceOptions
   extends Pick<PretrainedOptions, "cacheDir" | "baseUrl" | "download" | "onProgress" | "signal"> {
   /** A weight file, the folder of a run, or `"torchvision"` for the weights that torchvision publishes, downloaded once. */

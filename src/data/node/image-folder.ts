@@ -5,6 +5,7 @@ import { type Corrupt, DataError } from "../errors.ts";
 import { decodeFile, IMAGE_EXTENSIONS } from "./decode.ts";
 import { checkFolder, listFolder, readBytes } from "./files.ts";
 
+/** Options of `imageFolder`. */
 export interface ImageFolderOptions extends DecodeOptions {
   readonly name?: string | undefined;
   /** Keep a class whose folder has no images, and list it in `skipped`. By default, that is an error. */

@@ -15,6 +15,7 @@ import { findParts, PART_NAMES, type Parts, type Split } from "./parts.ts";
 export type { Split } from "./parts.ts";
 export type Format = "cifar10" | "cifar100" | "idx" | "image-folder" | "module" | "shapes";
 
+/** Options of `locateDataset`: where known data sets are kept, and how images are decoded. */
 export interface LocateOptions extends FetchOptions, DecodeOptions {
   /** Leave out what cannot be read, and list it in `skipped`. By default, it is an error. */
   readonly skipCorrupt?: boolean | undefined;

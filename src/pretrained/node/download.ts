@@ -6,6 +6,7 @@ import { DataError } from "../../data/index.ts";
 import { cacheFolder, DownloadError, type DownloadProgress, download, mismatch } from "../../data/node/index.ts";
 import { type PublishedWeights, publishedWeights } from "../registry.ts";
 
+/** Options of `pretrained`. */
 export interface PretrainedOptions {
   /** Where files are stored. Default: `convnets/weights` in the user's cache folder, as `XDG_CACHE_HOME` says. */
   readonly cacheDir?: string | undefined;

@@ -8,6 +8,7 @@ export interface OrtModule {
   readonly Tensor: object;
 }
 
+/** Options of `nodeEngine`. */
 export interface NodeEngineOptions extends EngineOptions {
   /** `"webgpu"` needs a GPU, and on Linux a Vulkan driver. Default `"cpu"`. */
   device?: "cpu" | "webgpu";

@@ -1,0 +1,55 @@
+import { check, checkOptions } from "../../graph/index.ts";
+import type { ConvOptions } from "../functional.ts";
+import * as F from "../functional.ts";
+import { defaultBias, defaultWeight } from "../init.ts";
+import { CONV, checkPositional, pair, type Size, WEIGHTS } from "../options.ts";
+import { Parameter } from "../parameter.ts";
+import type { Tensor } from "../tensor.ts";
+import { type InitOptions, Layer } from "./layer.ts";
+
+/** Options of `Conv2d`. */
+export interface Conv2dOptions extends ConvOptions, InitOptions {
+  /** Whether a bias is added. Default true. */
+  bias?: boolean;
+}
+
+/**
+ * Convolution (cross-correlation) with trained kernels.
+ *
+ *     x [N, C, H, W] → y [N, O, outH, outW],  outH = ⌊(H + 2·padding − dilation·(kH − 1) − 1) / stride⌋ + 1
+ *
+ * Weight [O, C/groups, kH, kW], bias [O]. Throws when the channels do not divide into the groups.
+ */
+export class Conv2d extends Layer {
+  static readonly type: string = "Conv2d";
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: readonly [number, number];
+  readonly options: ConvOptions;
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, conv2dOptions: Conv2dOptions = {}) {
+    super();
+    checkPositional("Conv2d", { inChannels, outChannels, kernelSize });
+    checkOptions("Conv2d", conv2dOptions, { ...CONV, ...WEIGHTS });
+    const { bias = true, weight = defaultWeight, biasInit, ...options } = conv2dOptions;
+    const { stride = 1, groups = 1 } = options;
+    check(
+      inChannels % groups === 0 && outChannels % groups === 0,
+      () => `Conv2d: ${inChannels} → ${outChannels} channels do not divide into ${groups} groups`,
+    );
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernelSize = pair(kernelSize);
+    this.options = { stride, ...options };
+    const shape = [outChannels, inChannels / groups, ...this.kernelSize];
+    this.weight = new Parameter(shape, weight);
+    if (bias) this.bias = new Parameter([outChannels], biasInit ?? defaultBias(shape));
+  }
+
+  forward(x: Tensor): Tensor {
+    const { tracer } = x;
+    return F.conv2d(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias), this.options);
+  }
+}

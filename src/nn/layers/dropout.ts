@@ -1,0 +1,19 @@
+import { check, describe } from "../../graph/index.ts";
+import type { Tensor } from "../tensor.ts";
+import { Layer } from "./layer.ts";
+
+/** In training, sets each element to 0 with probability p and scales the others by 1 / (1 − p): x [any] → y [same]. Default p 0.5. */
+export class Dropout extends Layer {
+  static readonly type: string = "Dropout";
+  readonly p: number;
+
+  constructor(p = 0.5) {
+    super();
+    check(typeof p === "number" && p >= 0 && p < 1, () => `Dropout: p has to lie in [0, 1), but is ${describe(p)}`);
+    this.p = p;
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.tracer.dropout(x, this.p, this);
+  }
+}

@@ -1,0 +1,60 @@
+import { checkOptions } from "../../graph/index.ts";
+import type { AvgPoolOptions, MaxPoolOptions } from "../functional.ts";
+import * as F from "../functional.ts";
+import { AVG_POOL, checkOutputSize, checkPositional, MAX_POOL, type OutputSize, type Size } from "../options.ts";
+import type { Tensor } from "../tensor.ts";
+import { Layer } from "./layer.ts";
+
+/** Largest value of each window; the stride is the kernel's size by default: x [N, C, H, W] → y [N, C, outH, outW] */
+export class MaxPool2d extends Layer {
+  static readonly type: string = "MaxPool2d";
+  readonly kernelSize: Size;
+  readonly options: MaxPoolOptions;
+
+  constructor(kernelSize: Size, options: MaxPoolOptions = {}) {
+    super();
+    checkPositional("MaxPool2d", { kernelSize });
+    checkOptions("MaxPool2d", options, MAX_POOL);
+    this.kernelSize = kernelSize;
+    this.options = options;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.maxPool2d(x, this.kernelSize, this.options);
+  }
+}
+
+/** Mean of each window; the stride is the kernel's size by default: x [N, C, H, W] → y [N, C, outH, outW] */
+export class AvgPool2d extends Layer {
+  static readonly type: string = "AvgPool2d";
+  readonly kernelSize: Size;
+  readonly options: AvgPoolOptions;
+
+  constructor(kernelSize: Size, options: AvgPoolOptions = {}) {
+    super();
+    checkPositional("AvgPool2d", { kernelSize });
+    checkOptions("AvgPool2d", options, AVG_POOL);
+    this.kernelSize = kernelSize;
+    this.options = options;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.avgPool2d(x, this.kernelSize, this.options);
+  }
+}
+
+/** Means over windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
+export class AdaptiveAvgPool2d extends Layer {
+  static readonly type: string = "AdaptiveAvgPool2d";
+  readonly outputSize: OutputSize;
+
+  constructor(outputSize: OutputSize) {
+    super();
+    checkOutputSize("AdaptiveAvgPool2d", outputSize);
+    this.outputSize = outputSize;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.adaptiveAvgPool2d(x, this.outputSize);
+  }
+}

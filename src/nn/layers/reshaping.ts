@@ -1,0 +1,30 @@
+import { checkPositional } from "../options.ts";
+import type { Tensor } from "../tensor.ts";
+import { Layer } from "./layer.ts";
+
+/** Joins the axes from `startDim` to `endDim` into one; by default all but the batch: x [N, C, H, W] → y [N, C·H·W] */
+export class Flatten extends Layer {
+  static readonly type: string = "Flatten";
+  readonly startDim: number;
+  readonly endDim: number;
+
+  constructor(startDim = 1, endDim = -1) {
+    super();
+    checkPositional("Flatten", { startDim, endDim });
+    this.startDim = startDim;
+    this.endDim = endDim;
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.flatten(this.startDim, this.endDim);
+  }
+}
+
+/** y = x: x [any] → y [same] */
+export class Identity extends Layer {
+  static readonly type: string = "Identity";
+
+  forward(x: Tensor): Tensor {
+    return x;
+  }
+}

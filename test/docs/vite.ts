@@ -1,0 +1,25 @@
+/** Pages served by Vite's development server, in Chromium. */
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import { chromium, type Page } from "playwright-core";
+import { createServer } from "vite";
+import { EXECUTABLE } from "../conformance/chromium.ts";
+import { ROOT } from "./documents.ts";
+
+/** Opens a page of the folder; fails if the page throws. */
+export async function withPage(folder: string, path: string, use: (page: Page) => Promise<void>): Promise<void> {
+  // dependencies may be linked in from elsewhere
+  const allow = [folder, ROOT, realpathSync(join(ROOT, "node_modules"))];
+  const server = await createServer({ root: folder, logLevel: "error", server: { fs: { allow } } });
+  const browser = await chromium.launch({ executablePath: EXECUTABLE });
+  try {
+    await server.listen();
+    const page = await browser.newPage();
+    const failure = new Promise<never>((_, reject) => page.on("pageerror", reject));
+    await page.goto(new URL(path, server.resolvedUrls!.local[0]).href);
+    await Promise.race([use(page), failure]);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
