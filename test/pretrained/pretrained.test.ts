@@ -33,7 +33,7 @@ const server = createServer(({ url = "", headers }, response: ServerResponse) =>
   response.writeHead(start > 0 ? 206 : 200, { "content-length": rest.length, ...(start > 0 && range) });
   const limit = cuts.shift();
   if (limit === undefined) return response.end(rest);
-  return response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 20));
+  return response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 200));
 });
 let baseUrl: string;
 const cacheDir = join(root, "cache");
