@@ -52,7 +52,7 @@ function serve(request: IncomingMessage, response: ServerResponse, limit = Numbe
     ...(start > 0 && { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
   });
   if (rest.length <= limit) response.end(rest);
-  else response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 20));
+  else response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 200));
 }
 
 beforeAll(async () => {

@@ -12,7 +12,8 @@ import { networkOfPlan, networks, ResNet, TwoInputs, tangleOf, tangles } from ".
 
 const LEVELS = ["block", "layer"] as const;
 const IMAGE = [1, 3, 16, 16];
-const RUNS = 60;
+/** More: `FC_RUNS=500 npx vitest run test/draw`. */
+const RUNS = Number(process.env.FC_RUNS ?? 20);
 
 const scene = (model: Module, input: readonly number[], level: (typeof LEVELS)[number]): Scene =>
   sceneOf(trace(model, input), { level, title: model.type });

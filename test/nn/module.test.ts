@@ -9,7 +9,6 @@ import {
   Dropout,
   F,
   Flatten,
-  Identity,
   init,
   Linear,
   LocalResponseNorm,
@@ -22,68 +21,7 @@ import {
   type Tensor,
   trace,
 } from "../../src/nn/index.ts";
-import { python, pythonSkipReason } from "../support/python.ts";
-import { unless } from "../support/skip.ts";
-
-/** Own weights, children and a list of modules, in an order that tells depth-first from breadth-first. */
-class Block extends Module<Tensor> {
-  norm = new BatchNorm2d(4);
-  scale = new Parameter([4, 1, 1], init.ones);
-  conv = new Conv2d(3, 4, 3, { padding: 1, bias: false });
-  tail = new Sequential(
-    new ReLU(),
-    new MaxPool2d(2),
-    new Dropout(0.5),
-    new Sequential(new Conv2d(4, 2, 1), new Identity()),
-  );
-
-  forward(x: Tensor): Tensor {
-    const y = this.norm.call(this.conv.call(x));
-    return this.tail.call(y.mul(x.tracer.weight(this.scale)));
-  }
-}
-
-class Network extends Module {
-  block = new Block();
-  head = new Sequential(new Flatten(), new Linear(32, 5), new Softmax(1));
-
-  forward(x: Tensor) {
-    const features = this.block.call(x);
-    return { probabilities: this.head.call(features), features };
-  }
-}
-
-const IMAGE = ["N", 3, 8, 8] as const;
-
-describe("the state dict of a module tree", unless(pythonSkipReason("torch")), () => {
-  it("has PyTorch's keys in PyTorch's order", () => {
-    const keys = python(`
-import json, torch
-from torch import nn
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(4)
-        self.scale = nn.Parameter(torch.ones(4, 1, 1))
-        self.conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
-        self.tail = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5), nn.Sequential(nn.Conv2d(4, 2, 1), nn.Identity()))
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = Block()
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(32, 5), nn.Softmax(1))
-
-network = Network()
-print(json.dumps([list(network.state_dict()), [k for k, _ in network.named_parameters()], [k for k, _ in network.named_buffers()]]))
-`);
-    const network = new Network();
-    const key = ([key]: readonly [string, unknown]) => key;
-    const ours = [network.stateDict(), network.parameters(), network.buffers()].map((entries) => [...entries].map(key));
-    expect(ours).toEqual(JSON.parse(keys));
-  });
-});
+import { IMAGE, Network } from "./tree.ts";
 
 describe("a module tree", () => {
   it("is traced with named outputs, a named batch and no weights", () => {

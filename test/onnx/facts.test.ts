@@ -84,9 +84,9 @@ describe("what is no model", () => {
     expect(() => readOnnxFacts(path)).toThrow(`${path}: this is no ONNX file`);
   });
 
-  it("damage gives facts or an OnnxError (4000 cases)", () => {
+  it("damage gives facts or an OnnxError (1000 cases)", () => {
     let refused = 0;
-    for (let run = 0; run < 4000; run++) {
+    for (let run = 0; run < 1000; run++) {
       const random = new Random(3, run);
       let file = bytes.slice(0, random.integer(3) === 0 ? random.integer(bytes.length) : bytes.length);
       for (let i = random.integer(8); i >= 0 && file.length > 0; i--) {
@@ -102,6 +102,6 @@ describe("what is no model", () => {
         refused++;
       }
     }
-    expect(refused).toBeGreaterThan(1000);
+    expect(refused).toBeGreaterThan(250);
   });
 });

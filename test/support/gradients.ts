@@ -11,6 +11,7 @@ import { differentiate } from "../../src/passes/index.ts";
 import type { Executable } from "../../src/runtime/engine.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "./draw.ts";
+import { type Case, expectClose, type Family, numbers, RUNS, SEED } from "./family.ts";
 import { pythonSkipReason } from "./python.ts";
 import { type Answer, Torch } from "./torch.ts";
 
@@ -21,34 +22,6 @@ const GRADIENT_TOLERANCE = 1e-4;
 const STEP = 0.01;
 const DIFFERENCE_TOLERANCE = 0.01;
 const ROUNDING = 3e-6;
-
-/** More runs and other seeds: `FC_RUNS=500 FC_SEED=$RANDOM npx vitest run test/operators`. */
-export const RUNS = Number(process.env.FC_RUNS ?? 16);
-export const SEED = Number(process.env.FC_SEED ?? 1);
-
-/** One computation with numbers. */
-export interface Case {
-  readonly inputs: readonly TensorData[];
-  /** Inputs whose axis 0 is the batch. Default: the first. */
-  readonly batched?: readonly number[];
-  /** Inputs to differentiate by. Default: the first; none where the computation is not differentiable. */
-  readonly wrt?: readonly number[];
-  readonly build: (inputs: readonly Tensor[]) => Tensor | readonly Tensor[];
-  /** The same in Python, of `x[0]`, `x[1]`, … */
-  readonly torch: string;
-  /** Whether a small step leads over no kink, so that finite differences hold. Default true. */
-  readonly smooth?: boolean;
-}
-
-/** A computation at any geometry and any batch size. */
-export interface Family {
-  readonly geometry: fc.Arbitrary<unknown>;
-  readonly at: (geometry: unknown, batch: number, draw: Draw) => Case;
-}
-
-export function family<G>(geometry: fc.Arbitrary<G>, at: (geometry: G, batch: number, draw: Draw) => Case): Family {
-  return { geometry, at: at as Family["at"] };
-}
 
 const engine = nodeEngine({ threads: 1 });
 const torch = new Torch();
@@ -157,28 +130,12 @@ function compareWithTorch(y: readonly TensorData[], gradients: readonly TensorDa
     expectClose(gradients[i]!, wanted, GRADIENT_TOLERANCE, `gradient ${i}`);
 }
 
-/** Demands equal shapes, and elements that differ by at most `tolerance` of the largest. */
-export function expectClose(actual: TensorData, wanted: TensorData, tolerance: number, what: string): void {
-  expect(actual.shape, `shape of ${what}`).toEqual(wanted.shape);
-  const [given, expected] = [numbers(actual), numbers(wanted)];
-  const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  const difference = expected.map((value, i) => Math.abs(value - given[i]!));
-  const worst = difference.reduce((worst, value, i) => (value <= difference[worst]! ? worst : i), 0);
-  expect(Number.isFinite(largest), `${what} of the reference is finite`).toBe(true);
-  const allowed = tolerance * Math.max(largest, 0.1);
-  expect(
-    difference.every((value) => value <= allowed),
-    `${what} differs from the reference: element ${worst} is ${given[worst]}, not ${expected[worst]}`,
-  ).toBe(true);
-}
-
 async function run(executable: Executable, feeds: Readonly<Record<string, TensorData>>, outputs?: readonly string[]) {
   const results = await executable.run(feeds, outputs ? { outputs } : {});
   const read = Object.entries(results).map(async ([name, value]) => [name, await value.read()] as const);
   return Object.fromEntries(await Promise.all(read));
 }
 
-const numbers = ({ data }: TensorData) => Array.from(data as ArrayLike<number | bigint>, Number);
 const products = (y: TensorData, w: TensorData) => numbers(y).map((value, i) => value * Number(w.data[i]));
 const norm = (values: readonly number[]) => Math.hypot(...values);
 

@@ -1,5 +1,5 @@
 import type { Attributes } from "../../../src/graph/index.ts";
-import type { Case } from "../../support/gradients.ts";
+import type { Case } from "../../support/family.ts";
 
 export interface ApplyOptions {
   domain?: string;

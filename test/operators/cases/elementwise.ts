@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Float, type TensorData, tensor } from "../../../src/graph/index.ts";
 import type { Draw } from "../../support/draw.ts";
-import { type Case, type Family, family } from "../../support/gradients.ts";
+import { type Case, type Family, family } from "../../support/family.ts";
 import { apply } from "./apply.ts";
 
 const sizes = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 0, maxLength: 3 });

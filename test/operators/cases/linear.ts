@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { Float } from "../../../src/graph/index.ts";
-import { type Family, family } from "../../support/gradients.ts";
+import { type Family, family } from "../../support/family.ts";
 import { apply } from "./apply.ts";
 
 const size = fc.integer({ min: 1, max: 5 });

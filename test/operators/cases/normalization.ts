@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Float } from "../../../src/graph/index.ts";
 import type { Draw } from "../../support/draw.ts";
-import { type Case, type Family, family } from "../../support/gradients.ts";
+import { type Case, type Family, family } from "../../support/family.ts";
 import { apply } from "./apply.ts";
 
 const images = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 2, max: 5 }), fc.integer({ min: 1, max: 5 }));

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Case, type Family, family } from "../../support/gradients.ts";
+import { type Case, type Family, family } from "../../support/family.ts";
 import { apply, py } from "./apply.ts";
 import { pairOf } from "./convolution.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Draw } from "../../support/draw.ts";
-import { type Family, family } from "../../support/gradients.ts";
+import { type Family, family } from "../../support/family.ts";
 import { apply, py } from "./apply.ts";
 
 const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 0, maxLength: 3 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { tensor } from "../../../src/graph/index.ts";
-import { type Case, type Family, family } from "../../support/gradients.ts";
+import { type Case, type Family, family } from "../../support/family.ts";
 import { apply, py } from "./apply.ts";
 import { pairOf } from "./convolution.ts";
 

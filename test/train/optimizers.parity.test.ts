@@ -1,0 +1,180 @@
+import { describe, expect, test } from "vitest";
+import { Flatten, Linear, Module, ReLU, Sequential, type Tensor } from "../../src/nn/index.ts";
+import { adamw, type Optimizer, sgd } from "../../src/optim/index.ts";
+import { Random } from "../../src/random.ts";
+import { nodeEngine } from "../../src/runtime/node/index.ts";
+import { crossEntropyLoss, oneHot, TrainingStep, type TrainingStepOptions } from "../../src/train/index.ts";
+import { python, pythonSkipReason } from "../support/python.ts";
+import { unless } from "../support/skip.ts";
+
+const reason = pythonSkipReason("torch");
+
+class Small extends Module<Tensor> {
+  readonly body = new Sequential(new Flatten(), new Linear(12, 8), new ReLU(), new Linear(8, 3));
+
+  forward(x: Tensor): Tensor {
+    return this.body.call(x);
+  }
+}
+
+/** Five steps in PyTorch, with whatever the case makes of optimizer, gradients and averages. */
+const REFERENCE = `
+import json, sys, copy
+import torch
+import torch.nn as nn
+case = json.load(sys.stdin)
+model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
+model.load_state_dict({key: torch.tensor(value) for key, value in case["weights"].items()})
+decay = case.get("weight_decay", 0)
+groups = model.parameters()
+if case.get("decay_weights_only"):
+    groups = [{"params": [p for p in model.parameters() if p.dim() > 1]},
+              {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0}]
+if case.get("groups"):
+    groups = [{"params": model[1].parameters(), "lr": 0.01}, {"params": model[3].parameters()}]
+optimizer = eval(case["optimizer"], {"torch": torch, "params": groups})
+average = copy.deepcopy(model)
+losses, norms = [], []
+for x, labels in case["batches"]:
+    loss = nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(labels), label_smoothing=case["smoothing"])
+    optimizer.zero_grad(); loss.backward()
+    if case.get("clip"): norms.append(nn.utils.clip_grad_norm_(model.parameters(), case["clip"]).item())
+    optimizer.step()
+    for a, p in zip(average.parameters(), model.parameters()): a.data.mul_(0.9).add_(p.data, alpha=0.1)
+    losses.append(loss.item())
+flat = lambda m: {key: value.flatten().tolist() for key, value in m.state_dict().items()}
+print(json.dumps({"losses": losses, "norms": norms, "weights": flat(model), "average": flat(average)}))
+`;
+
+const BATCH = 6;
+const STEPS = 5;
+const LR = 0.1;
+const TOLERANCE = 2e-5;
+
+interface Variant {
+  optimizer: Optimizer;
+  torch: string;
+  clip?: number;
+  smoothing?: number;
+  accumulate?: number;
+  weightsOnly?: boolean;
+  /** The first layer learns at a tenth of the rate. */
+  groups?: boolean;
+}
+
+const VARIANTS: Record<string, Variant> = {
+  "plain SGD": { optimizer: sgd(), torch: "torch.optim.SGD(params, lr=0.1)" },
+  "SGD with momentum and decay": {
+    optimizer: sgd({ momentum: 0.9, weightDecay: 0.01 }),
+    torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01)",
+  },
+  "SGD by Nesterov": {
+    optimizer: sgd({ momentum: 0.9, nesterov: true }),
+    torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True)",
+  },
+  AdamW: { optimizer: adamw({ weightDecay: 0.1 }), torch: "torch.optim.AdamW(params, lr=0.1, weight_decay=0.1)" },
+  "clipped gradients": {
+    optimizer: sgd({ momentum: 0.9 }),
+    torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9)",
+    clip: 0.3,
+  },
+  "SGD with groups of parameters": {
+    optimizer: sgd({ momentum: 0.9, weightDecay: 0.01 }),
+    torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01)",
+    groups: true,
+  },
+  "AdamW with groups of parameters": {
+    optimizer: adamw({ weightDecay: 0.1 }),
+    torch: "torch.optim.AdamW(params, lr=0.1, weight_decay=0.1)",
+    groups: true,
+    accumulate: 2,
+  },
+  "label smoothing": { optimizer: sgd(), torch: "torch.optim.SGD(params, lr=0.1)", smoothing: 0.1 },
+  "accumulated gradients": { optimizer: adamw(), torch: "torch.optim.AdamW(params, lr=0.1)", accumulate: 3, clip: 0.5 },
+  "decay of weights only": {
+    optimizer: sgd({ weightDecay: 0.1 }),
+    torch: "torch.optim.SGD(params, lr=0.1, weight_decay=0.1)",
+    weightsOnly: true,
+  },
+};
+
+describe("training follows PyTorch", unless(reason), () => {
+  for (const [name, variant] of Object.entries(VARIANTS)) {
+    test(name, async () => {
+      const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly, groups } = variant;
+      const model = new Small().initialize(3);
+      const start = Object.fromEntries(
+        [...model.stateDict()].map(([key, { shape, data }]) => [
+          key.slice("body.".length),
+          nested(shape, data as Float32Array),
+        ]),
+      );
+      const options: TrainingStepOptions = {
+        engine: nodeEngine({ threads: 1 }),
+        input: ["N", 3, 2, 2],
+        optimizer,
+        ema: 0.9,
+        ...(clip && { clipNorm: clip }),
+        ...(groups && { lrScale: (key) => (key.startsWith("body.1.") ? 0.1 : 1) }),
+        loss: crossEntropyLoss({ labelSmoothing: smoothing }),
+        ...(weightsOnly && { decays: (_key, shape) => shape.length > 1 }),
+      };
+      const step = await TrainingStep.create(model, options);
+      const random = new Random(5);
+      const batches = Array.from({ length: STEPS }, () => ({
+        x: Float32Array.from({ length: BATCH * 12 }, () => random.normal()),
+        labels: Int32Array.from({ length: BATCH }, () => random.integer(3)),
+      }));
+      const losses: number[] = [];
+      const norms: number[] = [];
+      for (const { x, labels } of batches) {
+        const part = BATCH / accumulate;
+        const parts = Array.from({ length: accumulate }, (_, i) => ({
+          input: {
+            dtype: "float32" as const,
+            shape: [part, 3, 2, 2],
+            data: x.slice(i * part * 12, (i + 1) * part * 12),
+          },
+          target: oneHot(labels.slice(i * part, (i + 1) * part), 3),
+        }));
+        const { loss, gradientNorm } = await step.run(parts, LR);
+        losses.push(loss);
+        if (gradientNorm !== undefined) norms.push(gradientNorm);
+      }
+      const wire = {
+        weights: start,
+        optimizer: variant.torch,
+        smoothing,
+        ...(clip && { clip }),
+        ...(groups && { groups }),
+        ...(weightsOnly && { decay_weights_only: true }),
+        batches: batches.map(({ x, labels }) => [nested([BATCH, 3, 2, 2], x), [...labels]]),
+      };
+      const expected = JSON.parse(python(REFERENCE, { input: JSON.stringify(wire) }));
+      close(losses, expected.losses);
+      close(norms, expected.norms);
+      for (const [ema, key] of [
+        [false, "weights"],
+        [true, "average"],
+      ] as const) {
+        for (const [path, { data }] of await step.weights({ ema }))
+          close([...(data as Float32Array)], expected[key][path.slice("body.".length)]);
+      }
+      await step.dispose();
+    });
+  }
+});
+
+function close(ours: readonly number[], theirs: readonly number[]): void {
+  expect(ours).toHaveLength(theirs.length);
+  ours.forEach((value, i) => {
+    expect(Math.abs(value - theirs[i]!)).toBeLessThan(TOLERANCE * Math.max(1, Math.abs(theirs[i]!)));
+  });
+}
+
+type Nested = number | Nested[];
+
+function nested(shape: readonly number[], data: ArrayLike<number>, offset = { at: 0 }): Nested {
+  const [size, ...rest] = shape;
+  return size === undefined ? data[offset.at++]! : Array.from({ length: size }, () => nested(rest, data, offset));
+}
