@@ -6,6 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import {
   AdaptiveAvgPool2d,
+  adamw,
   BatchNorm2d,
   Conv2d,
   cosineRate,
@@ -19,7 +20,6 @@ import {
   ReLU,
   renderText,
   Sequential,
-  sgd,
   shapes,
   summarize,
   type Tensor,
@@ -61,7 +61,7 @@ const resnet = (numClasses: number) =>
   new Sequential(
     ...[new Conv2d(3, 16, 3, { padding: 1, bias: false }), new BatchNorm2d(16), new ReLU()], // 32×32
     ...[new Block(16, 16, 1), new Block(16, 32, 2), new Block(32, 64, 2)], // 32×32, 16×16, 8×8
-    ...[new AdaptiveAvgPool2d(1), new Flatten(), new Linear(64, numClasses)],
+    ...[new AdaptiveAvgPool2d(4), new Flatten(), new Linear(64 * 4 * 4, numClasses)], // 4×4
   );
 
 const transforms = [{ normalize: NORMALIZATION.shapes }];
@@ -74,8 +74,8 @@ const { history } = await fit(model, {
   engine: nodeEngine(),
   train: dataLoader(trainSet, { batchSize: 64, shuffle: true, transforms }),
   validation: dataLoader(testSet, { batchSize: 100, transforms }),
-  optimizer: sgd({ momentum: 0.9, weightDecay: 5e-4 }),
-  schedule: cosineRate(0.1),
+  optimizer: adamw({ weightDecay: 0.01 }),
+  schedule: cosineRate(0.003),
   epochs,
 });
 for (const { epoch, train, validation } of history) {

@@ -111,7 +111,7 @@ describe("--quiet", () => {
     );
     const flags = [net, "--epochs", "1", "--batch-size", "500", "--threads", "1"];
     const loud = convnets(["train", ...flags, "--no-report", "--out", at("loud")]);
-    expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real pictures:\n {2}convnets train --data cifar10 /);
+    expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real images:\n {2}convnets train --data cifar10 /);
     const npm = convnets(["train", ...flags, "--no-report", "--out", at("npm")], { env: { npm_command: "exec" } });
     expect(npm.stdout).toContain("  npx convnets train --data cifar10 ");
     const quiet = convnets(["train", ...flags, "--no-report", "--out", at("still"), "--quiet"]);
@@ -198,7 +198,7 @@ describe("settings", () => {
     });
     const { status, stderr } = convnets(["train", "--resume", run, "--epochs", "9", "--weight-decay", "0"]);
     expect(status).toBe(2);
-    expect(stderr).toContain("--epochs, --weight-decay cannot be changed, only begun anew with");
+    expect(stderr).toContain("--epochs, --weight-decay cannot be changed; start a new run, with --weights");
     const named = convnets(["train", "nin", "--resume", run, "--out", at("elsewhere")]);
     expect(named.status).toBe(2);
     expect(named.stderr).toContain("the network (nin), --out cannot be changed");
@@ -233,8 +233,8 @@ describe("settings", () => {
     expect(printed("--data", tinyPictures()).validationFraction).toBe(0);
     const flags = ["--data", plain, "--epochs", "1", "--threads", "1", "--no-report", "--out", at("held")];
     const { stdout, stderr } = convnets(["train", "vgg_small", ...flags]);
-    expect(stderr).toBe("");
-    expect(stdout).toContain("20.0 % of the training images are held back to validate on.");
+    expect(stderr).toBe("Training images: plain/ (2 classes, 10 images)\n");
+    expect(stdout).toContain("20.0 % of the training images are held out for validation.");
     const images = (split: string) =>
       JSON.parse(convnets(["eval", at("held"), "--split", split, "--json"]).stdout).images;
     expect([images("train"), images("val"), images("test")]).toEqual([8, 2, 2]);
@@ -249,7 +249,7 @@ describe("settings", () => {
     expect(refused("--epochs", "0")).toContain("It has to be above 0.");
     expect(refused("--lr=-1")).toContain("lr: ");
     expect(refused("--config", put(at("null.json"), "null"))).toContain(
-      "null.json is no config file: it holds no object",
+      "null.json is not a config file: it has to be a JSON object",
     );
   });
 
@@ -301,7 +301,10 @@ describe("folders of runs", () => {
   test("are left out where nothing was begun", () => {
     const cwd = at("nothing");
     mkdirSync(cwd);
-    const { status } = convnets(["train", "vgg_small", "--data", tinyPictures(), "--weights", "gone.pth"], { cwd });
+    const { status } = convnets(
+      ["train", "vgg_small", "--data", tinyPictures(), "--weights", put(at("wrong.pth"), "no weights")],
+      { cwd },
+    );
     expect(status).toBe(1);
     expect(readdirSync(join(cwd, "run"))).toEqual([]);
   });
@@ -336,7 +339,7 @@ describe("folders of runs", () => {
     put(join(data, "train", "a", "more.png"), PIXEL);
     const more = convnets(["train", "--resume", at("tuned")]);
     expect(more.status).toBe(1);
-    expect(more.stderr).toMatch(/there are 13 images, but 12 when the run in .* was saved/);
+    expect(more.stderr).toMatch(/there are 13 images, but there were 12 when the run in .* was saved/);
   });
 
   test.skipIf(process.platform === "win32")("say how to go on with data from elsewhere", () => {

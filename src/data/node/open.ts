@@ -200,7 +200,7 @@ function imageSet(
   const describe = async () => {
     const [first] = parts.keys();
     const { classes, length } = await open(first!);
-    const counts = ` (${classes.length} ${classes.length === 1 ? "class" : "classes"}, ${length.toLocaleString("en-US")} images)`;
+    const counts = ` (${classes.length} ${classes.length === 1 ? "class" : "classes"}, ${length.toLocaleString("en-US")} ${length === 1 ? "image" : "images"})`;
     const lines = [...parts].map(
       ([split, path]) => `${IMAGES_OF[split]}: ${shown(path)}${split === first ? counts : ""}`,
     );
