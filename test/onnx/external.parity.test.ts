@@ -22,7 +22,7 @@ weights = [numpy_helper.from_array(np.random.randn(4, 4).astype(np.float32), nam
 nodes = [helper.make_node("MatMul", ["x" if i == 0 else f"v{i}", f"w{i}"], [f"v{i + 1}" if i < 2 else "y"]) for i in range(3)]
 info = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4])
 graph = helper.make_graph(nodes, "g", [info("x")], [info("y")], weights)
-model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 onnx.save_model(model, sys.argv[1] + "/one.onnx", save_as_external_data=True, location="one.data", size_threshold=0)
 `,
     { args: [folder] },

@@ -5,6 +5,7 @@ std of the pixels, and for each step its learning rate and the positions of its 
 for the share of test images classified rightly where the plan asks for it.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -14,8 +15,6 @@ import torch
 
 data, note, folder = sys.argv[1:4]
 sys.path.insert(0, note)
-import note_models
-
 torch.set_num_threads(os.cpu_count())
 
 
@@ -30,7 +29,7 @@ state = {}
 for key, entry in header.items():
     begin, end = entry["data_offsets"]
     state[key] = torch.from_numpy(np.frombuffer(numbers[begin:end], np.float32).reshape(entry["shape"]).copy())
-model = note_models.NiN()
+model = importlib.import_module("note_models").NiN()
 model.load_state_dict(state, strict=True)
 for module in model.modules():
     if isinstance(module, torch.nn.Dropout):
