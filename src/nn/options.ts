@@ -1,4 +1,4 @@
-import { checkArguments } from "../graph/index.ts";
+import { check, checkArguments, describe } from "../graph/index.ts";
 
 /*
  * What arguments and options layers and functions take.
@@ -15,6 +15,13 @@ export type OutputSize = number | readonly [height: number | null, width: number
 
 export const CONV = { stride: "size", padding: "padding", dilation: "size", groups: "whole" } as const;
 export const WEIGHTS = { bias: "boolean", weight: "function", biasInit: "function" } as const;
+export const CONV_TRANSPOSE = {
+  stride: "size",
+  padding: "pixels",
+  outputPadding: "pixels",
+  dilation: "size",
+  groups: "whole",
+} as const;
 const POOL = { stride: "size", padding: "pixels", ceilMode: "boolean" } as const;
 export const MAX_POOL = { ...POOL, dilation: "size" } as const;
 export const AVG_POOL = { ...POOL, countIncludePad: "boolean" } as const;
@@ -24,7 +31,15 @@ export const BATCH_NORM = {
   affine: "boolean",
   trackRunningStats: "boolean",
 } as const;
+export const LP_POOL = { stride: "size", ceilMode: "boolean" } as const;
 export const LRN = { alpha: "number", beta: "number", k: "number" } as const;
+export const AFFINE = { weight: "any", bias: "any", eps: "number" } as const;
+export const GROUP_NORM = { eps: "number", affine: "boolean" } as const;
+export const LAYER_NORM = { eps: "number", elementwiseAffine: "boolean", bias: "boolean" } as const;
+export const GELU_OPTIONS = { approximate: "any" } as const;
+export const SOFTPLUS = { beta: "number", threshold: "number" } as const;
+export const PAD = { mode: "any", value: "number" } as const;
+export const INTERPOLATE = { size: "size", scaleFactor: "any", mode: "any", alignCorners: "boolean" } as const;
 
 const ARGUMENTS = {
   inChannels: "whole",
@@ -35,6 +50,20 @@ const ARGUMENTS = {
   size: "whole",
   kernelSize: "size",
   outputSize: "size",
+  numGroups: "whole",
+  numChannels: "whole",
+  numParameters: "whole",
+  groups: "whole",
+  upscaleFactor: "whole",
+  normType: "number",
+  init: "number",
+  negativeSlope: "number",
+  alpha: "number",
+  beta: "number",
+  threshold: "number",
+  minVal: "number",
+  maxVal: "number",
+  value: "number",
   dim: "axis",
   startDim: "axis",
   endDim: "axis",
@@ -48,4 +77,13 @@ export function checkPositional(who: string, values: { readonly [name in keyof t
 /** Throws unless this is an output size. */
 export function checkOutputSize(who: string, given: OutputSize): void {
   checkPositional(who, { outputSize: Array.isArray(given) ? given.map((size) => size ?? 1) : given });
+}
+
+/** Throws unless the one argument in `given` is among the choices. */
+export function checkChoice(who: string, given: Readonly<Record<string, unknown>>, choices: readonly string[]): void {
+  const [[name, value]] = Object.entries(given) as [[string, unknown]];
+  check(
+    choices.includes(value as string),
+    () => `${who}: ${name} has to be one of ${choices.map(describe).join(", ")}, but is ${describe(value)}`,
+  );
 }
