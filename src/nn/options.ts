@@ -1,4 +1,4 @@
-import { check, checkArguments, describe } from "../graph/index.ts";
+import { check, checkArguments, describe, type OptionKind } from "../graph/index.ts";
 
 /*
  * What arguments and options layers and functions take.
@@ -50,20 +50,6 @@ const ARGUMENTS = {
   size: "whole",
   kernelSize: "size",
   outputSize: "size",
-  numGroups: "whole",
-  numChannels: "whole",
-  numParameters: "whole",
-  groups: "whole",
-  upscaleFactor: "whole",
-  normType: "number",
-  init: "number",
-  negativeSlope: "number",
-  alpha: "number",
-  beta: "number",
-  threshold: "number",
-  minVal: "number",
-  maxVal: "number",
-  value: "number",
   dim: "axis",
   startDim: "axis",
   endDim: "axis",
@@ -72,6 +58,20 @@ const ARGUMENTS = {
 /** Throws unless each positional argument is what its name stands for in all layers. */
 export function checkPositional(who: string, values: { readonly [name in keyof typeof ARGUMENTS]?: unknown }): void {
   checkArguments(who, values, ARGUMENTS);
+}
+
+/** Throws unless each argument is a number. */
+export function checkNumbers(who: string, values: Readonly<Record<string, unknown>>): void {
+  checkAll(who, values, "number");
+}
+
+/** Throws unless each argument is a positive whole number. */
+export function checkWholes(who: string, values: Readonly<Record<string, unknown>>): void {
+  checkAll(who, values, "whole");
+}
+
+function checkAll(who: string, values: Readonly<Record<string, unknown>>, kind: OptionKind): void {
+  checkArguments(who, values, Object.fromEntries(Object.keys(values).map((name) => [name, kind])));
 }
 
 /** Throws unless this is an output size. */

@@ -165,12 +165,16 @@ export class Tensor {
 
   /** Largest value over one axis or several, all by default. Equal ones share the gradient. */
   amax(dims?: number | readonly number[], keepdim = false): Tensor {
-    return this.apply("ReduceMax", [], { axes: this.#axes(dims), keepdims: keepdim ? 1 : 0 });
+    return this.#extreme("ReduceMax", this.#axes(dims), keepdim);
   }
 
   /** Smallest value over one axis or several, all by default. Equal ones share the gradient. */
   amin(dims?: number | readonly number[], keepdim = false): Tensor {
-    return this.apply("ReduceMin", [], { axes: this.#axes(dims), keepdims: keepdim ? 1 : 0 });
+    return this.#extreme("ReduceMin", this.#axes(dims), keepdim);
+  }
+
+  #extreme(op: string, axes: readonly number[], keepdim: boolean): Tensor {
+    return this.apply(op, [], { axes, keepdims: keepdim ? 1 : 0 });
   }
 
   /** Position (int64) of the largest value along an axis, the first of equal ones; without an axis, in the flattened x. */
@@ -248,17 +252,14 @@ export class Tensor {
   /** Broadcasts axes of size 1, and axes that x lacks in front, to these sizes; −1 keeps a size. */
   expand(...sizes: Dim[]): Tensor {
     const { ops } = this.tracer;
-    const extra = sizes.length - this.shape.length;
-    const target = sizes.map((size, i) => {
-      const own = this.shape[i - extra];
-      check(
-        own === size ||
-          (i >= extra && (own === 1 || size === -1)) ||
-          (i < extra && typeof size === "number" && size > 0),
-        () => `expand: ${formatShape(this.shape)} does not expand to ${formatShape(sizes)}`,
-      );
-      return size === -1 || size === own ? 1 : (size as number);
-    });
+    const own = (i: number) => this.shape[i - sizes.length + this.shape.length];
+    check(
+      sizes.length >= this.shape.length &&
+        sizes.every((size, i) => size === own(i) || (size === -1 ? own(i) : Number(size) > 0 && (own(i) ?? 1) === 1)),
+      () => `expand: ${formatShape(this.shape)} does not expand to ${formatShape(sizes)}`,
+    );
+    // a 1 keeps the size
+    const target = sizes.map((size, i) => (size === -1 || size === own(i) ? 1 : (size as number)));
     return this.wrap(ops.one("Expand", [this.value, ops.ints(target)]));
   }
 
@@ -266,6 +267,21 @@ export class Tensor {
   slice(dim: number, start = 0, end = Number.POSITIVE_INFINITY, step = 1): Tensor {
     check(Number.isInteger(step) && step > 0, () => `slice: step has to be a positive whole number, but is ${step}`);
     return this.wrap(this.tracer.ops.slice(this.value, [[this.#axis(dim), start, Math.min(end, 2 ** 31 - 1), step]]));
+  }
+
+  /**
+   * Adds a constant around the last axes, in PyTorch's order: `[left, right, top, bottom]` for images. Negative amounts cut off.
+   * `F.pad` mirrors and repeats as well.
+   */
+  pad(amounts: readonly number[], value = 0): Tensor {
+    const { ops } = this.tracer;
+    const rank = this.shape.length;
+    check(
+      amounts.length % 2 === 0 && amounts.length <= 2 * rank,
+      () => `pad: takes two amounts for each axis of ${formatShape(this.shape)}, from the last, but got [${amounts}]`,
+    );
+    const pads = [0, 1].flatMap((end) => this.shape.map((_, axis) => amounts[2 * (rank - 1 - axis) + end] ?? 0));
+    return this.wrap(ops.one("Pad", [this.value, ops.ints(pads), ops.scalar(value)]));
   }
 
   /** Parts of `size` elements along the axis `dim`, the last perhaps smaller; or parts of these sizes. */

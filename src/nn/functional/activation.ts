@@ -1,5 +1,5 @@
 import { check, checkOptions, Float } from "../../graph/index.ts";
-import { checkChoice, checkPositional, GELU_OPTIONS, SOFTPLUS } from "../options.ts";
+import { checkChoice, checkNumbers, checkPositional, GELU_OPTIONS, SOFTPLUS } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** y = max(x, 0): x [any] → y [same] */
@@ -14,7 +14,7 @@ export function relu6(x: Tensor): Tensor {
 
 /** y = x where x > 0, else negativeSlope·x (Maas et al. 2013): x [any] → y [same] */
 export function leakyRelu(x: Tensor, negativeSlope = 0.01): Tensor {
-  checkPositional("leakyRelu", { negativeSlope });
+  checkNumbers("leakyRelu", { negativeSlope });
   return x.apply("LeakyRelu", [], { alpha: new Float(negativeSlope) });
 }
 
@@ -27,7 +27,7 @@ export function prelu(x: Tensor, weight: Tensor): Tensor {
 
 /** y = x where x > 0, else alpha·(exp(x) − 1) (Clevert et al. 2015): x [any] → y [same] */
 export function elu(x: Tensor, alpha = 1): Tensor {
-  checkPositional("elu", { alpha });
+  checkNumbers("elu", { alpha });
   return x.apply("Elu", [], { alpha: new Float(alpha) });
 }
 
@@ -38,7 +38,7 @@ export function selu(x: Tensor): Tensor {
 
 /** y = x where x > 0, else alpha·(exp(x / alpha) − 1) (Barron 2017): x [any] → y [same] */
 export function celu(x: Tensor, alpha = 1): Tensor {
-  checkPositional("celu", { alpha });
+  checkNumbers("celu", { alpha });
   check(alpha !== 0, () => "celu: alpha has to differ from 0");
   return x.apply("Celu", [], { alpha: new Float(alpha) });
 }
@@ -86,7 +86,7 @@ export function hardsigmoid(x: Tensor): Tensor {
 
 /** y = min(max(x, minVal), maxVal): x [any] → y [same] */
 export function hardtanh(x: Tensor, minVal = -1, maxVal = 1): Tensor {
-  checkPositional("hardtanh", { minVal, maxVal });
+  checkNumbers("hardtanh", { minVal, maxVal });
   check(minVal < maxVal, () => `hardtanh: minVal ${minVal} has to be less than maxVal ${maxVal}`);
   return x.apply("Clip", [minVal, maxVal]);
 }

@@ -1,5 +1,5 @@
 import { check, checkOptions, Float, formatShape, numel, product, sameShape } from "../../graph/index.ts";
-import { AFFINE, checkPositional, LRN } from "../options.ts";
+import { AFFINE, checkPositional, checkWholes, LRN } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Options of local response normalization. */
@@ -86,7 +86,7 @@ export function instanceNorm(x: Tensor, options: AffineOptions = {}): Tensor {
  * Throws when the channels do not divide into the groups.
  */
 export function groupNorm(x: Tensor, numGroups: number, options: AffineOptions = {}): Tensor {
-  checkPositional("groupNorm", { numGroups });
+  checkWholes("groupNorm", { numGroups });
   checkOptions("groupNorm", options, AFFINE);
   const { shape } = x;
   const [N, C] = shape;

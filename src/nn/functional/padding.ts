@@ -21,29 +21,27 @@ export function pad(x: Tensor, amounts: readonly number[], options: PadOptions =
   checkOptions("pad", options, PAD);
   const { mode = "constant", value = 0 } = options;
   checkChoice("pad", { mode }, Object.keys(MODES));
-  const { shape, tracer } = x;
   check(
-    Array.isArray(amounts) &&
-      amounts.length % 2 === 0 &&
-      amounts.length <= 2 * shape.length &&
-      amounts.every(Number.isInteger),
-    () =>
-      `pad: takes two whole numbers for each axis of ${formatShape(shape)}, from the last, but got ${describe(amounts)}`,
+    Array.isArray(amounts) && amounts.every(Number.isInteger),
+    () => `pad: takes a list of whole numbers, such as [left, right, top, bottom], but got ${describe(amounts)}`,
   );
+  check(
+    amounts.length % 2 === 0 && amounts.length <= 2 * x.shape.length,
+    () => `pad: takes two amounts for each axis of ${formatShape(x.shape)}, from the last, but got [${amounts}]`,
+  );
+  if (amounts.every((count) => count === 0)) return x;
+  if (mode === "constant") return x.pad(amounts, value);
+  const { shape, tracer } = x;
   const at = (axis: number, end: 0 | 1) => amounts[2 * (shape.length - 1 - axis) + end] ?? 0;
-  const pads = ([0, 1] as const).flatMap((end) => shape.map((_, axis) => at(axis, end)));
-  if (mode !== "constant") {
-    for (const [axis, size] of shape.entries()) {
-      const most = Math.max(at(axis, 0), at(axis, 1));
-      check(Math.min(at(axis, 0), at(axis, 1)) >= 0, () => `pad: negative amounts need mode "constant"`);
-      check(
-        mode !== "reflect" || most === 0 || (typeof size === "number" && most < size),
-        () => `pad: to mirror ${most} elements, axis ${axis} of ${formatShape(shape)} has to be longer than that`,
-      );
-    }
+  for (const [axis, size] of shape.entries()) {
+    const [before, after] = [at(axis, 0), at(axis, 1)];
+    check(Math.min(before, after) >= 0, () => `pad: negative amounts need mode "constant"`);
+    const most = Math.max(before, after);
+    check(
+      mode === "replicate" || most === 0 || (typeof size === "number" && most < size),
+      () => `pad: to mirror ${most} elements, axis ${axis} of ${formatShape(shape)} has to be longer than that`,
+    );
   }
-  if (pads.every((count) => count === 0)) return x;
-  const { ops } = tracer;
-  const inputs = [x.value, ops.ints(pads), ...(mode === "constant" && value !== 0 ? [ops.scalar(value)] : [])];
-  return x.wrap(ops.one("Pad", inputs, mode === "constant" ? {} : { mode: MODES[mode] }));
+  const pads = ([0, 1] as const).flatMap((end) => shape.map((_, axis) => at(axis, end)));
+  return x.wrap(tracer.ops.one("Pad", [x.value, tracer.ops.ints(pads)], { mode: MODES[mode] }));
 }

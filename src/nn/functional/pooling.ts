@@ -9,6 +9,7 @@ import {
 } from "../../operators/index.ts";
 import {
   AVG_POOL,
+  checkNumbers,
   checkOutputSize,
   checkPositional,
   LP_POOL,
@@ -146,7 +147,8 @@ export interface LPPoolOptions {
 
 /** y = (Σ xᵖ)^(1/p) over each window, with p = normType: x [N, C, H, W] → y [N, C, outH, outW] */
 export function lpPool2d(x: Tensor, normType: number, kernelSize: Size, options: LPPoolOptions = {}): Tensor {
-  checkPositional("lpPool2d", { normType, kernelSize });
+  checkNumbers("lpPool2d", { normType });
+  checkPositional("lpPool2d", { kernelSize });
   checkOptions("lpPool2d", options, LP_POOL);
   const [kH, kW] = pair(kernelSize);
   const mean = avgPool2d(normType === 1 ? x : x.pow(normType), kernelSize, options);

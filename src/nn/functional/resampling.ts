@@ -1,5 +1,5 @@
 import { check, checkOptions, describe, Float, formatShape } from "../../graph/index.ts";
-import { checkChoice, checkPositional, INTERPOLATE, pair, type Size } from "../options.ts";
+import { checkChoice, checkWholes, INTERPOLATE, pair, type Size } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Options of `interpolate` and `Upsample`: one of `size` and `scaleFactor`. */
@@ -70,7 +70,7 @@ function sizesOf(x: Tensor, size: readonly [number, number]) {
  * do not divide by r².
  */
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
-  checkPositional("pixelShuffle", { upscaleFactor });
+  checkWholes("pixelShuffle", { upscaleFactor });
   return x.apply("DepthToSpace", [], { blocksize: upscaleFactor, mode: "CRD" });
 }
 
@@ -80,7 +80,7 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
  *     x [N, groups·c, H, W] → y [N, c·groups, H, W],  y channel j·groups + i = x channel i·c + j
  */
 export function channelShuffle(x: Tensor, groups: number): Tensor {
-  checkPositional("channelShuffle", { groups });
+  checkWholes("channelShuffle", { groups });
   const [N, C, ...pixels] = x.shape;
   check(
     typeof C === "number" && C % groups === 0,

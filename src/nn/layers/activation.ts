@@ -2,7 +2,7 @@ import { check, checkOptions } from "../../graph/index.ts";
 import type { GeluOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
 import { constant } from "../init.ts";
-import { checkChoice, checkPositional, GELU_OPTIONS } from "../options.ts";
+import { checkChoice, checkNumbers, checkPositional, checkWholes, GELU_OPTIONS } from "../options.ts";
 import { Parameter } from "../parameter.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
@@ -32,7 +32,7 @@ export class LeakyReLU extends Layer {
 
   constructor(negativeSlope = 0.01) {
     super();
-    checkPositional("LeakyReLU", { negativeSlope });
+    checkNumbers("LeakyReLU", { negativeSlope });
     this.negativeSlope = negativeSlope;
   }
 
@@ -55,7 +55,8 @@ export class PReLU extends Layer {
 
   constructor(numParameters = 1, init = 0.25) {
     super();
-    checkPositional("PReLU", { numParameters, init });
+    checkWholes("PReLU", { numParameters });
+    checkNumbers("PReLU", { init });
     this.numParameters = numParameters;
     this.weight = new Parameter([numParameters], constant(init));
   }
@@ -72,7 +73,7 @@ export class ELU extends Layer {
 
   constructor(alpha = 1) {
     super();
-    checkPositional("ELU", { alpha });
+    checkNumbers("ELU", { alpha });
     this.alpha = alpha;
   }
 
@@ -97,7 +98,7 @@ export class CELU extends Layer {
 
   constructor(alpha = 1) {
     super();
-    checkPositional("CELU", { alpha });
+    checkNumbers("CELU", { alpha });
     check(alpha !== 0, () => "CELU: alpha has to differ from 0");
     this.alpha = alpha;
   }
@@ -169,7 +170,7 @@ export class Hardtanh extends Layer {
 
   constructor(minVal = -1, maxVal = 1) {
     super();
-    checkPositional("Hardtanh", { minVal, maxVal });
+    checkNumbers("Hardtanh", { minVal, maxVal });
     check(minVal < maxVal, () => `Hardtanh: minVal ${minVal} has to be less than maxVal ${maxVal}`);
     this.minVal = minVal;
     this.maxVal = maxVal;
@@ -206,7 +207,7 @@ export class Softplus extends Layer {
 
   constructor(beta = 1, threshold = 20) {
     super();
-    checkPositional("Softplus", { beta, threshold });
+    checkNumbers("Softplus", { beta, threshold });
     this.beta = beta;
     this.threshold = threshold;
   }

@@ -2,7 +2,7 @@ import { type Attributes, check, checkOptions, describe, Float, formatShape, pro
 import type { LocalResponseNormOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
 import { ones, zeros } from "../init.ts";
-import { BATCH_NORM, checkPositional, GROUP_NORM, LAYER_NORM, LRN } from "../options.ts";
+import { BATCH_NORM, checkPositional, checkWholes, GROUP_NORM, LAYER_NORM, LRN } from "../options.ts";
 import { ModuleBuffer, Parameter } from "../parameter.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
@@ -200,7 +200,7 @@ export class GroupNorm extends Layer {
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super();
-    checkPositional("GroupNorm", { numGroups, numChannels });
+    checkWholes("GroupNorm", { numGroups, numChannels });
     checkOptions("GroupNorm", options, GROUP_NORM);
     check(
       numChannels % numGroups === 0,

@@ -1,7 +1,7 @@
 import { check, describe } from "../../graph/index.ts";
 import type { PadOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
-import { checkPositional } from "../options.ts";
+import { checkNumbers } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -43,7 +43,7 @@ export class ConstantPad2d extends Pad2d {
 
   constructor(padding: Sides, value: number) {
     super(padding);
-    checkPositional("ConstantPad2d", { value });
+    checkNumbers("ConstantPad2d", { value });
     this.value = value;
   }
 

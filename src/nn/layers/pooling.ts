@@ -3,6 +3,7 @@ import type { AvgPoolOptions, LPPoolOptions, MaxPoolOptions } from "../functiona
 import * as F from "../functional/index.ts";
 import {
   AVG_POOL,
+  checkNumbers,
   checkOutputSize,
   checkPositional,
   LP_POOL,
@@ -96,7 +97,8 @@ export class LPPool2d extends Layer {
 
   constructor(normType: number, kernelSize: Size, options: LPPoolOptions = {}) {
     super();
-    checkPositional("LPPool2d", { normType, kernelSize });
+    checkNumbers("LPPool2d", { normType });
+    checkPositional("LPPool2d", { kernelSize });
     checkOptions("LPPool2d", options, LP_POOL);
     this.normType = normType;
     this.kernelSize = kernelSize;

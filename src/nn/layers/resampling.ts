@@ -1,6 +1,6 @@
 import type { InterpolateOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
-import { checkPositional } from "../options.ts";
+import { checkWholes } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -32,7 +32,7 @@ export class PixelShuffle extends Layer {
 
   constructor(upscaleFactor: number) {
     super();
-    checkPositional("PixelShuffle", { upscaleFactor });
+    checkWholes("PixelShuffle", { upscaleFactor });
     this.upscaleFactor = upscaleFactor;
   }
 
@@ -48,7 +48,7 @@ export class ChannelShuffle extends Layer {
 
   constructor(groups: number) {
     super();
-    checkPositional("ChannelShuffle", { groups });
+    checkWholes("ChannelShuffle", { groups });
     this.groups = groups;
   }
 
