@@ -23,14 +23,17 @@ export function printModule(module: Module): string {
 
 /** Numbers, flags and sizes that are properties of a layer, or of its `options`. */
 function settings(module: Module): string {
-  return Object.entries(module)
+  const own = Object.entries(module);
+  return own
     .flatMap(([name, value]) => (name === "options" ? Object.entries(value as object) : [[name, value] as const]))
     .flatMap(([name, value]) => {
-      const given = name === "bias" && value === undefined ? false : value;
+      const given = name === "bias" && value === undefined && !("eps" in module) ? false : value;
       if (!(Array.isArray(given) ? given.every(isPlain) : isPlain(given))) return [];
       const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       const text = python(given, REAL.test(name));
-      return UNNAMED.includes(name) ? text : `${key}=${text}`;
+      return (own.length === 1 && name === "padding") || (UNNAMED.includes(name) && name in module)
+        ? text
+        : `${key}=${text}`;
     })
     .join(", ");
 }

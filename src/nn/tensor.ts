@@ -216,12 +216,6 @@ export class Tensor {
     return this.view(...this.shape.slice(0, startDim), joined, ...this.shape.slice(end + 1));
   }
 
-  /** The axis `dim` split into several of these sizes, one of which may be −1. */
-  unflatten(dim: number, sizes: readonly Dim[]): Tensor {
-    const axis = this.#axis(dim);
-    return this.view(...this.shape.slice(0, axis), ...sizes, ...this.shape.slice(axis + 1));
-  }
-
   /** The axes in another order: axis i of the result is axis `dims[i]` of x. */
   permute(...dims: number[]): Tensor {
     return this.wrap(this.tracer.ops.transpose(this.value, dims));

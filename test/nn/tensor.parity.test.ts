@@ -1,7 +1,7 @@
 /** Methods of tensors against PyTorch. */
 import fc from "fast-check";
 import { afterAll, describe, it } from "vitest";
-import { stack } from "../../src/nn/index.ts";
+import { F, stack } from "../../src/nn/index.ts";
 import { family, RUNS } from "../support/family.ts";
 import { checkFamily, closeTorch } from "../support/gradients.ts";
 
@@ -67,7 +67,7 @@ describe("moving elements", () => {
             // a batch of 1 would vanish in PyTorch only
             x!.squeeze(dim === 0 || dim === -4 ? 1 : dim),
             x!.unsqueeze(at),
-            x!.flatten(1).unflatten(1, [shape[0], -1, shape[2]]),
+            F.unflatten(x!.flatten(1), 1, [shape[0], -1, shape[2]]),
           ],
           torch: `[
             torch.stack([x[0], x[1], x[0]], ${at}), x[0].transpose(${dim}, ${other}),

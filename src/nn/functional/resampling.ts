@@ -1,4 +1,4 @@
-import { check, checkOptions, describe, Float, formatShape } from "../../graph/index.ts";
+import { check, checkOptions, type Dim, describe, Float, formatShape } from "../../graph/index.ts";
 import { checkChoice, checkWholes, INTERPOLATE, pair, type Size } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -63,6 +63,13 @@ function sizesOf(x: Tensor, size: readonly [number, number]) {
   if (typeof N === "number") return ops.ints([N, C as number, ...size]);
   const batch = ops.one("Shape", [x.value], { start: 0, end: 1 });
   return ops.concat([batch, ops.ints([C as number, ...size])], 0);
+}
+
+/** The axis `dim` split into several of these sizes, one of which may be −1: x [N, C·H·W] → y [N, C, H, W] for [C, H, W] */
+export function unflatten(x: Tensor, dim: number, sizes: readonly Dim[]): Tensor {
+  const axis = dim < 0 ? dim + x.shape.length : dim;
+  check(axis >= 0 && axis < x.shape.length, () => `unflatten: ${formatShape(x.shape)} has no axis ${dim}`);
+  return x.view(...x.shape.slice(0, axis), ...sizes, ...x.shape.slice(axis + 1));
 }
 
 /**

@@ -35,6 +35,8 @@ abstract class ChannelNorm extends Layer {
   readonly numFeatures: number;
   readonly eps: number;
   readonly momentum: number;
+  readonly affine: boolean;
+  readonly trackRunningStats: boolean;
 
   constructor(numFeatures: number, options: ChannelNormOptions, usual: boolean) {
     super();
@@ -44,6 +46,8 @@ abstract class ChannelNorm extends Layer {
     this.numFeatures = numFeatures;
     this.eps = eps;
     this.momentum = momentum;
+    this.affine = affine;
+    this.trackRunningStats = trackRunningStats;
     if (affine) {
       this.weight = new Parameter([numFeatures], ones);
       this.bias = new Parameter([numFeatures], zeros);
@@ -195,6 +199,7 @@ export class GroupNorm extends Layer {
   readonly numGroups: number;
   readonly numChannels: number;
   readonly eps: number;
+  readonly affine: boolean;
   readonly weight?: Parameter;
   readonly bias?: Parameter;
 
@@ -210,6 +215,7 @@ export class GroupNorm extends Layer {
     this.numGroups = numGroups;
     this.numChannels = numChannels;
     this.eps = eps;
+    this.affine = affine;
     if (!affine) return;
     this.weight = new Parameter([numChannels], ones);
     this.bias = new Parameter([numChannels], zeros);
@@ -246,6 +252,7 @@ export class LayerNorm extends Layer {
   static readonly type: string = "LayerNorm";
   readonly normalizedShape: readonly number[];
   readonly eps: number;
+  readonly elementwiseAffine: boolean;
   readonly weight?: Parameter;
   readonly bias?: Parameter;
 
@@ -261,6 +268,7 @@ export class LayerNorm extends Layer {
     const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
     this.normalizedShape = sizes;
     this.eps = eps;
+    this.elementwiseAffine = elementwiseAffine;
     if (elementwiseAffine) this.weight = new Parameter(sizes, ones);
     if (elementwiseAffine && bias) this.bias = new Parameter(sizes, zeros);
   }

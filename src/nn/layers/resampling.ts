@@ -16,8 +16,9 @@ export class Upsample extends Layer {
   constructor(options: InterpolateOptions) {
     super();
     F.checkInterpolation("Upsample", options);
-    const { mode = "nearest", ...others } = options;
-    this.options = { ...others, mode };
+    const { size, scaleFactor, mode = "nearest", alignCorners } = options;
+    const given = size === undefined ? { scaleFactor } : { size };
+    this.options = { ...given, mode, ...(alignCorners !== undefined && { alignCorners }) } as InterpolateOptions;
   }
 
   forward(x: Tensor): Tensor {

@@ -1,4 +1,5 @@
 import { check, describe } from "../../graph/index.ts";
+import * as F from "../functional/index.ts";
 import { checkPositional } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
@@ -48,6 +49,6 @@ export class Unflatten extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return x.unflatten(this.dim, this.unflattenedSize);
+    return F.unflatten(x, this.dim, this.unflattenedSize);
   }
 }
