@@ -1,6 +1,8 @@
 /**
  * Layers and their gradients on WebAssembly and WebGPU against the native CPU build. WebGPU wants a GPU with a Vulkan driver, or one
- * in software: `VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json npx vitest run test/nn/engines`.
+ * in software, such as that in Debian's chromium package:
+ *
+ *     LD_LIBRARY_PATH=/usr/lib/chromium VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json npx vitest run test/nn/engines
  */
 import { describe, expect, it } from "vitest";
 import { Graph, type TensorData } from "../../src/graph/index.ts";
@@ -26,14 +28,15 @@ const noGpu = await nodeEngine({ device: "webgpu" })
     (error: Error) => `no WebGPU: ${error.message}`,
   );
 
-/** The output of a layer in training form, and the gradients of Σ output² with respect to input and weights. */
+/** The output of a layer in training form, and the gradients of Σ w·output² with respect to input and weights. */
 async function results(engine: Engine, { make, input }: LayerCase): Promise<TensorData[]> {
   const model = make().initialize(2);
   const x = new Draw(1).spaced([2, ...input]);
   const { target } = engine;
   const traced = trace(model, x.shape, { training: true, dropout: false, target });
   const y = traced.outputs.output!;
-  const loss = y.mul(y).sum().value;
+  const weights = y.wrap(traced.tracer.ops.constant(new Draw(2).uniform(y.shape as number[])));
+  const loss = y.mul(y).mul(weights).sum().value;
   const wrt = [traced.inputs[0]!.value, ...traced.graph.parameters.filter(({ name }) => !name.startsWith("running"))];
   const { graph, gradients } = differentiate(traced.graph, loss, wrt, target);
   wrt.forEach((value, i) => {
