@@ -133,12 +133,12 @@ export class Tensor {
 
   /** exp(x) / Σ exp(x) along the axis `dim`. */
   softmax(dim: number): Tensor {
-    return this.wrap(this.tracer.ops.one("Softmax", [this.value], { axis: dim }));
+    return this.apply("Softmax", [], { axis: dim });
   }
 
   /** x − log Σ exp(x) along the axis `dim`. */
   logSoftmax(dim: number): Tensor {
-    return this.wrap(this.tracer.ops.one("LogSoftmax", [this.value], { axis: dim }));
+    return this.apply("LogSoftmax", [], { axis: dim });
   }
 
   /** Matrix product over the last two axes: x [..., M, K], other [..., K, N] → y [..., M, N] */
@@ -211,8 +211,7 @@ export class Tensor {
   flatten(startDim = 0, endDim = -1): Tensor {
     const end = endDim < 0 ? endDim + this.shape.length : endDim;
     const joined = product(this.shape.slice(startDim, end + 1));
-    if (startDim === 1 && end === this.shape.length - 1)
-      return this.wrap(this.tracer.ops.one("Flatten", [this.value], { axis: 1 }));
+    if (startDim === 1 && end === this.shape.length - 1) return this.apply("Flatten", [], { axis: 1 });
     return this.view(...this.shape.slice(0, startDim), joined, ...this.shape.slice(end + 1));
   }
 
@@ -232,20 +231,21 @@ export class Tensor {
   /** Without the axis `dim`, if its size is 1; by default without all axes of size 1. */
   squeeze(dim?: number): Tensor {
     const axes = dim === undefined ? this.shape.map((_, axis) => axis) : [this.#axis(dim)];
-    const { ops } = this.tracer;
     const ones = axes.filter((axis) => this.shape[axis] === 1);
-    return ones.length === 0 ? this : this.wrap(ops.one("Squeeze", [this.value, ops.ints(ones)]));
+    return ones.length === 0 ? this : this.#withInts("Squeeze", ones);
   }
 
   /** With an axis of size 1 at the place `dim` of the result. */
   unsqueeze(dim: number): Tensor {
-    const { ops } = this.tracer;
-    return this.wrap(ops.one("Unsqueeze", [this.value, ops.ints([this.#axis(dim, this.shape.length + 1)])]));
+    return this.#withInts("Unsqueeze", [this.#axis(dim, this.shape.length + 1)]);
+  }
+
+  #withInts(op: string, list: readonly number[], ...more: number[]): Tensor {
+    return this.apply(op, [this.wrap(this.tracer.ops.ints(list)), ...more]);
   }
 
   /** Broadcasts axes of size 1, and axes that x lacks in front, to these sizes; −1 keeps a size. */
   expand(...sizes: Dim[]): Tensor {
-    const { ops } = this.tracer;
     const own = (i: number) => this.shape[i - sizes.length + this.shape.length];
     check(
       sizes.length >= this.shape.length &&
@@ -254,13 +254,13 @@ export class Tensor {
     );
     // a 1 keeps the size
     const target = sizes.map((size, i) => (size === -1 || size === own(i) ? 1 : (size as number)));
-    return this.wrap(ops.one("Expand", [this.value, ops.ints(target)]));
+    return this.#withInts("Expand", target);
   }
 
   /** Elements from `start` to before `end` along the axis `dim`, every `step`-th; negative ones count from the end. */
-  slice(dim: number, start = 0, end = Number.POSITIVE_INFINITY, step = 1): Tensor {
+  slice(dim: number, start = 0, end = 2 ** 31 - 1, step = 1): Tensor {
     check(Number.isInteger(step) && step > 0, () => `slice: step has to be a positive whole number, but is ${step}`);
-    return this.wrap(this.tracer.ops.slice(this.value, [[this.#axis(dim), start, Math.min(end, 2 ** 31 - 1), step]]));
+    return this.wrap(this.tracer.ops.slice(this.value, [[this.#axis(dim), start, end, step]]));
   }
 
   /**
@@ -268,14 +268,13 @@ export class Tensor {
    * `F.pad` mirrors and repeats as well.
    */
   pad(amounts: readonly number[], value = 0): Tensor {
-    const { ops } = this.tracer;
     const rank = this.shape.length;
     check(
       amounts.length % 2 === 0 && amounts.length <= 2 * rank,
       () => `pad: takes two amounts for each axis of ${formatShape(this.shape)}, from the last, but got [${amounts}]`,
     );
     const pads = [0, 1].flatMap((end) => this.shape.map((_, axis) => amounts[2 * (rank - 1 - axis) + end] ?? 0));
-    return this.wrap(ops.one("Pad", [this.value, ops.ints(pads), ops.scalar(value)]));
+    return this.#withInts("Pad", pads, value);
   }
 
   /** Parts of `size` elements along the axis `dim`, the last perhaps smaller; or parts of these sizes. */
