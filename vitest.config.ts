@@ -8,7 +8,7 @@ export default defineConfig({
     // two cores: engines and PyTorch compute with threads of their own
     maxWorkers: 2,
     testTimeout: 60_000,
-    hookTimeout: 120_000,
+    hookTimeout: 300_000,
     reporters: ["default", "./test/support/reporter.ts"],
     projects: [
       {

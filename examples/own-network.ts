@@ -83,6 +83,6 @@ for (const { epoch, train, validation } of history) {
   console.log(`epoch ${epoch + 1}  loss ${train.loss.toFixed(3)}  test accuracy ${accuracy} %`);
 }
 
-await writeCheckpoint("resnet.pth", { tensors: model.stateDict(), metadata: {} }); // torch.load("resnet.pth")
+await writeCheckpoint("resnet.pth", { tensors: model.stateDict() }); // torch.load("resnet.pth")
 await writeFile("resnet.onnx", exportOnnx(model, { input: ["N", 3, 32, 32], softmax: true }).bytes);
 console.log("wrote resnet.pth and resnet.onnx");

@@ -1,4 +1,4 @@
 import { defineConfig } from "vite";
 
-// onnxruntime-web finds its .wasm files by their place beside its code, so the development server must not move that code
+// onnxruntime-web looks for its .wasm files next to its code, so the development server must not bundle that code
 export default defineConfig({ optimizeDeps: { exclude: ["onnxruntime-web"] } });

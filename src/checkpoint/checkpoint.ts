@@ -7,6 +7,14 @@ export interface Checkpoint {
   readonly metadata: Record<string, string>;
 }
 
+/** What a weight file is written from. */
+export interface CheckpointContent {
+  /** By state dict key, in the order of the file; a network's `stateDict()`. */
+  readonly tensors: ReadonlyMap<string, TensorData>;
+  /** Facts about the weights, as text. Default: none. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 /** What a file says of a tensor. */
 export interface TensorEntry {
   /** As stored, whatever it is converted to. */

@@ -2,7 +2,14 @@
 
 export { type RealType, toFloat32, toReal } from "../graph/index.ts";
 export { fromBlob, inMemory, type RandomAccess } from "./access.ts";
-export { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
+export {
+  type Checkpoint,
+  type CheckpointContent,
+  type CheckpointFile,
+  loadAll,
+  type ReadOptions,
+  type TensorEntry,
+} from "./checkpoint.ts";
 export { writeError } from "./disk.ts";
 export { CheckpointError } from "./error.ts";
 export { encodeNpy, isNpy, readNpy } from "./npy.ts";

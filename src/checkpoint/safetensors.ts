@@ -4,7 +4,14 @@
  */
 import { type DType, fromBytes, itemSize, numel, type TensorData, toBytes, toFloat32 } from "../graph/index.ts";
 import { concatenate, dataView, inMemory, type RandomAccess, readRange, uint64 } from "./access.ts";
-import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions, type TensorEntry } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointContent,
+  type CheckpointFile,
+  loadAll,
+  type ReadOptions,
+  type TensorEntry,
+} from "./checkpoint.ts";
 import { CheckpointError, describe, ensure, quote } from "./error.ts";
 
 const DTYPES = {
@@ -86,7 +93,10 @@ export async function readSafetensors(
  *
  * The header keeps the order of the map. Numbers of wider types come first, so that every tensor is aligned to its type.
  */
-export function* encodeSafetensors({ tensors, metadata }: Checkpoint): Generator<Uint8Array, void, undefined> {
+export function* encodeSafetensors({
+  tensors,
+  metadata = {},
+}: CheckpointContent): Generator<Uint8Array, void, undefined> {
   const { header, order } = layout({ tensors, metadata });
   const prefix = new Uint8Array(8);
   dataView(prefix).setBigUint64(0, BigInt(header.length), true);
@@ -96,7 +106,7 @@ export function* encodeSafetensors({ tensors, metadata }: Checkpoint): Generator
 }
 
 /** Where each tensor of the file that `encodeSafetensors` makes will lie, without making it. */
-export function safetensorsLayout(checkpoint: Checkpoint): Map<string, SafetensorsEntry> {
+export function safetensorsLayout(checkpoint: CheckpointContent): Map<string, SafetensorsEntry> {
   const { header, offsets } = layout(checkpoint);
   return new Map(
     [...checkpoint.tensors].map(([name, { dtype, shape, data }]) => {
@@ -105,7 +115,7 @@ export function safetensorsLayout(checkpoint: Checkpoint): Map<string, Safetenso
   );
 }
 
-function layout({ tensors, metadata }: Checkpoint) {
+function layout({ tensors, metadata = {} }: CheckpointContent) {
   const order = [...tensors.keys()].sort((a, b) => itemSize(tensors.get(b)!.dtype) - itemSize(tensors.get(a)!.dtype));
   const offsets = new Map<string, number>();
   let end = 0;
@@ -137,7 +147,7 @@ function layout({ tensors, metadata }: Checkpoint) {
 }
 
 /** The file as bytes. */
-export function writeSafetensors(checkpoint: Checkpoint): Uint8Array {
+export function writeSafetensors(checkpoint: CheckpointContent): Uint8Array {
   return concatenate(encodeSafetensors(checkpoint));
 }
 

@@ -1,7 +1,7 @@
 /** Writes the zip form of `torch.save`, within what `torch.load(weights_only=True)` allows. */
 import { type DType, numel, type TensorData, toBytes } from "../graph/index.ts";
 import { concatenate, dataView } from "./access.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { CheckpointContent } from "./checkpoint.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";
 import { ensure, quote } from "./error.ts";
 import { OP } from "./opcodes.ts";
@@ -26,7 +26,7 @@ const STORAGE_NAMES = Object.fromEntries(Object.entries(STORAGES).map(([name, dt
  * and, where only this library looks, the metadata. Tensors with the same numbers (tied weights) share a storage.
  */
 export function encodeTorch(
-  { tensors, metadata }: Checkpoint,
+  { tensors, metadata = {} }: CheckpointContent,
   { crc32 = ownCrc32 }: TorchWriteOptions = {},
 ): Generator<Uint8Array, void, undefined> {
   const storages: TensorData[] = [];
@@ -66,12 +66,12 @@ export function encodeTorch(
 }
 
 /** The file as bytes. */
-export function writeTorch(checkpoint: Checkpoint, options: TorchWriteOptions = {}): Uint8Array {
+export function writeTorch(checkpoint: CheckpointContent, options: TorchWriteOptions = {}): Uint8Array {
   return concatenate(encodeTorch(checkpoint, options));
 }
 
 /** `OrderedDict` of key → `_rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict())`, in protocol 2. */
-function pickleStateDict(tensors: Checkpoint["tensors"], storageOf: ReadonlyMap<string, number>): Uint8Array {
+function pickleStateDict(tensors: CheckpointContent["tensors"], storageOf: ReadonlyMap<string, number>): Uint8Array {
   const pickle = new Pickler();
   pickle.global("collections", "OrderedDict").op(OP.EMPTY_TUPLE, OP.REDUCE, OP.MARK);
   for (const [name, { dtype, shape, data }] of tensors) {

@@ -1,5 +1,5 @@
 import { check, checkOptions } from "../graph/index.ts";
-import type { Module } from "../nn/index.ts";
+import type { Module, Tensor } from "../nn/index.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionSmall } from "./inception-small.ts";
 import { nin, ninImageNet } from "./nin.ts";
@@ -7,8 +7,8 @@ import type { ModelOptions, Variant } from "./options.ts";
 import { type VggDepth, vgg, vggSmall } from "./vgg.ts";
 
 /** A network that can be built by name. What else is known of it, the built network says in its `spec`. */
-export interface ModelEntry {
-  readonly build: (options: ModelOptions) => Module;
+export interface ModelEntry<Network extends Module = Module> {
+  readonly build: (options: ModelOptions) => Network;
   /** Its variants; the first is the default. */
   readonly variants: readonly Variant[];
   /** Height and width in pixels of the images it was published for. */
@@ -24,7 +24,7 @@ const ALL = ["note", "paper", "torchvision"] as const satisfies readonly Variant
 const imagenet = { inputSize: 224, numClasses: 1000 } as const;
 const cifar = { inputSize: 32, numClasses: 10 } as const;
 
-const vggEntry = (depth: VggDepth, batchNorm: boolean): ModelEntry => ({
+const vggEntry = (depth: VggDepth, batchNorm: boolean): ModelEntry<Module<Tensor>> => ({
   build: (options) => vgg(depth, { ...options, batchNorm }),
   variants: ALL,
   ...imagenet,
@@ -86,6 +86,11 @@ export function modelEntry(name: string): ModelEntry {
  *
  * No weight is allocated until it is needed. Throws for an unknown name or variant, listing the known ones.
  */
+export function createModel<Name extends ModelName>(
+  name: Name,
+  options?: ModelOptions,
+): ReturnType<(typeof MODELS)[Name]["build"]>;
+export function createModel(name: string, options?: ModelOptions): Module;
 export function createModel(name: string, options: ModelOptions = {}): Module {
   const { build, variants, inputSize, numClasses } = modelEntry(name);
   checkOptions(name, options, OPTIONS);

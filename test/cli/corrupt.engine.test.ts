@@ -8,10 +8,17 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { Random } from "../../src/random.ts";
 import { cifarBytes, idxBytes, put, temporaryFolder } from "../data/support.ts";
-import { CLI, convnets, type Outcome } from "./run.ts";
+import { CLI, convnets as command, type Outcome } from "./run.ts";
 
 const root = temporaryFolder();
 const at = (...path: string[]) => join(root, ...path);
+
+/** What a command says, except how it understood the folder of images. */
+const told = (outcome: Outcome): Outcome => ({
+  ...outcome,
+  stderr: outcome.stderr.replace(/^Training images: .*\n/, ""),
+});
+const convnets = (...args: Parameters<typeof command>): Outcome => told(command(...args));
 
 const SMALL = ["--epochs", "1", "--batch-size", "4", "--threads", "1"];
 const train = (data: string, out: string, ...flags: string[]): Outcome =>
@@ -131,7 +138,7 @@ describe("whole files", () => {
     const data = pictures("empty");
     const folder = join(data, "train", "emu");
     mkdirSync(folder);
-    const reason = /the class folder has no pictures; remove it, or put \.jpg .* files into it/;
+    const reason = /the class folder has no images; remove it, or put \.jpg .* files into it/;
     const outcome = train(data, at("empty-run"));
     expectError(outcome, folder, reason);
     expect(outcome.stderr).toContain(OFFER);
@@ -272,7 +279,7 @@ describe("checkpoints", () => {
 
   test("of other classes than the data are not evaluated", () => {
     const { status, stderr } = convnets(["eval", best, "--data", "shapes"]);
-    expect(stderr).toMatch(/best\.safetensors tells 2 classes \(cat, dog\) apart, but shapes has 10 classes \(.*…\); /);
+    expect(stderr).toMatch(/best\.safetensors: the network has 2 outputs; data set "shapes" has 10 classes \(.*…\); /);
     expect(status).toBe(2);
   });
 
@@ -328,9 +335,9 @@ describe("no room", () => {
     const before = readFileSync(last);
     const config = join(run, "config.json");
     writeFileSync(config, readFileSync(config, "utf8").replace(`"epochs": 1`, `"epochs": 2`));
-    const command = `ulimit -f 200; exec '${process.execPath}' '${CLI}' train --resume '${run}'`;
-    const { status, stdout, stderr } = spawnSync("bash", ["-c", command], { encoding: "utf8" });
-    const outcome = { status, stdout, stderr };
+    const limited = `ulimit -f 200; exec '${process.execPath}' '${CLI}' train --resume '${run}'`;
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", limited], { encoding: "utf8" });
+    const outcome = told({ status, stdout, stderr });
     // the best weights or the state, whichever comes first
     expectError(outcome, run, "the file would be larger than the limit on file sizes (ulimit -f)");
     expect(readFileSync(last).equals(before)).toBe(true);

@@ -1,7 +1,7 @@
 /** Whole pipelines against torchvision's on the same photographs, and the distributions of the random transforms. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { cutmix, cutmixBox, mix, mixup, oneHot } from "../../src/data/mix.ts";
 import {
   applyTransforms,
@@ -72,8 +72,13 @@ print(json.dumps(shapes))`,
   });
 });
 
+interface Moments {
+  readonly mean: number[];
+  readonly std: number[];
+}
+
 /** Mean and standard deviation of each column. */
-function moments(rows: readonly (readonly number[])[]): { mean: number[]; std: number[] } {
+function moments(rows: readonly (readonly number[])[]): Moments {
   const columns = rows[0]!.map((_, c) => rows.map((row) => row[c]!));
   const mean = columns.map((column) => column.reduce((sum, x) => sum + x, 0) / rows.length);
   const std = columns.map((column, c) =>
@@ -83,9 +88,10 @@ function moments(rows: readonly (readonly number[])[]): { mean: number[]; std: n
 }
 
 const DRAWS = 10_000;
+const ALPHAS = [0.2, 1, 2.5];
 
 /** The same means and deviations within five standard errors (for the deviation: a tenth). */
-function expectSameDistribution(ours: readonly (readonly number[])[], theirs: { mean: number[]; std: number[] }): void {
+function expectSameDistribution(ours: readonly (readonly number[])[], theirs: Moments): void {
   const { mean, std } = moments(ours);
   for (const [c, expected] of theirs.mean.entries()) {
     const error = (theirs.std[c]! * Math.SQRT2) / Math.sqrt(DRAWS);
@@ -96,16 +102,47 @@ function expectSameDistribution(ours: readonly (readonly number[])[], theirs: { 
   }
 }
 
-function torchMoments(draw: string): { mean: number[]; std: number[] } {
-  return JSON.parse(
-    python(`
-import json, torch, torchvision.transforms as T, numpy as np
-from PIL import Image
-torch.manual_seed(0)
-rows = np.array([${draw} for _ in range(${DRAWS})], dtype=np.float64)
-print(json.dumps({"mean": rows.mean(0).tolist(), "std": rows.std(0).tolist()}))`),
-  );
+/** What is drawn in Python, for each test; one Python draws all, as it takes seconds to start. */
+const DRAWN: Readonly<Record<string, string>> = {
+  "60×80": crop(60, 80),
+  "20×100": crop(20, 100),
+  "100×9": crop(100, 9),
+  RandomErasing: "T.RandomErasing.get_params(torch.zeros(3, 30, 40), (0.02, 0.33), (0.3, 3.3), [0.0])[:4]",
+  RandomCrop: '[*T.RandomCrop.get_params(Image.new("L", (10, 10)), (4, 4))[:2], float(torch.rand(1) < 0.5)]',
+  ColorJitter: `[${jitter("0.4")}, ${jitter("(0.5, 2.0)")}]`,
+  ...Object.fromEntries(ALPHAS.map((alpha) => [`Beta ${alpha}`, dirichlet(alpha)])),
+};
+
+function crop(height: number, width: number): string {
+  return `T.RandomResizedCrop.get_params(Image.new("L", (${width}, ${height})), [0.08, 1.0], [3/4, 4/3])`;
 }
+
+function jitter(range: string): string {
+  return `T.ColorJitter(brightness=${range})(Image.new("L", (1, 1), 100)).getpixel((0, 0))`;
+}
+
+function dirichlet(alpha: number): string {
+  return `[torch._sample_dirichlet(torch.tensor([${alpha}, ${alpha}], dtype=torch.float64))[0].item()]`;
+}
+
+function torchMoments(): Record<string, Moments> {
+  const script = `
+import json, sys, torch, torchvision.transforms as T, numpy as np
+from PIL import Image
+
+def moments(expression):
+    torch.manual_seed(0)
+    rows = np.array(eval(f"[{expression} for _ in range(${DRAWS})]"), dtype=np.float64)
+    return {"mean": rows.mean(0).tolist(), "std": rows.std(0).tolist()}
+
+print(json.dumps({name: moments(expression) for name, expression in json.load(sys.stdin).items()}))`;
+  return JSON.parse(python(script, { input: JSON.stringify(DRAWN) }));
+}
+
+let theirs: Record<string, Moments>;
+beforeAll(() => {
+  if (!reason) theirs = torchMoments();
+});
 
 describe("what the random transforms draw", unless(reason), () => {
   test.each([
@@ -118,17 +155,15 @@ describe("what the random transforms draw", unless(reason), () => {
       const box = resizedCropBox({ height, width }, options, new Random(0, i));
       return [box.top, box.left, box.height, box.width];
     });
-    const theirs = `T.RandomResizedCrop.get_params(Image.new("L", (${width}, ${height})), [0.08, 1.0], [3/4, 4/3])`;
-    expectSameDistribution(ours, torchMoments(theirs));
-  }); // prettier-ignore
+    expectSameDistribution(ours, theirs[`${height}×${width}`]!);
+  });
 
   test("RandomErasing", () => {
     const ours = Array.from({ length: DRAWS }, (_, i) => {
       const box = erasedBox([3, 30, 40], { scale: [0.02, 0.33], ratio: [0.3, 3.3] }, new Random(0, i))!;
       return [box.top, box.left, box.height, box.width];
     });
-    const theirs = "T.RandomErasing.get_params(torch.zeros(3, 30, 40), (0.02, 0.33), (0.3, 3.3), [0.0])[:4]";
-    expectSameDistribution(ours, torchMoments(theirs));
+    expectSameDistribution(ours, theirs.RandomErasing!);
   });
 
   test("RandomCrop and flips are uniform", () => {
@@ -142,8 +177,7 @@ describe("what the random transforms draw", unless(reason), () => {
       const corner = data[crop.offset + (flipped ? 3 * crop.strides[2] : 0)]!;
       return [Math.floor(corner / 10), corner % 10, flipped ? 1 : 0];
     });
-    const draw = `[*T.RandomCrop.get_params(Image.new("L", (10, 10)), (4, 4))[:2], float(torch.rand(1) < 0.5)]`;
-    expectSameDistribution(ours, torchMoments(draw));
+    expectSameDistribution(ours, theirs.RandomCrop!);
   });
 
   test("ColorJitter: factors, and every order of the four", () => {
@@ -163,8 +197,7 @@ describe("what the random transforms draw", unless(reason), () => {
       colorJitter(image, { ...none, brightness: 0.4 }, new Random(0, i)).data[0]!,
       colorJitter(image, { ...none, brightness: [0.5, 2] }, new Random(1, i)).data[0]!,
     ]);
-    const one = (range: string) => `T.ColorJitter(brightness=${range})(Image.new("L", (1, 1), 100)).getpixel((0, 0))`;
-    expectSameDistribution(ours, torchMoments(`[${one("0.4")}, ${one("(0.5, 2.0)")}]`));
+    expectSameDistribution(ours, theirs.ColorJitter!);
   });
 });
 
@@ -211,14 +244,13 @@ print(json.dumps({"images": x.flatten().tolist(), "targets": t.flatten().tolist(
     expectClose(ours.targets, theirs.targets);
   });
 
-  test.each([0.2, 1, 2.5])("λ follows Beta(α, α), α = %d", (alpha) => {
+  test.each(ALPHAS)("λ follows Beta(α, α), α = %d", (alpha) => {
     const lambdas = Array.from({ length: DRAWS }, (_, i) => {
       const drawn = { images: new Float32Array(2), shape: [2, 1, 1, 1] as const, targets: Float32Array.of(1, 0, 0, 1) };
       mix(drawn, { mixup: alpha }, new Random(0, i));
       return [drawn.targets[0]!];
     });
-    const theirs = `[torch._sample_dirichlet(torch.tensor([${alpha}, ${alpha}], dtype=torch.float64))[0].item()]`;
-    expectSameDistribution(lambdas, torchMoments(theirs));
+    expectSameDistribution(lambdas, theirs[`Beta ${alpha}`]!);
   });
 
   test("the box of CutMix has the area that λ leaves, but for the border", () => {

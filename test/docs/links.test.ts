@@ -20,7 +20,7 @@ const packed = (path: string) =>
   /^(README\.md|LICENSE|package\.json)$/.test(path) ||
   files.some((entry) => path === entry || path.startsWith(`${entry.replace(/\/$/, "")}/`));
 
-it.each(DOCUMENTS)("%s", (document) => {
+it.each(DOCUMENTS)("links of %s", (document) => {
   const broken: string[] = [];
   for (const [, link = ""] of readDocument(document).matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^[a-z]+:/.test(link)) continue;
@@ -31,4 +31,9 @@ it.each(DOCUMENTS)("%s", (document) => {
     else if (fragment && !anchorsOf(target).includes(fragment)) broken.push(`${link}: there is no such heading`);
   }
   expect(broken).toEqual([]);
+});
+
+it.each(DOCUMENTS)("files that %s names", (document) => {
+  const named = [...readDocument(document).matchAll(/`((?:src|test|examples|scripts|bench)\/[\w./-]+)`/g)];
+  expect(named.map(([, path]) => path!).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });

@@ -41,7 +41,7 @@ function expectSameDistribution(ours: Float32Array, theirs: Float64Array, what: 
 }
 
 describe("initial weights against PyTorch", unless(pythonSkipReason("torch", "torchvision")), () => {
-  const torch = new Torch();
+  const torch = new Torch("torchvision");
   afterAll(() => torch.close());
 
   const ask = async (expression: string) =>

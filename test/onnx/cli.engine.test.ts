@@ -98,7 +98,7 @@ describe("convnets export", () => {
     // best.safetensors is what the weights beside best.onnx would be called
     const side = convnets(["export", "inception_small", "--external", "-o", at("best.onnx")]);
     expect(side.status).toBe(2);
-    expect(side.stderr).toContain(`${at("best.safetensors")} is there already; --force overwrites it`);
+    expect(side.stderr).toContain(`${at("best.safetensors")} already exists; --force overwrites it`);
     expect(existsSync(at("best.onnx"))).toBe(false);
     symlinkSync(folder, at("link"));
     const flags = ["--weights", join(at("link"), "best.safetensors"), "--external", "--fold-batch-norm"];
@@ -107,7 +107,7 @@ describe("convnets export", () => {
     expect(readFileSync(at("best.safetensors")).equals(before)).toBe(true);
     const again = convnets(["export", "inception_small", "-o", at("plain.onnx")]);
     expect(again.status).toBe(2);
-    expect(again.stderr).toContain("plain.onnx is there already");
+    expect(again.stderr).toContain("plain.onnx already exists");
     expect(convnets(["export", at("plain.onnx"), "-o", at("plain.onnx")]).status).toBe(2);
     exported("--weights", at("best.safetensors"), "-o", at("plain.onnx"), "--force");
   });
@@ -163,11 +163,15 @@ describe("convnets export", () => {
     [["nin", "-o", "x.onnx", "--training", "--softmax"], 2, "cannot be used with"],
     [["none", "-o", "x.onnx"], 2, "none"],
     [["nin", "-o", "x.onnx", "--num-classes", "0"], 2, "It has to be above 0."],
-    [["nin", "-o", "x.onnx", "--layout", "NHWC"], 2, "goes with --preprocess"],
+    [["nin", "-o", "x.onnx", "--layout", "NHWC"], 2, "it needs --preprocess"],
     [["nin", "-o", "x.onnx", "--training", "--layout", "NHWC"], 2, "cannot be used with"],
     [["nin", "-o", "x.onnx", "--weights", "nosuch.pth"], 2, "there is no weight file nosuch.pth"],
-    [["nin", "-o", "x.onnx", "--input", "1,1,32,32", "--preprocess"], 2, "nothing says how images of 1 channel are"],
-    [[".", "-o", "x.onnx"], 2, "is a folder"],
+    [
+      ["nin", "-o", "x.onnx", "--input", "1,1,32,32", "--preprocess"],
+      2,
+      "how to normalize images of 1 channel is not known",
+    ],
+    [[".", "-o", "x.onnx"], 2, "is a directory"],
   ])("refuses %j", (args, status, message) => {
     const result = convnets(["export", ...args]);
     expect(result.stderr).toContain(message);

@@ -37,10 +37,12 @@ import numpy as np
 import onnx
 from onnx import helper, TensorProto
 
+numpy_type = getattr(helper, "tensor_dtype_to_np_dtype", None) or onnx.mapping.TENSOR_TYPE_TO_NP_TYPE.get
+
 def tensor(name, t):
     dtype = getattr(TensorProto, t["dtype"].upper())
     if t.get("raw"):
-        array = np.array(t["values"], onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[dtype])
+        array = np.array(t["values"], numpy_type(dtype))
         return helper.make_tensor(name, dtype, t["shape"], array.tobytes(), raw=True)
     return helper.make_tensor(name, dtype, t["shape"], t["values"])
 

@@ -50,7 +50,7 @@ export function pythonSkipReason(...modules: string[]): string | undefined {
 
 /** Modules of `import a, b.c as d` and `from e import f`, where they are not indented. */
 function importsOf(script: string): string[] {
-  return [...script.matchAll(/^(?:import|from) (.+?)(?: import .*)?$/gm)].flatMap(([, names = ""]) =>
+  return [...script.matchAll(/^(?:import|from) ([^;\n]+?)(?: import .*)?(?:;.*)?$/gm)].flatMap(([, names = ""]) =>
     names.split(",").map((name) => name.trim().split(/[ .]/)[0]!),
   );
 }

@@ -78,9 +78,15 @@ const fromWire = ({ dtype, shape, data }: Wire): TensorData => fromBytes(dtype, 
 
 /** Questions are answered one after the other, each to its end. */
 export class Torch {
+  readonly #modules: readonly string[];
   #server: ChildProcessByStdio<Writable, Readable, null> | undefined;
   #lines: AsyncIterator<string> | undefined;
   #reader: Interface | undefined;
+
+  /** With the modules that expressions use, besides PyTorch. */
+  constructor(...modules: string[]) {
+    this.#modules = ["torch", "numpy", ...modules];
+  }
 
   async ask({ expression, inputs, wrt, weights }: Question): Promise<Answer> {
     const { server, lines } = this.#start();
@@ -102,7 +108,7 @@ export class Torch {
 
   #start() {
     if (!this.#server) {
-      this.#server = spawn(interpreter(["torch", "numpy"]), ["-c", SERVER], {
+      this.#server = spawn(interpreter(this.#modules), ["-c", SERVER], {
         stdio: ["pipe", "pipe", "inherit"],
       });
       this.#reader = createInterface({ input: this.#server.stdout });

@@ -1,9 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { tensor } from "../../src/graph/index.ts";
 import { Flatten, Linear, Module, ReLU, Sequential, type Tensor } from "../../src/nn/index.ts";
 import { adamw, type Optimizer, sgd } from "../../src/optim/index.ts";
 import { Random } from "../../src/random.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
-import { crossEntropyLoss, oneHot, TrainingStep, type TrainingStepOptions } from "../../src/train/index.ts";
+import { crossEntropyLoss, oneHot, TrainingStep } from "../../src/train/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
 
@@ -17,33 +18,40 @@ class Small extends Module<Tensor> {
   }
 }
 
-/** Five steps in PyTorch, with whatever the case makes of optimizer, gradients and averages. */
+/** Five steps in PyTorch for each case, with whatever it makes of optimizer, gradients and averages. */
 const REFERENCE = `
 import json, sys, copy
 import torch
 import torch.nn as nn
-case = json.load(sys.stdin)
-model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
-model.load_state_dict({key: torch.tensor(value) for key, value in case["weights"].items()})
-decay = case.get("weight_decay", 0)
-groups = model.parameters()
-if case.get("decay_weights_only"):
-    groups = [{"params": [p for p in model.parameters() if p.dim() > 1]},
-              {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0}]
-if case.get("groups"):
-    groups = [{"params": model[1].parameters(), "lr": 0.01}, {"params": model[3].parameters()}]
-optimizer = eval(case["optimizer"], {"torch": torch, "params": groups})
-average = copy.deepcopy(model)
-losses, norms = [], []
-for x, labels in case["batches"]:
-    loss = nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(labels), label_smoothing=case["smoothing"])
-    optimizer.zero_grad(); loss.backward()
-    if case.get("clip"): norms.append(nn.utils.clip_grad_norm_(model.parameters(), case["clip"]).item())
-    optimizer.step()
-    for a, p in zip(average.parameters(), model.parameters()): a.data.mul_(0.9).add_(p.data, alpha=0.1)
-    losses.append(loss.item())
-flat = lambda m: {key: value.flatten().tolist() for key, value in m.state_dict().items()}
-print(json.dumps({"losses": losses, "norms": norms, "weights": flat(model), "average": flat(average)}))
+
+def flat(model):
+    return {key: value.flatten().tolist() for key, value in model.state_dict().items()}
+
+def train(case):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
+    model.load_state_dict({key: torch.tensor(value) for key, value in case["weights"].items()})
+    groups = model.parameters()
+    if case["weightsOnly"]:
+        groups = [{"params": [p for p in model.parameters() if p.dim() > 1]},
+                  {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0}]
+    if case["groups"]:
+        groups = [{"params": model[1].parameters(), "lr": 0.01}, {"params": model[3].parameters()}]
+    optimizer = eval(case["torch"], {"torch": torch, "params": groups})
+    average = copy.deepcopy(model)
+    losses, norms = [], []
+    for x, labels in case["batches"]:
+        loss = nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(labels), label_smoothing=case["smoothing"])
+        optimizer.zero_grad()
+        loss.backward()
+        if case["clip"]:
+            norms.append(nn.utils.clip_grad_norm_(model.parameters(), case["clip"]).item())
+        optimizer.step()
+        for a, p in zip(average.parameters(), model.parameters()):
+            a.data.mul_(0.9).add_(p.data, alpha=0.1)
+        losses.append(loss.item())
+    return {"losses": losses, "norms": norms, "weights": flat(model), "average": flat(average)}
+
+print(json.dumps([train(case) for case in json.load(sys.stdin)]))
 `;
 
 const BATCH = 6;
@@ -98,71 +106,70 @@ const VARIANTS: Record<string, Variant> = {
   },
 };
 
+const initial = () => new Small().initialize(3);
+const random = new Random(5);
+const batches = Array.from({ length: STEPS }, () => ({
+  x: Float32Array.from({ length: BATCH * 12 }, () => random.normal()),
+  labels: Int32Array.from({ length: BATCH }, () => random.integer(3)),
+}));
+
+type Answer = Readonly<Record<"losses" | "norms", number[]> & Record<"weights" | "average", Record<string, number[]>>>;
+
+function askPyTorch(variants: readonly Variant[]): Answer[] {
+  const weights = [...initial().stateDict()].map(([key, { shape, data }]) => [
+    key.slice("body.".length),
+    nested(shape, data as Float32Array),
+  ]);
+  const cases = variants.map(({ torch, clip = 0, smoothing = 0, groups = false, weightsOnly = false }) => ({
+    weights: Object.fromEntries(weights),
+    ...{ torch, clip, smoothing, groups, weightsOnly },
+    batches: batches.map(({ x, labels }) => [nested([BATCH, 3, 2, 2], x), [...labels]]),
+  }));
+  return JSON.parse(python(REFERENCE, { input: JSON.stringify(cases) }));
+}
+
 describe("training follows PyTorch", unless(reason), () => {
-  for (const [name, variant] of Object.entries(VARIANTS)) {
-    test(name, async () => {
-      const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly, groups } = variant;
-      const model = new Small().initialize(3);
-      const start = Object.fromEntries(
-        [...model.stateDict()].map(([key, { shape, data }]) => [
-          key.slice("body.".length),
-          nested(shape, data as Float32Array),
-        ]),
-      );
-      const options: TrainingStepOptions = {
-        engine: nodeEngine({ threads: 1 }),
-        input: ["N", 3, 2, 2],
-        optimizer,
-        ema: 0.9,
-        ...(clip && { clipNorm: clip }),
-        ...(groups && { lrScale: (key) => (key.startsWith("body.1.") ? 0.1 : 1) }),
-        loss: crossEntropyLoss({ labelSmoothing: smoothing }),
-        ...(weightsOnly && { decays: (_key, shape) => shape.length > 1 }),
-      };
-      const step = await TrainingStep.create(model, options);
-      const random = new Random(5);
-      const batches = Array.from({ length: STEPS }, () => ({
-        x: Float32Array.from({ length: BATCH * 12 }, () => random.normal()),
-        labels: Int32Array.from({ length: BATCH }, () => random.integer(3)),
-      }));
-      const losses: number[] = [];
-      const norms: number[] = [];
-      for (const { x, labels } of batches) {
-        const part = BATCH / accumulate;
-        const parts = Array.from({ length: accumulate }, (_, i) => ({
-          input: {
-            dtype: "float32" as const,
-            shape: [part, 3, 2, 2],
-            data: x.slice(i * part * 12, (i + 1) * part * 12),
-          },
-          target: oneHot(labels.slice(i * part, (i + 1) * part), 3),
-        }));
-        const { loss, gradientNorm } = await step.run(parts, LR);
-        losses.push(loss);
-        if (gradientNorm !== undefined) norms.push(gradientNorm);
-      }
-      const wire = {
-        weights: start,
-        optimizer: variant.torch,
-        smoothing,
-        ...(clip && { clip }),
-        ...(groups && { groups }),
-        ...(weightsOnly && { decay_weights_only: true }),
-        batches: batches.map(({ x, labels }) => [nested([BATCH, 3, 2, 2], x), [...labels]]),
-      };
-      const expected = JSON.parse(python(REFERENCE, { input: JSON.stringify(wire) }));
-      close(losses, expected.losses);
-      close(norms, expected.norms);
-      for (const [ema, key] of [
-        [false, "weights"],
-        [true, "average"],
-      ] as const) {
-        for (const [path, { data }] of await step.weights({ ema }))
-          close([...(data as Float32Array)], expected[key][path.slice("body.".length)]);
-      }
-      await step.dispose();
+  let answers: Answer[];
+  beforeAll(() => {
+    answers = askPyTorch(Object.values(VARIANTS));
+  });
+
+  test.each(Object.keys(VARIANTS).map((name, i) => [name, i] as const))("%s", async (name, i) => {
+    const { optimizer, clip, smoothing = 0, accumulate = 1, weightsOnly, groups } = VARIANTS[name]!;
+    const expected = answers[i]!;
+    const step = await TrainingStep.create(initial(), {
+      engine: nodeEngine({ threads: 1 }),
+      input: ["N", 3, 2, 2],
+      optimizer,
+      ema: 0.9,
+      ...(clip && { clipNorm: clip }),
+      ...(groups && { lrScale: (key) => (key.startsWith("body.1.") ? 0.1 : 1) }),
+      loss: crossEntropyLoss({ labelSmoothing: smoothing }),
+      ...(weightsOnly && { decays: (_key, shape) => shape.length > 1 }),
     });
-  }
+    const losses: number[] = [];
+    const norms: number[] = [];
+    for (const { x, labels } of batches) {
+      const part = BATCH / accumulate;
+      const parts = Array.from({ length: accumulate }, (_, i) => ({
+        input: tensor("float32", [part, 3, 2, 2], x.slice(i * part * 12, (i + 1) * part * 12)),
+        target: oneHot(labels.slice(i * part, (i + 1) * part), 3),
+      }));
+      const { loss, gradientNorm } = await step.run(parts, LR);
+      losses.push(loss);
+      if (gradientNorm !== undefined) norms.push(gradientNorm);
+    }
+    close(losses, expected.losses);
+    close(norms, expected.norms);
+    for (const [ema, key] of [
+      [false, "weights"],
+      [true, "average"],
+    ] as const) {
+      for (const [path, { data }] of await step.weights({ ema }))
+        close([...(data as Float32Array)], expected[key][path.slice("body.".length)]!);
+    }
+    await step.dispose();
+  });
 });
 
 function close(ours: readonly number[], theirs: readonly number[]): void {

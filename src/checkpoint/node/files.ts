@@ -4,7 +4,13 @@ import { basename, dirname, extname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { TensorData } from "../../graph/index.ts";
 import type { RandomAccess } from "../access.ts";
-import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "../checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointContent,
+  type CheckpointFile,
+  loadAll,
+  type ReadOptions,
+} from "../checkpoint.ts";
 import { writeError } from "../disk.ts";
 import { CheckpointError, ensure } from "../error.ts";
 import { encodeNpy, isNpy, readNpy } from "../npy.ts";
@@ -94,7 +100,7 @@ export async function readCheckpoint(path: string, options: ReadOptions = {}): P
 }
 
 /** Writes a weight file, whole or not at all: `.safetensors`, or `.pth`, `.pt` for `torch.load`. */
-export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+export async function writeCheckpoint(path: string, checkpoint: CheckpointContent): Promise<void> {
   switch (extname(path).toLowerCase()) {
     case ".safetensors":
       return writeAtomically(path, encodeSafetensors(checkpoint));
