@@ -1,6 +1,6 @@
 /** Layers and networks as modules, under PyTorch's names, and how they are traced into a graph. Imports `graph` and `operators`. */
 
-export * as F from "./functional.ts";
+export * as F from "./functional/index.ts";
 export * as init from "./init.ts";
 export * from "./layers/index.ts";
 export { crossEntropy } from "./loss.ts";
@@ -18,5 +18,5 @@ export {
 export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
 export { printModule } from "./print.ts";
 export { auxiliaryWeight, type ModelSpec, type Normalization, type TrainingHints } from "./spec.ts";
-export { cat, Tensor } from "./tensor.ts";
+export { cat, stack, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";

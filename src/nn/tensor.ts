@@ -73,14 +73,72 @@ export class Tensor {
     return this.apply("Tanh");
   }
 
+  abs(): Tensor {
+    return this.apply("Abs");
+  }
+
+  pow(exponent: Tensor | number): Tensor {
+    return this.apply("Pow", [exponent]);
+  }
+
+  /** Limits to [min, max]; either may be left out. */
+  clamp(min?: number, max?: number): Tensor {
+    const { ops } = this.tracer;
+    check(min !== undefined || max !== undefined, () => "clamp: needs min, max or both");
+    const limits = [min, max].map((limit) => (limit === undefined ? undefined : ops.scalar(limit)));
+    return this.wrap(ops.one("Clip", [this.value, ...limits]));
+  }
+
+  /** The smaller of each two elements, broadcast as in NumPy. */
+  minimum(other: Tensor | number): Tensor {
+    return this.apply("Min", [other]);
+  }
+
+  /** The larger of each two elements, broadcast as in NumPy. */
+  maximum(other: Tensor | number): Tensor {
+    return this.apply("Max", [other]);
+  }
+
+  /** x where the condition holds, else other. */
+  where(condition: Tensor, other: Tensor | number): Tensor {
+    const { ops } = this.tracer;
+    return this.wrap(ops.where(condition.value, this.value, this.#operand(other)));
+  }
+
+  /** Whether x > other, as truth values for `where`; the other comparisons likewise. */
+  gt(other: Tensor | number): Tensor {
+    return this.apply("Greater", [other]);
+  }
+
+  ge(other: Tensor | number): Tensor {
+    return this.apply("GreaterOrEqual", [other]);
+  }
+
+  lt(other: Tensor | number): Tensor {
+    return this.apply("Less", [other]);
+  }
+
+  le(other: Tensor | number): Tensor {
+    return this.apply("LessOrEqual", [other]);
+  }
+
+  eq(other: Tensor | number): Tensor {
+    return this.apply("Equal", [other]);
+  }
+
+  /** As float32: true is 1, false is 0. */
+  float(): Tensor {
+    return this.wrap(this.tracer.ops.cast(this.value, "float32"));
+  }
+
   /** exp(x) / Σ exp(x) along the axis `dim`. */
   softmax(dim: number): Tensor {
-    return this.wrap(this.tracer.ops.one("Softmax", [this.value], { axis: dim }));
+    return this.apply("Softmax", [], { axis: dim });
   }
 
   /** x − log Σ exp(x) along the axis `dim`. */
   logSoftmax(dim: number): Tensor {
-    return this.wrap(this.tracer.ops.one("LogSoftmax", [this.value], { axis: dim }));
+    return this.apply("LogSoftmax", [], { axis: dim });
   }
 
   /** Matrix product over the last two axes: x [..., M, K], other [..., K, N] → y [..., M, N] */
@@ -98,9 +156,42 @@ export class Tensor {
     return this.wrap(this.tracer.ops.reduceMean(this.value, this.#axes(dims), keepdim));
   }
 
+  /** Variance over one axis or several, all by default, divided by the count less `correction` (1, as in PyTorch). */
+  var(dims?: number | readonly number[], { correction = 1, keepdim = false } = {}): Tensor {
+    const centered = this.sub(this.mean(dims, true));
+    const freedom = this.wrap(this.tracer.ops.count(this.value, this.#axes(dims))).sub(correction);
+    return centered.mul(centered).sum(dims, keepdim).div(freedom);
+  }
+
+  /** Largest value over one axis or several, all by default. Equal ones share the gradient. */
+  amax(dims?: number | readonly number[], keepdim = false): Tensor {
+    return this.#extreme("ReduceMax", this.#axes(dims), keepdim);
+  }
+
+  /** Smallest value over one axis or several, all by default. Equal ones share the gradient. */
+  amin(dims?: number | readonly number[], keepdim = false): Tensor {
+    return this.#extreme("ReduceMin", this.#axes(dims), keepdim);
+  }
+
+  #extreme(op: string, axes: readonly number[], keepdim: boolean): Tensor {
+    return this.apply(op, [], { axes, keepdims: keepdim ? 1 : 0 });
+  }
+
+  /** Position (int64) of the largest value along an axis, the first of equal ones; without an axis, in the flattened x. */
+  argmax(dim?: number, keepdim = false): Tensor {
+    if (dim === undefined) return this.flatten().argmax(0, keepdim);
+    return this.apply("ArgMax", [], { axis: dim, keepdims: keepdim ? 1 : 0 });
+  }
+
   #axes(dims: number | readonly number[] = []): readonly number[] {
     const axes = typeof dims === "number" ? [dims] : dims;
-    return axes.length > 0 ? axes : this.shape.map((_, axis) => axis);
+    return axes.length > 0 ? axes.map((dim) => this.#axis(dim)) : this.shape.map((_, axis) => axis);
+  }
+
+  /** An axis counted from the front. */
+  #axis(dim: number, rank = this.shape.length): number {
+    check(dim >= -rank && dim < rank, () => `axis ${dim} is outside the ${rank} axes of ${formatShape(this.shape)}`);
+    return dim < 0 ? dim + rank : dim;
   }
 
   /** The same elements in another shape; one size may be −1 and is then inferred. */
@@ -120,14 +211,92 @@ export class Tensor {
   flatten(startDim = 0, endDim = -1): Tensor {
     const end = endDim < 0 ? endDim + this.shape.length : endDim;
     const joined = product(this.shape.slice(startDim, end + 1));
-    if (startDim === 1 && end === this.shape.length - 1)
-      return this.wrap(this.tracer.ops.one("Flatten", [this.value], { axis: 1 }));
+    if (startDim === 1 && end === this.shape.length - 1) return this.apply("Flatten", [], { axis: 1 });
     return this.view(...this.shape.slice(0, startDim), joined, ...this.shape.slice(end + 1));
   }
 
   /** The axes in another order: axis i of the result is axis `dims[i]` of x. */
   permute(...dims: number[]): Tensor {
     return this.wrap(this.tracer.ops.transpose(this.value, dims));
+  }
+
+  /** x with two axes exchanged. */
+  transpose(dim0: number, dim1: number): Tensor {
+    const order = this.shape.map((_, axis) => axis);
+    const [a, b] = [this.#axis(dim0), this.#axis(dim1)];
+    [order[a], order[b]] = [b, a];
+    return this.permute(...order);
+  }
+
+  /** Without the axis `dim`, if its size is 1; by default without all axes of size 1. */
+  squeeze(dim?: number): Tensor {
+    const axes = dim === undefined ? this.shape.map((_, axis) => axis) : [this.#axis(dim)];
+    const ones = axes.filter((axis) => this.shape[axis] === 1);
+    return ones.length === 0 ? this : this.#withInts("Squeeze", ones);
+  }
+
+  /** With an axis of size 1 at the place `dim` of the result. */
+  unsqueeze(dim: number): Tensor {
+    return this.#withInts("Unsqueeze", [this.#axis(dim, this.shape.length + 1)]);
+  }
+
+  #withInts(op: string, list: readonly number[], ...more: number[]): Tensor {
+    return this.apply(op, [this.wrap(this.tracer.ops.ints(list)), ...more]);
+  }
+
+  /** Broadcasts axes of size 1, and axes that x lacks in front, to these sizes; −1 keeps a size. */
+  expand(...sizes: Dim[]): Tensor {
+    const own = (i: number) => this.shape[i - sizes.length + this.shape.length];
+    check(
+      sizes.length >= this.shape.length &&
+        sizes.every((size, i) => size === own(i) || (size === -1 ? own(i) : Number(size) > 0 && (own(i) ?? 1) === 1)),
+      () => `expand: ${formatShape(this.shape)} does not expand to ${formatShape(sizes)}`,
+    );
+    // a 1 keeps the size
+    const target = sizes.map((size, i) => (size === -1 || size === own(i) ? 1 : (size as number)));
+    return this.#withInts("Expand", target);
+  }
+
+  /** Elements from `start` to before `end` along the axis `dim`, every `step`-th; negative ones count from the end. */
+  slice(dim: number, start = 0, end = 2 ** 31 - 1, step = 1): Tensor {
+    check(Number.isInteger(step) && step > 0, () => `slice: step has to be a positive whole number, but is ${step}`);
+    return this.wrap(this.tracer.ops.slice(this.value, [[this.#axis(dim), start, end, step]]));
+  }
+
+  /**
+   * Adds a constant around the last axes, in PyTorch's order: `[left, right, top, bottom]` for images. Negative amounts cut off.
+   * `F.pad` mirrors and repeats as well.
+   */
+  pad(amounts: readonly number[], value = 0): Tensor {
+    const rank = this.shape.length;
+    check(
+      amounts.length % 2 === 0 && amounts.length <= 2 * rank,
+      () => `pad: takes two amounts for each axis of ${formatShape(this.shape)}, from the last, but got [${amounts}]`,
+    );
+    const pads = [0, 1].flatMap((end) => this.shape.map((_, axis) => amounts[2 * (rank - 1 - axis) + end] ?? 0));
+    return this.#withInts("Pad", pads, value);
+  }
+
+  /** Parts of `size` elements along the axis `dim`, the last perhaps smaller; or parts of these sizes. */
+  split(size: number | readonly number[], dim = 0): Tensor[] {
+    const axis = this.#axis(dim);
+    const total = this.shape[axis];
+    check(typeof total === "number", () => `split: the size of axis ${dim} of ${formatShape(this.shape)} is not known`);
+    const sizes =
+      typeof size === "number"
+        ? Array.from({ length: Math.ceil(total / size) }, (_, i) => Math.min(size, total - i * size))
+        : size;
+    check(
+      sizes.reduce((sum, part) => sum + part, 0) === total,
+      () => `split: parts of ${sizes.join(" + ")} elements do not make up the ${total} of axis ${dim}`,
+    );
+    if (sizes.length === 1) return [this];
+    return this.tracer.ops.split(this.value, sizes, axis).map((part) => this.wrap(part));
+  }
+
+  /** At most so many parts along the axis `dim`, all but the last of one size. */
+  chunk(chunks: number, dim = 0): Tensor[] {
+    return this.split(Math.ceil((this.shape[this.#axis(dim)] as number) / chunks), dim);
   }
 
   /** `length` elements from `start` on along the axis `dim`. */
@@ -144,8 +313,15 @@ export class Tensor {
       inputs.length > 0 || !SEVERAL_INPUTS.test(op),
       () => `apply: ${op} needs more inputs than x; give them in a list, such as x.apply("Clip", [0, 6])`,
     );
-    const values = inputs.map((input) => (typeof input === "number" ? this.tracer.ops.scalar(input) : input.value));
+    const values = inputs.map((input) => this.#operand(input));
     return this.wrap(this.tracer.ops.one(op, [this.value, ...values], attributes));
+  }
+
+  /** A number as a constant: a whole one beside whole numbers. */
+  #operand(input: Tensor | number): Value {
+    if (typeof input !== "number") return input.value;
+    const whole = this.value.dtype === "int64" && Number.isInteger(input);
+    return this.tracer.ops.scalar(input, whole ? "int64" : "float32");
   }
 
   /** A value of the same graph as a tensor. */
@@ -167,5 +343,16 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
       tensors.map(({ value }) => value),
       dim,
     ),
+  );
+}
+
+/** Joins tensors of one shape along a new axis `dim`: K tensors [N, C, H, W] → y [N, K, C, H, W] for `dim` 1. */
+export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  const [first] = tensors;
+  check(first, () => "stack: needs at least one tensor");
+  const rank = first.shape.length + 1;
+  return cat(
+    tensors.map((tensor) => tensor.unsqueeze(dim)),
+    dim < 0 ? dim + rank : dim,
   );
 }

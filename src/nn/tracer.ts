@@ -158,12 +158,12 @@ export class Tracer {
     return this.#calls[0]!;
   }
 
-  /** In training, x times a mask that is an input of the graph (see `Mask`); else x itself. */
-  dropout(x: Tensor, p: number, module: Module): Tensor {
+  /** In training, x times a mask that is an input of the graph (see `Mask`), of a shape that broadcasts to x; else x itself. */
+  dropout(x: Tensor, p: number, module: Module, shape: Shape = x.shape): Tensor {
     if (!this.training || !module.training || !this.#dropout || p === 0) return x;
     const input = `dropout:${this.#paths.get(module) ?? ""}`;
-    this.masks.push({ input, shape: x.shape, p });
-    return x.mul(this.input(input, x.shape));
+    this.masks.push({ input, shape, p });
+    return x.mul(this.input(input, shape));
   }
 }
 

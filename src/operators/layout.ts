@@ -25,6 +25,7 @@ import {
   sameAsInput,
 } from "./operator.ts";
 import type { Ops } from "./ops.ts";
+import { padGradient } from "./padding.ts";
 
 /** The shape that Reshape gives: 0 keeps the size at that axis, one −1 takes what is left. */
 function reshaped(from: Shape, target: Shape): Shape {
@@ -293,14 +294,7 @@ export const layoutGradients = (): GradientRules<typeof layout> => ({
     const parts = sliceParts(node).filter(({ size, step, axis }) => step !== 1 || size !== x.shape[axis]);
     return [parts.reduce((dx, part) => scatterAxis(g, dx, part as ScatterPart, sizeOf(x, part.axis)), dy)];
   },
-  /** Of mode "constant" only. */
-  Pad(g, node) {
-    const mode = attribute.string(node, "mode", "constant");
-    check(mode === "constant", () => `Pad: mode "${mode}" has no gradient here; only "constant" has`);
-    // what was added is cut off again, and zeros stand for what was cut off
-    const back = node.numbers(1).map((count) => -count);
-    return [g.pad(node.dy, back)];
-  },
+  Pad: padGradient,
   Expand: (g, { x, dy }) => [unbroadcast(g, dy, x)],
   Gather(g, node) {
     const { x, w: indices, dy } = node;

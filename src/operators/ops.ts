@@ -30,13 +30,17 @@ export interface OpsOptions {
   share?: boolean;
 }
 
-/** Elements of a node's inputs that a graph knows before it runs: those of constants, and shapes that are read. */
+/** Elements of a node's inputs that a graph knows before it runs: those of constants, shapes that are read, and both joined. */
 export function knownIn(graph: Graph, inputs: Node["inputs"]): Application["known"] {
   return (i) => {
     const value = inputs[i];
     const data = value && graph.constants.get(value)?.data;
     if (data) return Array.from(data, Number);
     const producer = value && graph.producer(value);
+    if (producer?.op === "Concat" && value?.shape.length === 1) {
+      const parts = producer.inputs.map((_, part) => knownIn(graph, producer.inputs)(part));
+      return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+    }
     return producer?.op === "Shape" ? shapeRead(producer) : undefined;
   };
 }

@@ -28,8 +28,8 @@ function inBlocks(node: Application, deeper: boolean): Shape {
 /** Operators that change the number of pixels. */
 export const resampling = {
   /**
-   * Images of another size: x [N, C, H, W] → y [N, C, outH, outW], the sizes or their scales being an input. Nearest and linear
-   * interpolation are products with a matrix on either side, and so are their gradients.
+   * Images of another size: x [N, C, H, W] → y [N, C, outH, outW], the sizes or their scales being an input. Interpolation
+   * is a product with a matrix on either side, and so is its gradient.
    */
   Resize: {
     infer(node) {
@@ -92,6 +92,10 @@ const NEAREST: Readonly<Record<string, (x: number) => number>> = {
   ceil: Math.ceil,
 };
 
+/** Weight of a pixel at a distance below 2 in cubic convolution (Keys 1981). */
+const cubic = (d: number, a: number) =>
+  d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+
 /** Resizing along one axis as a matrix [out, size]. */
 function resizeMatrix(node: Application, axis: Axis): Float32Array {
   const { size, out } = axis;
@@ -106,8 +110,13 @@ function resizeMatrix(node: Application, axis: Axis): Float32Array {
     const at = source(coordinates, o, axis);
     if (mode === "nearest") {
       add(o, NEAREST[attribute.string(node, "nearest_mode", "round_prefer_floor")]!(at), 1);
+    } else if (mode === "cubic") {
+      check(attribute.int(node, "exclude_outside", 0) === 0, () => "Resize: exclude_outside has no gradient here");
+      const low = Math.floor(at);
+      const a = attribute.float(node, "cubic_coeff_a", -0.75);
+      for (let i = -1; i <= 2; i++) add(o, low + i, cubic(Math.abs(at - low - i), a));
     } else {
-      check(mode === "linear", () => `Resize: mode "${mode}" has no gradient here; "nearest" and "linear" have`);
+      check(mode === "linear", () => `Resize: mode "${mode}" has no gradient here`);
       const low = Math.floor(inside(at));
       const share = inside(at) - low;
       add(o, low, 1 - share);

@@ -1,6 +1,18 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { createModel } from "../../src/models/index.ts";
-import { BatchNorm2d, Conv2d, type Initializer, init, Linear, type Module } from "../../src/nn/index.ts";
+import {
+  BatchNorm2d,
+  Conv2d,
+  ConvTranspose2d,
+  GroupNorm,
+  type Initializer,
+  InstanceNorm2d,
+  init,
+  LayerNorm,
+  Linear,
+  type Module,
+  PReLU,
+} from "../../src/nn/index.ts";
 import { Random } from "../../src/random.ts";
 import { pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
@@ -40,6 +52,16 @@ describe("initial weights against PyTorch", unless(pythonSkipReason("torch", "to
     ["Conv2d in groups", new Conv2d(12, 600, [5, 2], { groups: 4 }), "Conv2d(12, 600, (5, 2), groups=4)"],
     ["Linear", new Linear(90, 1000), "Linear(90, 1000)"],
     ["BatchNorm2d", new BatchNorm2d(64), "BatchNorm2d(64)"],
+    ["ConvTranspose2d", new ConvTranspose2d(60, 120, 3), "ConvTranspose2d(60, 120, 3)"],
+    [
+      "ConvTranspose2d in groups",
+      new ConvTranspose2d(60, 120, 3, { groups: 4 }),
+      "ConvTranspose2d(60, 120, 3, groups=4)",
+    ],
+    ["PReLU", new PReLU(8), "PReLU(8)"],
+    ["GroupNorm", new GroupNorm(4, 64), "GroupNorm(4, 64)"],
+    ["LayerNorm", new LayerNorm([4, 16]), "LayerNorm([4, 16])"],
+    ["InstanceNorm2d", new InstanceNorm2d(64, { affine: true }), "InstanceNorm2d(64, affine=True)"],
   ])("%s", async (_, module, expression) => {
     const theirs = await ask(`list(torch.nn.${expression}.parameters())`);
     for (const [i, [key, parameter]] of [...module.parameters()].entries()) {

@@ -69,7 +69,7 @@ describe("a module tree", () => {
   it("is printed as in PyTorch", () => {
     const printed = `Network(
   (block): Block(
-    (norm): BatchNorm2d(4, eps=0.00001, momentum=0.1)
+    (norm): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
     (conv): Conv2d(3, 4, kernel_size=(3, 3), stride=1, padding=1, bias=False)
     (tail): Sequential(
       (0): ReLU()

@@ -16,8 +16,7 @@ export class Sequential extends Layer {
   constructor(...modules: (Module<Tensor> | readonly Module<Tensor>[])[]) {
     super();
     const all = modules.flat();
-    for (const module of all)
-      check(module instanceof Module, () => `Sequential: takes modules, but got ${describe(module)}`);
+    checkModules("Sequential", all);
     Object.assign(this, all);
   }
 
@@ -26,4 +25,99 @@ export class Sequential extends Layer {
     for (const [, module] of this.children<Module<Tensor>>()) y = module.call(y);
     return y;
   }
+}
+
+/**
+ * A list of modules, whose keys are "0", "1", … The network calls them one by one; the list itself cannot be called.
+ *
+ *     blocks = new ModuleList([new Conv2d(3, 8, 3), new Conv2d(8, 8, 3)]);
+ *     for (const block of this.blocks) x = block.call(x).relu();
+ */
+export class ModuleList<M extends Module = Module<Tensor>> extends Module<Tensor> implements Iterable<M> {
+  static readonly type: string = "ModuleList";
+  readonly [index: number]: M;
+
+  constructor(modules: readonly M[] = []) {
+    super();
+    check(Array.isArray(modules), () => `ModuleList: takes a list of modules, but got ${describe(modules)}`);
+    this.append(...modules);
+  }
+
+  /** Number of modules. */
+  get length(): number {
+    return [...this.children()].length;
+  }
+
+  /** Adds modules at the end. */
+  append(...modules: readonly M[]): this {
+    checkModules("ModuleList", modules);
+    const { length } = this;
+    return Object.assign(this, Object.fromEntries(modules.map((module, i) => [length + i, module])));
+  }
+
+  /** The module at this place, counted from the end where negative. */
+  at(index: number): M | undefined {
+    return [...this].at(index);
+  }
+
+  *[Symbol.iterator](): Generator<M> {
+    for (const [, module] of this.children<M>()) yield module;
+  }
+
+  forward(): Tensor {
+    return refuseCall("ModuleList");
+  }
+}
+
+/**
+ * Modules by name. The network calls them one by one, as `this.heads.get("color").call(x)`; the dictionary itself cannot be called.
+ *
+ *     heads = new ModuleDict({ color: new Linear(8, 3), shape: new Linear(8, 5) });
+ */
+export class ModuleDict<Modules extends Readonly<Record<string, Module>>> extends Module<Tensor> {
+  static readonly type: string = "ModuleDict";
+
+  constructor(modules: Modules) {
+    super();
+    check(
+      typeof modules === "object" && modules !== null && !Array.isArray(modules) && !(modules instanceof Module),
+      () => `ModuleDict: takes an object of modules by name, but got ${describe(modules)}`,
+    );
+    checkModules("ModuleDict", Object.values(modules));
+    for (const name of Object.keys(modules))
+      check(
+        name !== "" && !name.includes(".") && !(name in this),
+        () => `ModuleDict: a module cannot be called ${describe(name)}; choose another name`,
+      );
+    Object.assign(this, modules);
+  }
+
+  /** The module of this name. Throws when there is none. */
+  get<Name extends keyof Modules & string>(name: Name): Modules[Name] {
+    const found = new Map(this.children()).get(name);
+    check(found, () => `ModuleDict: there is no module ${describe(name)}; there are ${[...this.keys()].join(", ")}`);
+    return found as Modules[Name];
+  }
+
+  /** The names, in the order in which they were given. */
+  keys(): readonly (keyof Modules & string)[] {
+    return [...this.children()].map(([name]) => name);
+  }
+
+  *[Symbol.iterator](): Generator<[name: keyof Modules & string, module: Modules[keyof Modules]]> {
+    yield* this.children() as Generator<[keyof Modules & string, Modules[keyof Modules]]>;
+  }
+
+  forward(): Tensor {
+    return refuseCall("ModuleDict");
+  }
+}
+
+function checkModules(who: string, modules: readonly unknown[]): void {
+  for (const module of modules)
+    check(module instanceof Module, () => `${who}: takes modules, but got ${describe(module)}`);
+}
+
+function refuseCall(who: string): never {
+  throw new Error(`${who}: only holds modules; call those, or use Sequential to apply one after the other`);
 }

@@ -1,8 +1,8 @@
 import { check, checkOptions } from "../../graph/index.ts";
-import type { ConvOptions } from "../functional.ts";
-import * as F from "../functional.ts";
+import type { ConvOptions, ConvTransposeOptions } from "../functional/index.ts";
+import * as F from "../functional/index.ts";
 import { defaultBias, defaultWeight } from "../init.ts";
-import { CONV, checkPositional, pair, type Size, WEIGHTS } from "../options.ts";
+import { CONV, CONV_TRANSPOSE, checkPositional, pair, type Size, WEIGHTS } from "../options.ts";
 import { Parameter } from "../parameter.ts";
 import type { Tensor } from "../tensor.ts";
 import { type InitOptions, Layer } from "./layer.ts";
@@ -51,5 +51,53 @@ export class Conv2d extends Layer {
   forward(x: Tensor): Tensor {
     const { tracer } = x;
     return F.conv2d(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias), this.options);
+  }
+}
+
+/** Options of `ConvTranspose2d`. */
+export interface ConvTranspose2dOptions extends ConvTransposeOptions, InitOptions {
+  /** Whether a bias is added. Default true. */
+  bias?: boolean;
+}
+
+/**
+ * Transposed convolution, the gradient of a convolution with respect to its input: it makes images larger (Zeiler et al. 2010).
+ *
+ *     x [N, C, H, W] → y [N, O, outH, outW]
+ *     outH = (H − 1)·stride − 2·padding + dilation·(kH − 1) + outputPadding + 1
+ *
+ * Weight [C, O/groups, kH, kW], bias [O]. Throws when the channels do not divide into the groups.
+ */
+export class ConvTranspose2d extends Layer {
+  static readonly type: string = "ConvTranspose2d";
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: readonly [number, number];
+  readonly options: ConvTransposeOptions;
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, given: ConvTranspose2dOptions = {}) {
+    super();
+    checkPositional("ConvTranspose2d", { inChannels, outChannels, kernelSize });
+    checkOptions("ConvTranspose2d", given, { ...CONV_TRANSPOSE, ...WEIGHTS });
+    const { bias = true, weight = defaultWeight, biasInit, ...options } = given;
+    const { stride = 1, groups = 1 } = options;
+    check(
+      inChannels % groups === 0 && outChannels % groups === 0,
+      () => `ConvTranspose2d: ${inChannels} → ${outChannels} channels do not divide into ${groups} groups`,
+    );
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernelSize = pair(kernelSize);
+    this.options = { stride, ...options };
+    const shape = [inChannels, outChannels / groups, ...this.kernelSize];
+    this.weight = new Parameter(shape, weight);
+    if (bias) this.bias = new Parameter([outChannels], biasInit ?? defaultBias(shape));
+  }
+
+  forward(x: Tensor): Tensor {
+    const { tracer } = x;
+    return F.convTranspose2d(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias), this.options);
   }
 }

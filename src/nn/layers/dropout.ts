@@ -1,4 +1,4 @@
-import { check, describe } from "../../graph/index.ts";
+import { check, describe, formatShape } from "../../graph/index.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -9,11 +9,30 @@ export class Dropout extends Layer {
 
   constructor(p = 0.5) {
     super();
-    check(typeof p === "number" && p >= 0 && p < 1, () => `Dropout: p has to lie in [0, 1), but is ${describe(p)}`);
+    check(
+      typeof p === "number" && p >= 0 && p < 1,
+      () => `${this.type}: p has to lie in [0, 1), but is ${describe(p)}`,
+    );
     this.p = p;
   }
 
   forward(x: Tensor): Tensor {
     return x.tracer.dropout(x, this.p, this);
+  }
+}
+
+/**
+ * In training, sets each channel of each image to 0 with probability p and scales the others by 1 / (1 − p) (Tompson et al. 2015).
+ *
+ *     x [N, C, H, W] → y [same]
+ *
+ * Default p 0.5.
+ */
+export class Dropout2d extends Dropout {
+  static override readonly type: string = "Dropout2d";
+
+  override forward(x: Tensor): Tensor {
+    check(x.shape.length === 4, () => `Dropout2d: takes images [N, C, H, W], not ${formatShape(x.shape)}`);
+    return x.tracer.dropout(x, this.p, this, [...x.shape.slice(0, 2), 1, 1]);
   }
 }

@@ -9,5 +9,7 @@ export * from "./dropout.ts";
 export * from "./layer.ts";
 export * from "./linear.ts";
 export * from "./normalization.ts";
+export * from "./padding.ts";
 export * from "./pooling.ts";
+export * from "./resampling.ts";
 export * from "./reshaping.ts";

@@ -1,5 +1,5 @@
 import { checkOptions } from "../../graph/index.ts";
-import * as F from "../functional.ts";
+import * as F from "../functional/index.ts";
 import { defaultBias, defaultWeight } from "../init.ts";
 import { checkPositional, WEIGHTS } from "../options.ts";
 import { Parameter } from "../parameter.ts";

@@ -1,34 +1,32 @@
-import { check, checkOptions, Float, formatShape, product } from "../../graph/index.ts";
-import type { LocalResponseNormOptions } from "../functional.ts";
-import * as F from "../functional.ts";
+import { type Attributes, check, checkOptions, describe, Float, formatShape, product } from "../../graph/index.ts";
+import type { LocalResponseNormOptions } from "../functional/index.ts";
+import * as F from "../functional/index.ts";
 import { ones, zeros } from "../init.ts";
-import { BATCH_NORM, checkPositional, LRN } from "../options.ts";
+import { BATCH_NORM, checkPositional, checkWholes, GROUP_NORM, LAYER_NORM, LRN } from "../options.ts";
 import { ModuleBuffer, Parameter } from "../parameter.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
-/** Options of `BatchNorm2d`. */
-export interface BatchNorm2dOptions {
+/** Options of batch and instance normalization. */
+export interface ChannelNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
   /** Share of a batch's statistics in the new running ones. Default 0.1. */
   momentum?: number;
-  /** Whether there is a trained scale and bias. Default true. */
+  /** Whether there is a trained scale and bias. Default true for batch, false for instance normalization. */
   affine?: boolean;
-  /** Whether running statistics are kept; without them, evaluation uses those of the batch too. Default true. */
+  /**
+   * Whether running statistics are kept for evaluation; without them, it uses those of the batch or image too. Default true for
+   * batch, false for instance normalization.
+   */
   trackRunningStats?: boolean;
 }
 
-/**
- * Normalizes each channel, then scales and shifts it by trained amounts (Ioffe and Szegedy 2015).
- *
- *     x [N, C, H, W] → y [N, C, H, W],  y = weight·(x − mean) / √(variance + eps) + bias
- *
- * Training uses the statistics of the batch, evaluation the running ones. Throws in training when every batch has one value per
- * channel, as in PyTorch; if only the last batch of an epoch has, its variance is 0.
- */
-export class BatchNorm2d extends Layer {
-  static readonly type: string = "BatchNorm2d";
+/** Options of `BatchNorm1d` and `BatchNorm2d`. */
+export type BatchNorm2dOptions = ChannelNormOptions;
+
+/** The weights of a normalization of channels, and its running statistics. */
+abstract class ChannelNorm extends Layer {
   readonly weight?: Parameter;
   readonly bias?: Parameter;
   readonly running_mean?: ModuleBuffer;
@@ -37,15 +35,19 @@ export class BatchNorm2d extends Layer {
   readonly numFeatures: number;
   readonly eps: number;
   readonly momentum: number;
+  readonly affine: boolean;
+  readonly trackRunningStats: boolean;
 
-  constructor(numFeatures: number, options: BatchNorm2dOptions = {}) {
+  constructor(numFeatures: number, options: ChannelNormOptions, usual: boolean) {
     super();
-    checkPositional("BatchNorm2d", { numFeatures });
-    checkOptions("BatchNorm2d", options, BATCH_NORM);
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
+    checkPositional(this.type, { numFeatures });
+    checkOptions(this.type, options, BATCH_NORM);
+    const { eps = 1e-5, momentum = 0.1, affine = usual, trackRunningStats = usual } = options;
     this.numFeatures = numFeatures;
     this.eps = eps;
     this.momentum = momentum;
+    this.affine = affine;
+    this.trackRunningStats = trackRunningStats;
     if (affine) {
       this.weight = new Parameter([numFeatures], ones);
       this.bias = new Parameter([numFeatures], zeros);
@@ -57,54 +59,222 @@ export class BatchNorm2d extends Layer {
     }
   }
 
+  /** Whether running statistics take the place of x's own. */
+  protected evaluates({ tracer }: Tensor): boolean {
+    return this.running_mean !== undefined && !(tracer.training && this.training);
+  }
+
+  /** BatchNormalization of x [N, C, H, W] with these attributes, and all its outputs. */
+  protected batchNormalization(x: Tensor, attributes: Attributes): Tensor[] {
+    const { tracer } = x;
+    const { weight, bias, running_mean, running_var } = this;
+    const inputs = [weight, bias, running_mean, running_var].map((stored, i) =>
+      stored ? tracer.weight(stored) : F.filled(x, [this.numFeatures], i % 3 === 0 ? 1 : 0),
+    );
+    const values = [x, ...inputs].map(({ value }) => value);
+    const all = { epsilon: new Float(this.eps), ...attributes };
+    return tracer.ops.emit("BatchNormalization", values, all).map((value) => x.wrap(value));
+  }
+
+  /** y with the running statistics. */
+  protected evaluated(x: Tensor): Tensor {
+    // no effect in this form, but kept in files for further training; ONNX's momentum is the share that is kept
+    return this.batchNormalization(x, { momentum: new Float(1 - this.momentum) })[0]!;
+  }
+
+  /** Lets the running statistics follow those of a batch [C]. */
+  protected follow({ tracer }: Tensor, mean: Tensor, variance: Tensor): void {
+    for (const [buffer, batch] of [
+      [this.running_mean!, mean],
+      [this.running_var!, variance],
+    ] as const) {
+      const key = tracer.key(buffer);
+      const running = tracer.updates.get(key) ?? tracer.weight(buffer);
+      tracer.updates.set(key, running.mul(1 - this.momentum).add(batch.mul(this.momentum)));
+    }
+  }
+}
+
+/**
+ * Normalizes each channel, then scales and shifts it by trained amounts (Ioffe and Szegedy 2015).
+ *
+ *     x [N, C, H, W] → y [N, C, H, W],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * Training uses the statistics of the batch, evaluation the running ones. Throws in training when every batch has one value per
+ * channel, as in PyTorch; if only the last batch of an epoch has, its variance is 0.
+ */
+export class BatchNorm2d extends ChannelNorm {
+  static readonly type: string = "BatchNorm2d";
+
+  constructor(numFeatures: number, options: BatchNorm2dOptions = {}) {
+    super(numFeatures, options, true);
+  }
+
   forward(x: Tensor): Tensor {
+    if (this.evaluates(x)) return this.evaluated(x);
     const { tracer } = x;
     const { ops } = tracer;
-    const fill = (value: number) =>
-      x.wrap(
-        ops.constant({
-          dtype: "float32",
-          shape: [this.numFeatures],
-          data: new Float32Array(this.numFeatures).fill(value),
-        }),
-      );
-    const scale = this.weight ? tracer.weight(this.weight) : fill(1);
-    const bias = this.bias ? tracer.weight(this.bias) : fill(0);
-    const mean = this.running_mean ? tracer.weight(this.running_mean) : fill(0);
-    const variance = this.running_var ? tracer.weight(this.running_var) : fill(1);
-    const inputs = [x, scale, bias, mean, variance].map(({ value }) => value);
-    const epsilon = new Float(this.eps);
-    const ofBatch = !this.running_mean || (tracer.training && this.training);
-    // no effect in this form, but kept in files for further training; ONNX's momentum is the share that is kept
-    const kept = new Float(1 - this.momentum);
-    if (!ofBatch) return x.wrap(ops.one("BatchNormalization", inputs, { epsilon, momentum: kept }));
-
     check(
       product([x.shape[0]!, ...x.shape.slice(2)]) !== 1,
       () =>
-        `BatchNorm2d: a training batch of ${formatShape(x.shape)} has one value per channel, and so no variance; use larger batches or images`,
+        `${this.type}: a training batch of ${formatShape(x.shape)} has one value per channel, and so no variance; use larger batches or images`,
     );
     // with momentum 0, ONNX returns the statistics of the batch
-    const attributes = { epsilon, training_mode: 1, momentum: new Float(0) };
-    const [y, batchMean, batchVariance] = ops
-      .emit("BatchNormalization", inputs, attributes)
-      .map((value) => x.wrap(value));
-    if (this.running_mean && this.running_var && this.num_batches_tracked) {
+    const attributes = { training_mode: 1, momentum: new Float(0) };
+    const [y, mean, variance] = this.batchNormalization(x, attributes) as [Tensor, Tensor, Tensor];
+    if (this.num_batches_tracked) {
       const count = x.wrap(ops.count(x.value, [0, 2, 3]));
       // PyTorch keeps the unbiased variance
       const one = ops.scalar(1);
       const freedom = x.wrap(ops.one("Max", [ops.sub(count.value, one), one]));
-      const unbiased = batchVariance!.mul(count).div(freedom);
-      const follow = (buffer: ModuleBuffer, batch: Tensor) => {
-        const key = tracer.key(buffer);
-        const running = tracer.updates.get(key) ?? tracer.weight(buffer);
-        tracer.updates.set(key, running.mul(1 - this.momentum).add(batch.mul(this.momentum)));
-      };
-      follow(this.running_mean, batchMean!);
-      follow(this.running_var, unbiased);
+      this.follow(x, mean, variance.mul(count).div(freedom));
       tracer.counters.push(tracer.key(this.num_batches_tracked));
     }
-    return y!;
+    return y;
+  }
+}
+
+/**
+ * Batch normalization of vectors, or of sequences of L elements (Ioffe and Szegedy 2015); see `BatchNorm2d`.
+ *
+ *     x [N, C] or [N, C, L] → y [same],  y = weight·(x − mean) / √(variance + eps) + bias
+ */
+export class BatchNorm1d extends BatchNorm2d {
+  static override readonly type: string = "BatchNorm1d";
+
+  override forward(x: Tensor): Tensor {
+    const { shape } = x;
+    check(
+      shape.length === 2 || shape.length === 3,
+      () => `BatchNorm1d: takes [N, C] or [N, C, L], not ${formatShape(shape)}; BatchNorm2d takes images`,
+    );
+    return super.forward(x.view(...shape, ...[1, 1].slice(shape.length - 2))).view(...shape);
+  }
+}
+
+/**
+ * Normalizes each channel of each image over its pixels (Ulyanov et al. 2016).
+ *
+ *     x [N, C, H, W] → y [N, C, H, W],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * As in PyTorch, there are no weights unless `affine` is set, and no running statistics unless `trackRunningStats` is.
+ */
+export class InstanceNorm2d extends ChannelNorm {
+  static readonly type: string = "InstanceNorm2d";
+
+  constructor(numFeatures: number, options: ChannelNormOptions = {}) {
+    super(numFeatures, options, false);
+  }
+
+  forward(x: Tensor): Tensor {
+    check(x.shape.length === 4, () => `InstanceNorm2d: takes images [N, C, H, W], not ${formatShape(x.shape)}`);
+    if (this.evaluates(x)) return this.evaluated(x);
+    if (this.running_mean) this.follow(x, x.mean([0, 2, 3]), x.var([2, 3]).mean(0));
+    return F.instanceNorm(x, { ...affine(this, x), eps: this.eps });
+  }
+}
+
+/** A layer's weight and bias in a trace, where it has them. */
+function affine({ weight, bias }: { weight?: Parameter; bias?: Parameter }, { tracer }: Tensor): F.AffineOptions {
+  return { ...(weight && { weight: tracer.weight(weight) }), ...(bias && { bias: tracer.weight(bias) }) };
+}
+
+/** Options of `GroupNorm`. */
+export interface GroupNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Whether there is a trained scale and bias. Default true. */
+  affine?: boolean;
+}
+
+/**
+ * Normalizes groups of channels of each image (Wu and He 2018).
+ *
+ *     x [N, C, …] → y [same],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * Weight and bias [C]. Throws when the channels do not divide into the groups.
+ */
+export class GroupNorm extends Layer {
+  static readonly type: string = "GroupNorm";
+  readonly numGroups: number;
+  readonly numChannels: number;
+  readonly eps: number;
+  readonly affine: boolean;
+  readonly weight?: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
+    super();
+    checkWholes("GroupNorm", { numGroups, numChannels });
+    checkOptions("GroupNorm", options, GROUP_NORM);
+    check(
+      numChannels % numGroups === 0,
+      () => `GroupNorm: ${numChannels} channels do not divide into ${numGroups} groups`,
+    );
+    const { eps = 1e-5, affine = true } = options;
+    this.numGroups = numGroups;
+    this.numChannels = numChannels;
+    this.eps = eps;
+    this.affine = affine;
+    if (!affine) return;
+    this.weight = new Parameter([numChannels], ones);
+    this.bias = new Parameter([numChannels], zeros);
+  }
+
+  forward(x: Tensor): Tensor {
+    check(
+      x.shape[1] === this.numChannels,
+      () =>
+        `GroupNorm: the input ${formatShape(x.shape)} has ${x.shape[1]} channels, but ${this.numChannels} are expected`,
+    );
+    return F.groupNorm(x, this.numGroups, { ...affine(this, x), eps: this.eps });
+  }
+}
+
+/** Options of `LayerNorm`. */
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Whether there is a trained scale and bias. Default true. */
+  elementwiseAffine?: boolean;
+  /** Whether there is a bias where there is a scale. Default true. */
+  bias?: boolean;
+}
+
+/**
+ * Normalizes over the last axes, whose sizes are `normalizedShape` (Ba et al. 2016).
+ *
+ *     x [N, …, normalizedShape] → y [same],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * Weight and bias have the shape `normalizedShape`.
+ */
+export class LayerNorm extends Layer {
+  static readonly type: string = "LayerNorm";
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+  readonly elementwiseAffine: boolean;
+  readonly weight?: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    super();
+    const sizes = [normalizedShape].flat() as number[];
+    check(
+      sizes.length > 0 && sizes.every((size) => Number.isInteger(size) && size > 0),
+      () =>
+        `LayerNorm: normalizedShape has to be a positive whole number or a list of such, but is ${describe(normalizedShape)}`,
+    );
+    checkOptions("LayerNorm", options, LAYER_NORM);
+    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
+    this.normalizedShape = sizes;
+    this.eps = eps;
+    this.elementwiseAffine = elementwiseAffine;
+    if (elementwiseAffine) this.weight = new Parameter(sizes, ones);
+    if (elementwiseAffine && bias) this.bias = new Parameter(sizes, zeros);
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.layerNorm(x, this.normalizedShape, { ...affine(this, x), eps: this.eps });
   }
 }
 

@@ -1,7 +1,16 @@
 import { checkOptions } from "../../graph/index.ts";
-import type { AvgPoolOptions, MaxPoolOptions } from "../functional.ts";
-import * as F from "../functional.ts";
-import { AVG_POOL, checkOutputSize, checkPositional, MAX_POOL, type OutputSize, type Size } from "../options.ts";
+import type { AvgPoolOptions, LPPoolOptions, MaxPoolOptions } from "../functional/index.ts";
+import * as F from "../functional/index.ts";
+import {
+  AVG_POOL,
+  checkNumbers,
+  checkOutputSize,
+  checkPositional,
+  LP_POOL,
+  MAX_POOL,
+  type OutputSize,
+  type Size,
+} from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -56,5 +65,47 @@ export class AdaptiveAvgPool2d extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.adaptiveAvgPool2d(x, this.outputSize);
+  }
+}
+
+/** Largest values of windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
+export class AdaptiveMaxPool2d extends Layer {
+  static readonly type: string = "AdaptiveMaxPool2d";
+  readonly outputSize: OutputSize;
+
+  constructor(outputSize: OutputSize) {
+    super();
+    checkOutputSize("AdaptiveMaxPool2d", outputSize);
+    this.outputSize = outputSize;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.adaptiveMaxPool2d(x, this.outputSize);
+  }
+}
+
+/**
+ * Norm of each window: the sum for normType 1, the root of the sum of squares for 2; the stride is the kernel's size by default.
+ *
+ *     x [N, C, H, W] → y [N, C, outH, outW],  y = (Σ xᵖ)^(1/p) with p = normType
+ */
+export class LPPool2d extends Layer {
+  static readonly type: string = "LPPool2d";
+  readonly normType: number;
+  readonly kernelSize: Size;
+  readonly options: LPPoolOptions;
+
+  constructor(normType: number, kernelSize: Size, options: LPPoolOptions = {}) {
+    super();
+    checkNumbers("LPPool2d", { normType });
+    checkPositional("LPPool2d", { kernelSize });
+    checkOptions("LPPool2d", options, LP_POOL);
+    this.normType = normType;
+    this.kernelSize = kernelSize;
+    this.options = options;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.lpPool2d(x, this.normType, this.kernelSize, this.options);
   }
 }

@@ -1,3 +1,5 @@
+import { check, describe } from "../../graph/index.ts";
+import * as F from "../functional/index.ts";
 import { checkPositional } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
@@ -26,5 +28,27 @@ export class Identity extends Layer {
 
   forward(x: Tensor): Tensor {
     return x;
+  }
+}
+
+/** Splits the axis `dim` into several of these sizes, one of which may be −1: x [N, C·H·W] → y [N, C, H, W] for [C, H, W] */
+export class Unflatten extends Layer {
+  static readonly type: string = "Unflatten";
+  readonly dim: number;
+  readonly unflattenedSize: readonly number[];
+
+  constructor(dim: number, unflattenedSize: readonly number[]) {
+    super();
+    checkPositional("Unflatten", { dim });
+    check(
+      Array.isArray(unflattenedSize) && unflattenedSize.length > 0 && unflattenedSize.every(Number.isInteger),
+      () => `Unflatten: unflattenedSize has to be a list of whole numbers, but is ${describe(unflattenedSize)}`,
+    );
+    this.dim = dim;
+    this.unflattenedSize = unflattenedSize;
+  }
+
+  forward(x: Tensor): Tensor {
+    return F.unflatten(x, this.dim, this.unflattenedSize);
   }
 }

@@ -1,78 +1,24 @@
-/**
- * PyTorch's functions over traced tensors, for networks that hold their weights themselves. Axes: N batch, C (or O) channels,
- * H height, W width. Sizes are in pixels. All throw for unknown options, values of the wrong type, and shapes that do not fit.
- */
-
-import { check, checkOptions, Float, formatShape } from "../graph/index.ts";
-import { adaptiveMatrix, averagingMatrix, explicitEnd, separable, type Window, windowOf } from "../operators/index.ts";
+import { checkOptions } from "../../graph/index.ts";
+import {
+  adaptiveMatrix,
+  averagingMatrix,
+  explicitEnd,
+  separable,
+  type Window,
+  windowOf,
+} from "../../operators/index.ts";
 import {
   AVG_POOL,
-  CONV,
+  checkNumbers,
   checkOutputSize,
   checkPositional,
-  LRN,
+  LP_POOL,
   MAX_POOL,
   type OutputSize,
   pair,
   type Size,
-} from "./options.ts";
-import type { Tensor } from "./tensor.ts";
-
-/** Options of a convolution. */
-export interface ConvOptions {
-  /** Pixels between windows. Default 1. */
-  stride?: Size;
-  /** Zeros around the image, in pixels; "same" keeps the size (with stride 1 only), "valid" is 0. Default 0. */
-  padding?: Size | "same" | "valid";
-  /** Pixels between the elements of the kernel. Default 1. */
-  dilation?: Size;
-  /** Groups of channels that are convolved separately. Default 1. */
-  groups?: number;
-}
-
-/** Convolution: x [N, C, H, W], weight [O, C/groups, kH, kW], bias [O] → y [N, O, outH, outW] */
-export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
-  checkOptions("conv2d", options, CONV);
-  const { stride = 1, dilation = 1, groups = 1 } = options;
-  const kernel = [weight.shape[2] as number, weight.shape[3] as number] as const;
-  return x.wrap(
-    x.tracer.ops.one("Conv", [x.value, weight.value, ...(bias ? [bias.value] : [])], {
-      kernel_shape: kernel,
-      strides: pair(stride),
-      pads: convPadding(kernel, options),
-      dilations: pair(dilation),
-      group: groups,
-    }),
-  );
-}
-
-function convPadding(kernel: readonly [number, number], { padding = 0, stride = 1, dilation = 1 }: ConvOptions) {
-  if (padding === "valid") return [0, 0, 0, 0];
-  if (padding !== "same") return [...pair(padding), ...pair(padding)];
-  check(
-    pair(stride).every((step) => step === 1),
-    () => 'conv2d: padding "same" needs stride 1',
-  );
-  const total = pair(dilation).map((step, axis) => step * (kernel[axis]! - 1));
-  const before = total.map((pixels) => Math.floor(pixels / 2));
-  return [...before, ...total.map((pixels, axis) => pixels - before[axis]!)];
-}
-
-/** y = x·weightᵀ + bias: x [..., in], weight [out, in], bias [out] → y [..., out] */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const [last, wanted] = [x.shape.at(-1), weight.shape[1]];
-  check(
-    x.shape.length > 1 && (last === wanted || typeof last === "string"),
-    () =>
-      `linear: the input ${formatShape(x.shape)} has ${last} features, but the weight takes ${wanted}${x.shape.length > 1 ? "" : "; use x.flatten(1), which keeps the batch, instead of x.flatten()"}`,
-  );
-  const { ops } = x.tracer;
-  if (x.shape.length === 2) {
-    return x.wrap(ops.one("Gemm", [x.value, weight.value, ...(bias ? [bias.value] : [])], { transB: 1 }));
-  }
-  const y = x.matmul(weight.permute(1, 0));
-  return bias ? y.add(bias) : y;
-}
+} from "../options.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Options of pooling. */
 export interface PoolOptions {
@@ -149,38 +95,63 @@ function averageByMatrices(x: Tensor, window: Window): Tensor {
   return x.wrap(separable(x.tracer.ops, x.value, matrix(0), matrix(1)));
 }
 
+/** Height and width of images, and those of an adaptive pooling's output. */
+function adaptiveSizes(x: Tensor, outputSize: OutputSize) {
+  const [H, W] = x.shape.slice(2) as [number, number];
+  const given = typeof outputSize === "number" ? ([outputSize, outputSize] as const) : outputSize;
+  return [H, W, given[0] ?? H, given[1] ?? W] as const;
+}
+
 /** Means over windows that give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
 export function adaptiveAvgPool2d(x: Tensor, outputSize: OutputSize): Tensor {
   checkOutputSize("adaptiveAvgPool2d", outputSize);
   const { ops } = x.tracer;
-  const [H, W] = x.shape.slice(2) as [number, number];
-  const given = typeof outputSize === "number" ? ([outputSize, outputSize] as const) : outputSize;
-  const [outH, outW] = [given[0] ?? H, given[1] ?? W];
+  const [H, W, outH, outW] = adaptiveSizes(x, outputSize);
   if (outH === H && outW === W) return x;
   if (outH === 1 && outW === 1) return x.wrap(ops.one("GlobalAveragePool", [x.value]));
   if (H % outH === 0 && W % outW === 0) return avgPool2d(x, [H / outH, W / outW]);
   return x.wrap(separable(ops, x.value, adaptiveMatrix(H, outH), adaptiveMatrix(W, outW)));
 }
 
-/** Options of local response normalization. */
-export interface LocalResponseNormOptions {
-  /** Default 1e-4. */
-  alpha?: number;
-  /** Default 0.75. */
-  beta?: number;
-  /** Default 1. */
-  k?: number;
+/** Largest values of windows that give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
+export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize): Tensor {
+  checkOutputSize("adaptiveMaxPool2d", outputSize);
+  const { ops } = x.tracer;
+  const [H, W, outH, outW] = adaptiveSizes(x, outputSize);
+  if (outH === H && outW === W) return x;
+  if (outH === 1 && outW === 1) return x.apply("GlobalMaxPool");
+  if (H % outH === 0 && W % outW === 0) return maxPool2d(x, [H / outH, W / outW]);
+  const [rows, columns] = [adaptiveWindows(H, outH), adaptiveWindows(W, outW)];
+  const tall = ops.one("Gather", [x.value, ops.ints(rows.flat())], { axis: 2 });
+  const laid = ops.one("Gather", [tall, ops.ints(columns.flat())], { axis: 3 });
+  return maxPool2d(x.wrap(laid), [rows[0]!.length, columns[0]!.length]);
 }
 
-/** y = x / (k + alpha/size · Σ x² over `size` neighbouring channels)^beta, x [N, C, H, W] → y [N, C, H, W] */
-export function localResponseNorm(x: Tensor, size: number, options: LocalResponseNormOptions = {}): Tensor {
-  checkPositional("localResponseNorm", { size });
-  checkOptions("localResponseNorm", options, LRN);
-  const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
-  check(
-    size % 2 === 1,
-    () => `localResponseNorm: ONNX and PyTorch place an even window (${size}) differently; use an odd size`,
-  );
-  const attributes = { size, alpha: new Float(alpha), beta: new Float(beta), bias: new Float(k) };
-  return x.wrap(x.tracer.ops.one("LRN", [x.value], attributes));
+/** Positions of each window of adaptive pooling along one axis, all as long as the longest: the last position is repeated. */
+function adaptiveWindows(size: number, out: number): number[][] {
+  const windows = Array.from({ length: out }, (_, o) => {
+    const [start, end] = [Math.floor((o * size) / out), Math.ceil(((o + 1) * size) / out)];
+    return Array.from({ length: end - start }, (_, i) => start + i);
+  });
+  const longest = Math.max(...windows.map(({ length }) => length));
+  return windows.map((window) => Array.from({ length: longest }, (_, i) => window[i] ?? window.at(-1)!));
+}
+
+/** Options of `lpPool2d` and `LPPool2d`. */
+export interface LPPoolOptions {
+  /** Pixels between windows. Default: the kernel's size. */
+  stride?: Size;
+  /** Round the output's size up instead of down. Default false. */
+  ceilMode?: boolean;
+}
+
+/** y = (Σ xᵖ)^(1/p) over each window, with p = normType: x [N, C, H, W] → y [N, C, outH, outW] */
+export function lpPool2d(x: Tensor, normType: number, kernelSize: Size, options: LPPoolOptions = {}): Tensor {
+  checkNumbers("lpPool2d", { normType });
+  checkPositional("lpPool2d", { kernelSize });
+  checkOptions("lpPool2d", options, LP_POOL);
+  const [kH, kW] = pair(kernelSize);
+  const mean = avgPool2d(normType === 1 ? x : x.pow(normType), kernelSize, options);
+  const sum = mean.mul(kH * kW);
+  return normType === 1 ? sum : sum.pow(1 / normType);
 }
