@@ -164,8 +164,8 @@ export async function withWeights(config: TrainConfig, { offline = false }: Trai
   return { ...config, weights: (await resolveWeights(model, weights, { variant, download: !offline })).file };
 }
 
-/** Settings that may change when a run is resumed: they do not change its numbers. */
-const CHANGEABLE = ["workers", "threads", "skipCorrupt"] as const;
+/** Settings that may change when a run is resumed: those that do not change its numbers, and more epochs, which extend it. */
+const CHANGEABLE = ["workers", "threads", "skipCorrupt", "epochs"] as const;
 
 const FIXED = [
   ...SAME,
@@ -179,7 +179,7 @@ const FIXED = [
   "out",
 ] as const satisfies readonly (keyof TrainFlags)[];
 
-/** The config of a resumed run. */
+/** The config of a resumed run. With more epochs, the learning rate follows its schedule over all of them. */
 export async function resumedConfig(dir: string, model: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
   const refused = FIXED.filter((name) => flags[name] !== undefined && !CHANGEABLE.some((other) => other === name));
   if (refused.length > 0 || model !== undefined) {
@@ -189,7 +189,10 @@ export async function resumedConfig(dir: string, model: string | undefined, flag
       `a resumed run keeps its settings, so ${names.join(", ")} cannot be changed; start a new run, with --weights ${dir} to begin with its weights`,
     );
   }
-  const config: Record<string, unknown> = { ...(await readConfig(dir)) };
+  const saved = await readConfig(dir);
+  if (flags.epochs !== undefined && flags.epochs < saved.epochs)
+    throw new UsageError(`the run in ${dir} has ${saved.epochs} epochs; --epochs can only extend a resumed run`);
+  const config: Record<string, unknown> = { ...saved };
   for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
   return checked(config);
 }

@@ -196,9 +196,14 @@ describe("settings", () => {
       threads: 3,
       skipCorrupt: true,
     });
-    const { status, stderr } = convnets(["train", "--resume", run, "--epochs", "9", "--weight-decay", "0"]);
+    expect(printed("--resume", run, "--epochs", "9")).toEqual({ ...printed(), epochs: 9 });
+    expect(convnets(["train", "--resume", run, "--epochs", "3"])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("has 8 epochs; --epochs can only extend a resumed run"),
+    });
+    const { status, stderr } = convnets(["train", "--resume", run, "--weight-decay", "0"]);
     expect(status).toBe(2);
-    expect(stderr).toContain("--epochs, --weight-decay cannot be changed; start a new run, with --weights");
+    expect(stderr).toContain("--weight-decay cannot be changed; start a new run, with --weights");
     const named = convnets(["train", "nin", "--resume", run, "--out", at("elsewhere")]);
     expect(named.status).toBe(2);
     expect(named.stderr).toContain("the network (nin), --out cannot be changed");
