@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   optim: ["graph", "operators"],
   data: ["graph", "random"],
   checkpoint: ["graph"],
-  pretrained: ["graph", "models", "data"],
+  pretrained: ["graph", "nn", "models", "data"],
   infer: ["graph", "passes", "nn", "runtime"],
   train: ["graph", "operators", "passes", "nn", "runtime", "infer", "optim", "data", "random"],
   report: ["graph", "train", "version"],

@@ -221,13 +221,11 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     this.#sizes = fixedSize ? [48 * auxSize + 31, 48 * auxSize + 78] : [16 * lastPool - 17];
     this.#auxInUse = !ported;
     this.#transformInput = transformInput;
-    // torchvision's weights come from TensorFlow, which scaled pixels to −1…1
-    const normalization = transformInput ? IMAGENET : { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
     this.spec = {
       inputSize,
       minInputSize: 96,
       inChannels,
-      ...(ported && { normalization }),
+      ...(ported && { normalization: IMAGENET }),
       auxiliary: auxLogits ? { aux1: 0.3, aux2: 0.3 } : {}, // section 5
       training: { lr: 0.05, schedule: { name: "polynomial", power: 0.5 }, large: { lr: 0.02 } },
     };

@@ -1,7 +1,8 @@
 /** The weights that torchvision publishes. Nothing here needs Node. A test compares them with torchvision. */
-import type { Transform } from "../data/index.ts";
+import { NORMALIZATION, type Transform } from "../data/index.ts";
 import { check } from "../graph/index.ts";
-import { createModel, type ModelName, type Variant } from "../models/index.ts";
+import type { ModelName, Variant } from "../models/index.ts";
+import type { Normalization } from "../nn/index.ts";
 import { IMAGENET_CLASSES } from "./imagenet.ts";
 
 /** Published weights, and what is needed to use them. */
@@ -27,8 +28,18 @@ export interface PublishedWeights {
   readonly license: string;
 }
 
-/** Numbers of a row: the file's name without ".pth", MiB, parameters, top-1, top-5. */
-type Row = readonly [file: string, mebibytes: number, parameters: number, top1: number, top5: number];
+/** A row: the file's name without ".pth", MiB, parameters, top-1, top-5, and the normalization if it is not ImageNet's. */
+type Row = readonly [
+  file: string,
+  mebibytes: number,
+  parameters: number,
+  top1: number,
+  top5: number,
+  normalization?: Normalization,
+];
+
+/** Pixels from −1 to 1, as TensorFlow scaled them for the weights that torchvision converted (its `transform_input`). */
+const FROM_TENSORFLOW: Normalization = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
 // biome-ignore format: a table
 const TORCHVISION = {
@@ -40,16 +51,17 @@ const TORCHVISION = {
   vgg16_bn:  ["vgg16_bn-6c64b313",  527.866, 138_365_992, 73.36,  91.516],
   vgg19:     ["vgg19-dcbb9e9d",     548.051, 143_667_240, 72.376, 90.876],
   vgg19_bn:  ["vgg19_bn-c79401a0",  548.143, 143_678_248, 74.218, 91.842],
-  googlenet: ["googlenet-1378be20", 49.731,    6_624_904, 69.778, 89.53],
+  googlenet: ["googlenet-1378be20", 49.731,    6_624_904, 69.778, 89.53, FROM_TENSORFLOW],
 } as const satisfies Partial<Record<ModelName, Row>>;
 
 /** A network that torchvision publishes weights for. */
 export type PretrainedName = keyof typeof TORCHVISION;
 
-function published(model: PretrainedName, [file, mebibytes, parameters, top1, top5]: Row): PublishedWeights {
+function published(
+  model: PretrainedName,
+  [file, mebibytes, parameters, top1, top5, normalization = NORMALIZATION.imagenet]: Row,
+): PublishedWeights {
   const variant = "torchvision";
-  const { normalization } = createModel(model, { variant }).spec ?? {};
-  check(normalization, () => `${model} does not say how its images are normalized`);
   return {
     model,
     variant,
