@@ -1,4 +1,4 @@
-import { checkOptions } from "../graph/index.ts";
+import { check, checkOptions } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { type Corrupt, DataError } from "./errors.ts";
 import type { Image } from "./image.ts";
@@ -109,6 +109,10 @@ export const NO_LABEL = -1;
 export function memoryDataset(memory: MemoryOptions, { describe, skipped }: MemoryDetails = {}): MemoryDataset {
   checkOptions("memoryDataset", memory, ["name", "classes", "images", "labels", "targets", "shape", "indices"]);
   const { name, classes, images, shape, indices } = memory;
+  check(
+    Array.isArray(shape) && shape.length === 3 && ArrayBuffer.isView(images),
+    () => "memoryDataset: it needs images, bytes [M, C, H, W] in a Uint8Array, and shape: [C, H, W]",
+  );
   const { count, labels, targets, targetSize } = contents(memory);
   const [C, H, W] = shape;
   const stride = C * H * W;

@@ -7,7 +7,11 @@ import type { Random } from "../random.ts";
 import type { Initializer } from "./parameter.ts";
 
 function fill(next: (random: Random) => number): Initializer {
-  return (shape, random) => Float32Array.from({ length: numel(shape) }, () => next(random));
+  return (shape, random) => {
+    const data = new Float32Array(numel(shape));
+    for (let i = 0; i < data.length; i++) data[i] = next(random);
+    return data;
+  };
 }
 
 /** Fan-in and fan-out: a weight [out, in, kH, kW] has fan-in in·kH·kW and fan-out out·kH·kW. */

@@ -104,6 +104,7 @@ export class Tracer {
     );
     const scope = this.ops.scope;
     const calls: ModuleCall[] = [];
+    check(typeof module.forward === "function", () => `${module.type} has no forward(x), which says what it computes`);
     this.ops.scope = path;
     this.#calls.push(calls);
     this.#running.push(module);
@@ -130,7 +131,7 @@ export class Tracer {
     return output;
   }
 
-  /** The error, with the module named once in its message. */
+  /** The error, with the module named once in its message, and the remedy for a layer that is called like a function. */
   #locate(error: unknown, path: string, type: string): unknown {
     if (!(error instanceof Error) || this.#located.has(error)) return error;
     this.#located.add(error);
@@ -138,7 +139,9 @@ export class Tracer {
     // a layer's own message starts with its name or that of its function, such as "conv2d: "
     const start = type.length + 2;
     const rest = message.slice(0, start).toLowerCase() === `${type.toLowerCase()}: ` ? message.slice(start) : message;
-    error.message = `${path === "" ? type : `${path} (${type})`}: ${rest}`;
+    const called = error instanceof TypeError && /\bthis\.[\w.[\]]+ is not a function/.test(message);
+    const remedy = called ? "; apply a layer with call, as in this.conv.call(x)" : "";
+    error.message = `${path === "" ? type : `${path} (${type})`}: ${rest}${remedy}`;
     if (stack) error.stack = stack.replace(message, () => error.message);
     return error;
   }

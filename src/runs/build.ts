@@ -21,7 +21,9 @@ export function fitOptions(
     schedule: scheduleOf(config),
     seed: config.seed,
     loss: crossEntropyLoss({ labelSmoothing: config.labelSmoothing }),
-    lossWeights: (output) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
+    ...(auxWeight !== undefined && {
+      lossWeights: (output: string) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
+    }),
     accumulate: config.accumulate,
     checkpointEvery: config.checkpointEvery,
     ...(!decayNormAndBias && { decays: (_key: string, shape: readonly number[]) => shape.length > 1 }),

@@ -82,9 +82,20 @@ function load(device: Device, { threads, wasmPaths }: WebEngineOptions): Promise
     // its module keeps what a run needs on one stack, so that two at once would overwrite each other's
     return { ort, threads, schedule: inTurn() };
   });
-  builds.set(device, build);
-  build.catch(() => builds.delete(device));
-  return build;
+  const explained = build.catch((error: Error) => {
+    builds.delete(device);
+    const missing = /Cannot find (package|module)|Failed to resolve module/.test(error.message);
+    throw missing
+      ? new EngineError(
+          `webEngine: it needs onnxruntime-web: npm install onnxruntime-web; in Node, use nodeEngine instead`,
+          {
+            cause: error,
+          },
+        )
+      : error;
+  });
+  builds.set(device, explained);
+  return explained;
 }
 
 /** The part of WebGPU's interface that is needed to ask for it. */

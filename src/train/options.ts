@@ -62,6 +62,11 @@ export function checkTraining(who: string, options: TrainingOptions, others: rea
     () =>
       `${who}: labelSmoothing belongs to the loss: loss: crossEntropyLoss({ labelSmoothing: ${given.labelSmoothing} })`,
   );
+  check(
+    (options as { lr?: unknown }).lr === undefined || !others.includes("schedule"),
+    () =>
+      `${who}: the learning rate belongs to the schedule: schedule: constantRate(${(options as { lr?: unknown }).lr})`,
+  );
   checkOptions(who, options, [...TRAINING_OPTIONS, ...others]);
   const { optimizer, clipNorm, ema, loss } = options;
   check(

@@ -467,3 +467,24 @@ describe("mistakes in a network", () => {
     ],
   ])("%s is refused", (_, build, message) => expect(build).toThrow(message));
 });
+
+describe("mistakes of newcomers", () => {
+  it("a layer called like a function is told to use call", () => {
+    class Net extends Module<Tensor> {
+      layer = new ReLU();
+      forward(x: Tensor): Tensor {
+        return (this.layer as unknown as (x: Tensor) => Tensor)(x);
+      }
+    }
+    expect(() => trace(new Net(), [1, 3])).toThrow(
+      "this.layer is not a function; apply a layer with call, as in this.conv.call(x)",
+    );
+  });
+
+  it("a module without forward is named", () => {
+    class Empty extends Module<Tensor> {
+      declare forward: (x: Tensor) => Tensor;
+    }
+    expect(() => trace(new Empty(), [1, 3])).toThrow("Empty has no forward(x)");
+  });
+});
