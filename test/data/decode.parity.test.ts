@@ -81,7 +81,8 @@ im.convert("L").save(out + "grey.png")`,
 
   test("one channel is PIL's luma", async () => {
     const script = `
-import sys; from PIL import Image
+import sys
+from PIL import Image
 print(sum(Image.open(sys.argv[1]).convert("L").getdata()))`;
     const file = join(folder, "v_baseline.jpg");
     const image = await decodeFile(file, { channels: 1 });

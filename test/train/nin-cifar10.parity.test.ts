@@ -23,9 +23,9 @@ const transforms = [{ normalize: NORMALIZATION.cifar10 }];
 /** Both compute in float32, in another order of sums. */
 const TOLERANCE = 1e-3;
 const STEPS = 100;
-/** Images of a batch of these steps, and of those of an epoch. */
-const [SMALL, USUAL] = [16, 64];
-const STEPS_PER_EPOCH = Math.ceil(50_000 / USUAL);
+/** Images of a batch. With 16, the loss does not fall in so few steps. */
+const BATCH = 64;
+const STEPS_PER_EPOCH = Math.ceil(50_000 / BATCH);
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-nin-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -87,7 +87,7 @@ const parting = (ours: readonly number[], theirs: readonly number[], tolerance: 
 describe("the note's NiN on CIFAR-10", unless(reason), () => {
   test(`the first ${STEPS} losses are PyTorch's`, { timeout: 600_000 }, async () => {
     const model = createModel("nin").initialize(7);
-    const [ours, theirs] = await both({ model, batch: SMALL, steps: STEPS, lr: () => 0.05, evaluate: false });
+    const [ours, theirs] = await both({ model, batch: BATCH, steps: STEPS, lr: () => 0.05, evaluate: false });
     const at = parting(ours.losses, theirs.losses, TOLERANCE);
     expect(at, `loss ${at + 1}: ${ours.losses[at]}, PyTorch ${theirs.losses[at]}`).toBe(-1);
     // with PyTorch's first weights the note's NiN starts slowly: the loss has to have begun to fall
@@ -106,7 +106,7 @@ describe("the note's NiN on CIFAR-10", unless(reason), () => {
       if (key === "block3.4.bias") parameter.data = tensor("float32", shape, new Float32Array(10).fill(1));
     }
     const lr = (step: number) => 0.002 * Math.min(1, step / 50) * (1 - step / STEPS_PER_EPOCH);
-    const [ours, theirs] = await both({ model, batch: USUAL, steps: STEPS_PER_EPOCH, lr, evaluate: true });
+    const [ours, theirs] = await both({ model, batch: BATCH, steps: STEPS_PER_EPOCH, lr, evaluate: true });
     const parted = [1e-3, 1e-2, 1e-1].map(
       (tolerance) => `${tolerance}: ${parting(ours.losses, theirs.losses, tolerance) + 1}`,
     );
