@@ -37,7 +37,7 @@ export async function compute(example: Case, folder: string, { seed, steps, chan
 
   const engine = nodeEngine();
   const input = drawImages(1, evalSide, seed);
-  const { graph } = trace(model, ["N", 3, evalSide, evalSide]);
+  const { graph } = trace(model.eval(), ["N", 3, evalSide, evalSide]);
   const executable = await engine.compile(graph, { weights: model.stateDict() });
   const outputs = Object.entries(await executable.run({ input }));
   const read = outputs.map(async ([name, value]) => [name, await value.read()] as const);
@@ -47,7 +47,7 @@ export async function compute(example: Case, folder: string, { seed, steps, chan
 
   const { side, batch, lr } = training;
   const watched = watch(engine);
-  const step = await TrainingStep.create(model, {
+  const step = await TrainingStep.create(model.train(), {
     engine: watched.engine,
     input: ["N", 3, side, side],
     optimizer: sgd({ momentum: MOMENTUM, weightDecay: WEIGHT_DECAY }),
@@ -112,6 +112,7 @@ function drawImages(count: number, side: number, seed: number, batch = -1): Tens
 /** What is recorded: at operators with kinks, that which tells the side each value is on; and the scores. */
 const WATCHED: Readonly<Record<string, "input" | "output">> = {
   Relu: "output",
+  Clip: "output",
   MaxPool: "input",
   LogSoftmax: "output",
 };
