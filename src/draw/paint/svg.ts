@@ -1,9 +1,10 @@
 import { formatShape } from "../../graph/index.ts";
 import { BAND, layerTitle } from "../layout/measure.ts";
-import type { Box, Direction, Point, Scene, Text, Wire } from "../layout/scene.ts";
+import type { Box, Direction, Scene, Text, Wire } from "../layout/scene.ts";
 import type { Item } from "../read/items.ts";
 import { textWidth } from "../text.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
+import { n, wirePaths } from "./wires.ts";
 
 export interface SvgOptions {
   readonly title: string;
@@ -49,11 +50,6 @@ export function escaped(text: string): string {
   );
 }
 
-/** A number with at most one decimal. */
-function n(value: number): string {
-  return String(Math.round(value * 10) / 10);
-}
-
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 function element(name: string, attributes: Attributes, content?: string): string {
@@ -62,6 +58,13 @@ function element(name: string, attributes: Attributes, content?: string): string
     .map(([key, value]) => ` ${key}="${typeof value === "number" ? n(value) : value}"`)
     .join("");
   return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
+}
+
+/** A line with an arrow at its end, unless it only reaches the border of a frame. */
+function drawWire(wire: Wire, direction: Direction): string {
+  const { line, tip } = wirePaths(wire, direction);
+  const path = element("path", { class: "wire", d: line });
+  return tip === undefined ? path : path + element("path", { class: "tip", d: tip });
 }
 
 function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
@@ -170,65 +173,6 @@ function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
     }),
     path(`outline ${kind}`, front(x, width)),
   ];
-}
-
-const TURN_RADIUS = 8;
-const TIP = 6;
-
-/** A line with an arrow at its end; it runs straight into the arrow. */
-function drawWire({ points: given, to }: Wire, direction: Direction): string {
-  const points = [...given];
-  const end = points.at(-1)!;
-  const before = points.at(-2)!;
-  if (to?.role !== "port" && !isStraight(before, end)) {
-    points.splice(-1, 0, direction === "right" ? [end[0] - TIP, end[1]] : [end[0], end[1] - TIP]);
-  }
-  const [first, ...rest] = points;
-  const path = [`M${n(first![0])} ${n(first![1])}`];
-  rest.forEach((point, i) => {
-    const from = points[i]!;
-    const next = rest[i + 1];
-    if (!isStraight(from, point)) path.push(curve(from, point, direction));
-    else if (next && isStraight(point, next) && turns(from, point, next)) path.push(corner(from, point, next));
-    else path.push(`L${n(point[0])} ${n(point[1])}`);
-  });
-  const line = element("path", { class: "wire", d: path.join("") });
-  return to?.role === "port" ? line : line + tip(points.at(-2)!, end);
-}
-
-function isStraight([ax, ay]: Point, [bx, by]: Point): boolean {
-  return ax === bx || ay === by;
-}
-
-function turns([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): boolean {
-  return (ax === bx) !== (bx === cx) && (ay === by) !== (by === cy);
-}
-
-function corner(from: Point, at: Point, to: Point): string {
-  const towards = (other: Point): Point => {
-    const length = Math.hypot(other[0] - at[0], other[1] - at[1]);
-    const part = Math.min(TURN_RADIUS, length / 2) / length;
-    return [at[0] + (other[0] - at[0]) * part, at[1] + (other[1] - at[1]) * part];
-  };
-  const [a, b] = [towards(from), towards(to)];
-  return `L${n(a[0])} ${n(a[1])}Q${n(at[0])} ${n(at[1])} ${n(b[0])} ${n(b[1])}`;
-}
-
-function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
-  if (direction === "right") {
-    const middle = n((ax + bx) / 2);
-    return `C${middle} ${n(ay)} ${middle} ${n(by)} ${n(bx)} ${n(by)}`;
-  }
-  const middle = n((ay + by) / 2);
-  return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
-}
-
-/** The arrow at the end of a line that arrives horizontally or vertically. */
-function tip([fromX, fromY]: Point, [x, y]: Point): string {
-  const [dx, dy] = [TIP * Math.sign(x - fromX), TIP * Math.sign(y - fromY)];
-  const [wideX, wideY] = [0.55 * dy, 0.55 * dx];
-  const corners = [`${n(x - dx + wideX)} ${n(y - dy - wideY)}`, `${n(x - dx - wideX)} ${n(y - dy + wideY)}`];
-  return element("path", { class: "tip", d: `M${n(x)} ${n(y)}L${corners.join("L")}z` });
 }
 
 /** The tooltip of a box. */
