@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["pretrained", "train", "report", "random", "version"],
   ],
+  studio: [],
   classify: ["graph", "nn", "models", "onnx", "runtime", "infer", "data", "checkpoint", "train", "runs", "pretrained"],
 };
 /** Entries and commands may import everything. */
@@ -52,7 +53,7 @@ const MAX_LINES = 400;
 
 /** Where Node's modules and packages that need Node may be imported: in `node` folders, and in the command line. */
 const NODE_ALLOWED = /^(node\.ts|cli\/.*|[^/]+\/node\/.*)$/;
-const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar"]);
+const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar", "sirv"]);
 
 function* sources(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

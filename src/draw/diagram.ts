@@ -5,6 +5,7 @@ import { flowScene, padded } from "./layout/compose.ts";
 import { layerTitle, PAGE_WIDTH } from "./layout/measure.ts";
 import type { Box, Direction, Form, Scene, Text } from "./layout/scene.ts";
 import { volumeScene } from "./layout/volumes.ts";
+import { type DrawnShape, shapesOf } from "./paint/shapes.ts";
 import { wirePaths } from "./paint/wires.ts";
 import { edgesOf, type Item, layersOf, nestedItemsOf } from "./read/items.ts";
 import type { Face, Kind } from "./read/layers.ts";
@@ -51,24 +52,12 @@ export interface DiagramNode {
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** How far a solid reaches back, to the right and up. */
-  readonly depth?: number;
+  /** What it looks like, as elements of an SVG document; their classes name the colors of `palette`. */
+  readonly shapes: readonly DrawnShape[];
   readonly texts: readonly Text[];
-  /** The inside of a closed block, small. */
-  readonly miniature?: readonly DiagramPart[];
   /** Whether it is a block, and whether it is open. */
   readonly opens: boolean;
   readonly open: boolean;
-}
-
-/** A box of a miniature. */
-export interface DiagramPart {
-  readonly kind: Kind;
-  readonly round: boolean;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** A line of a diagram, as the data of SVG paths. */
@@ -143,7 +132,7 @@ export function diagram(source: Module | Trace | Graph, options: DiagramOptions 
     direction: page.direction,
     form,
     solid,
-    nodes: page.boxes.map((box) => nodeOf(box, parents.get(box.item))),
+    nodes: page.boxes.map((box) => nodeOf(box, parents.get(box.item), page.direction)),
     edges: page.wires.map((wire) => {
       const { from, to } = wire;
       const ends = { ...(from?.id && { from: from.id }), ...(to?.id && { to: to.id }) };
@@ -174,8 +163,8 @@ function linksOf(items: readonly Item[]): (readonly [string, string])[] {
   return edgesOf(sorted).map(([from, to]) => [sorted[from]!.id, sorted[to]!.id] as const);
 }
 
-function nodeOf(box: Box, parent: string | undefined): DiagramNode {
-  const { item, form, x, y, width, height, depth, texts, miniature } = box;
+function nodeOf(box: Box, parent: string | undefined, direction: Direction): DiagramNode {
+  const { item, form, x, y, width, height, texts } = box;
   const { id, role, kind, title, note, folded, params, shape, units, open = false } = item;
   return {
     id,
@@ -189,12 +178,6 @@ function nodeOf(box: Box, parent: string | undefined): DiagramNode {
     members: units.map((unit) => unit.id),
     params,
     shape,
-    ...{ x, y, width, height, texts, opens: role === "block", open },
-    ...(depth !== undefined && { depth }),
-    ...(miniature && { miniature: miniature.map(partOf) }),
+    ...{ x, y, width, height, texts, shapes: shapesOf(box, direction), opens: role === "block", open },
   };
-}
-
-function partOf({ item, form, x, y, width, height }: Box): DiagramPart {
-  return { kind: item.kind ?? "other", round: form === "sum", x, y, width, height };
 }
