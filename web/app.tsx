@@ -44,16 +44,9 @@ export function App() {
   const panel = PANELS.find(({ id }) => id === route.value.panel) ?? PANELS[0]!;
   return (
     <div class={`app${PANELS.length > 1 ? " has-rail" : ""}`}>
-      <a
-        class="skip"
-        href="#map"
-        onClick={(event) => {
-          event.preventDefault();
-          document.getElementById("map")?.focus();
-        }}
-      >
+      <button type="button" class="skip" onClick={() => document.getElementById("map")?.focus()}>
         {t("skip")}
-      </a>
+      </button>
       <TopBar />
       <Rail />
       <panel.view />

@@ -54,7 +54,6 @@ export function Table() {
   };
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the arrow keys move the selection
     <div
       ref={box}
       class="table-box"
@@ -131,7 +130,6 @@ function Line({ row, index, total, selected, hovered: over }: LineProps) {
   const kernel = typeof row.kernelSize === "number" ? [row.kernelSize, row.kernelSize] : row.kernelSize;
   const name = [selected && "is-selected", over && "is-hovered", !leaf && "is-block"].filter(Boolean).join(" ");
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the table takes the keys
     <tr
       class={name}
       aria-rowindex={index + 2}

@@ -22,7 +22,7 @@ export function CodeLine({ code, name }: { readonly code: string; readonly name:
         <code>
           {/^[A-Za-z_]\w*$/.test(name) ? `${name} = ` : ""}
           {code
-            .split(/\b(new|true|false)\b|(\d+(?:\.\d+)?(?:e-?\d+)?)/)
+            .split(/\b(new|true|false)\b|(?<![\w$])(\d+(?:\.\d+)?(?:e-?\d+)?)/)
             .map((part, i) =>
               part === undefined ? null : i % 3 === 1 ? (
                 <b key={i}>{part}</b>

@@ -8,14 +8,16 @@ interface Props {
 }
 
 const SIDE = 92;
+const LEAST = 5;
 
 /** The receptive field of one output pixel, on the image in scale. */
 export function FieldView({ field, image }: Props) {
   const [H = 1, W = 1] = image;
   const whole = field.some((size) => !Number.isFinite(size));
   const k = SIDE / Math.max(H, W);
-  const [height, width] = whole ? [H, W] : field;
-  const covered = Math.min(1, (Math.min(height, H) * Math.min(width, W)) / (H * W));
+  const seen = whole ? [H, W] : field;
+  // a field of few pixels would not be visible
+  const [height, width] = seen.map((size) => Math.max(size, LEAST / k)) as [number, number];
   return (
     <section class="field">
       <svg viewBox={`-14 -14 ${SIDE + 28} ${SIDE + 28}`} width={SIDE + 28} height={SIDE + 28} aria-hidden="true">
@@ -37,7 +39,6 @@ export function FieldView({ field, image }: Props) {
           <b>{whole ? t("wholeImage") : `${field[0]} × ${field[1]}`}</b>
         </p>
         {!whole && <p class="muted">{t("ofImage", { size: `${field[0]} × ${field[1]}`, image: `${H} × ${W}` })}</p>}
-        <meter class="unseen" min={0} max={1} value={covered} aria-label={t("field")} />
       </div>
     </section>
   );

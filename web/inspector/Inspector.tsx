@@ -4,8 +4,9 @@ import type { Card, Weights } from "../bench/protocol.ts";
 import { route } from "../state/route.ts";
 import { drawing, network, nodesOf, pathOf, rowOf, toggle } from "../state/stage.ts";
 import { t } from "../text/index.ts";
-import { bytes, grouped, percent, perSample, shape, short } from "../ui/format.ts";
+import { bytes, grouped, perSample, shape, short } from "../ui/format.ts";
 import { CodeLine } from "./CodeLine.tsx";
+import { Fact } from "./Fact.tsx";
 import { FieldView } from "./FieldView.tsx";
 import { Overview } from "./Overview.tsx";
 import { WeightsView } from "./WeightsView.tsx";
@@ -99,24 +100,5 @@ function Selected({ id }: { readonly id: string }) {
       {card.value?.code && <CodeLine code={card.value.code} name={row?.varName ?? ""} />}
       {weights.value && <WeightsView weights={weights.value} source={network.value.value?.weights ?? "random"} />}
     </>
-  );
-}
-
-interface FactProps {
-  readonly name: string;
-  readonly value: string;
-  readonly exact?: string;
-  readonly share?: number | undefined;
-}
-
-export function Fact({ name, value, exact, share }: FactProps) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd title={exact}>
-        {value}
-        {share !== undefined && share > 0 && <small>{percent(share)}</small>}
-      </dd>
-    </div>
   );
 }

@@ -2,7 +2,7 @@ import { route } from "../state/route.ts";
 import { families, fileName, network } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { bytes, grouped, perSample, shape, short } from "../ui/format.ts";
-import { Fact } from "./Inspector.tsx";
+import { Fact } from "./Fact.tsx";
 
 /** The whole network: where it is from, and what it costs. */
 export function Overview() {

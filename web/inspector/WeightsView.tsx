@@ -34,34 +34,32 @@ export function WeightsView({ weights, source }: Props) {
   );
 }
 
-/** Columns of filters. */
+/** Columns of filters, and pixels of the canvas for a weight and between filters. */
 const COLUMNS = 8;
-const GAP = 1;
+const side = (k: number) => Math.max(2, Math.floor(60 / k));
+const GAP = 8;
 
-function Filters({
-  filters,
-  all,
-  depth,
-}: {
+interface FiltersProps {
   readonly filters: NonNullable<Weights["filters"]>;
   readonly all: number;
   readonly depth: number;
-}) {
+}
+
+function Filters({ filters, all, depth }: FiltersProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [O, C, kH, kW] = filters.shape;
   const isColor = depth === 3;
-  useEffect(() => paint(canvas.current!, filters, isColor, theme.value), [filters, isColor, theme.value]);
-  if (kH * kW === 1) return null;
+  const isPoint = kH * kW === 1;
+  const { value } = theme;
+  useEffect(() => {
+    if (canvas.current) paint(canvas.current, filters, isColor, value);
+  }, [filters, isColor, value]);
+  if (isPoint) return null;
   const channels = isColor ? t("filterColors") : t("filterMean", { count: C });
   const label = t("filters", { shown: O, all, channels });
   return (
     <figure>
-      <canvas
-        ref={canvas}
-        role="img"
-        aria-label={label}
-        style={{ aspectRatio: `${COLUMNS * (kW + GAP) - GAP} / ${Math.ceil(O / COLUMNS) * (kH + GAP) - GAP}` }}
-      />
+      <canvas ref={canvas} role="img" aria-label={label} />
       <figcaption class="muted">{label}</figcaption>
     </figure>
   );
@@ -75,22 +73,24 @@ function paint(
   theme: "light" | "dark",
 ): void {
   const [O, C, kH, kW] = shape;
-  canvas.width = COLUMNS * (kW + GAP) - GAP;
-  canvas.height = Math.ceil(O / COLUMNS) * (kH + GAP) - GAP;
+  const [h, w] = [side(kH), side(kW)];
+  const columns = Math.min(COLUMNS, O);
+  canvas.width = columns * (kW * w + GAP) - GAP;
+  canvas.height = Math.ceil(O / columns) * (kH * h + GAP) - GAP;
   const context = canvas.getContext("2d")!;
   const area = kH * kW;
   for (let o = 0; o < O; o++) {
     const filter = data.subarray(o * C * area, (o + 1) * C * area);
-    const pixels = new ImageData(kW, kH);
     const values = isColor ? filter : meanOf(filter, C, area);
     const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-12);
+    const [left, top] = [(o % columns) * (kW * w + GAP), Math.floor(o / columns) * (kH * h + GAP)];
     for (let i = 0; i < area; i++) {
       const color = isColor
-        ? ([0, 1, 2].map((c) => 127.5 * (1 + values[c * area + i]! / most)) as [number, number, number])
+        ? [0, 1, 2].map((c) => 127.5 * (1 + values[c * area + i]! / most))
         : diverging(values[i]! / most, theme);
-      pixels.data.set([...color, 255], 4 * i);
+      context.fillStyle = `rgb(${color.join(" ")})`;
+      context.fillRect(left + (i % kW) * w, top + Math.floor(i / kW) * h, w, h);
     }
-    context.putImageData(pixels, (o % COLUMNS) * (kW + GAP), Math.floor(o / COLUMNS) * (kH + GAP));
   }
 }
 

@@ -6,7 +6,7 @@ import { drawing, hovered, mapWidth, network, nodesOf, rowOf, select, toggle } f
 import { t } from "../text/index.ts";
 import { heatOf } from "./heat.ts";
 import { MapTools } from "./MapTools.tsx";
-import { NodeView, TextView } from "./NodeView.tsx";
+import { NodeView, nodeId, TextView } from "./NodeView.tsx";
 import { View } from "./view.ts";
 import { type Arrow, walk } from "./walk.ts";
 
@@ -101,17 +101,19 @@ export function MapView() {
   const chosen = useComputed(() => new Set(nodesOf(drawing.value.value, route.value.selected).map(({ id }) => id)));
   const over = useComputed(() => new Set(nodesOf(drawing.value.value, hovered.value).map(({ id }) => id)));
   const { color } = route.value;
+  const [active] = chosen.value;
+  const activeId = active === undefined ? undefined : nodeId(active);
   const heat = diagram && color ? heatOf(diagram, color, rowOf) : undefined;
 
   return (
     <div class={`map${color ? " is-costs" : ""}`}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: one stop; arrow keys move inside */}
       <svg
         ref={svg}
         class="map-canvas"
         tabIndex={0}
         role="application"
         id="map"
+        aria-activedescendant={activeId}
         aria-label={`${t("map")}. ${t("mapHelp")}`}
         onKeyDown={keys}
         onClick={(event) => {

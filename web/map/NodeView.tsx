@@ -15,9 +15,12 @@ interface Props {
 /** Inter's letters are wider than those the drawing measures with. */
 const NARROWER = 0.94;
 
+/** Id of the element of a box. */
+export const nodeId = (id: string): string => `box ${id}`.replaceAll(" ", "_");
+
 /** A box of the map with its texts, the ring of the selection, and the handle that opens a block. */
 export function NodeView({ node, selected, hovered, heat }: Props) {
-  const { id, form, shapes, texts, opens, open, role, kind } = node;
+  const { id, form, shapes, texts, opens, kind } = node;
   const name = [
     "node",
     `is-${form}`,
@@ -30,10 +33,9 @@ export function NodeView({ node, selected, hovered, heat }: Props) {
       class={name.filter(Boolean).join(" ")}
       data-id={id}
       data-kind={kind}
-      role={role === "input" || role === "output" ? "img" : "button"}
+      id={nodeId(id)}
+      role="img"
       aria-label={spoken(node)}
-      {...(opens && { "aria-expanded": open })}
-      aria-pressed={role === "layer" || opens ? selected : undefined}
       style={heat === undefined ? undefined : { "--heat": String(heat) }}
     >
       {shapes.map(({ tag, attributes }, i) => h(tag, { key: i, ...attributes }) as VNode)}
@@ -87,7 +89,7 @@ function Ring({ node, selected }: { readonly node: DiagramNode; readonly selecte
 function Handle({ node: { x, y, width, open } }: { readonly node: DiagramNode }) {
   const [cx, cy] = open ? [x + width - 15, y + 14] : [x + width - 1, y + 1];
   return (
-    <g class="handle" data-handle="" aria-hidden="true">
+    <g class="handle" data-handle="">
       <circle cx={cx} cy={cy} r={8} />
       <path d={`M${cx - 3.5} ${cy}h7${open ? "" : `M${cx} ${cy - 3.5}v7`}`} />
     </g>
@@ -95,11 +97,12 @@ function Handle({ node: { x, y, width, open } }: { readonly node: DiagramNode })
 }
 
 /** "conv 3×3, 64 × 56 × 56 to 192 × 56 × 56, 110,784 parameters". */
-function spoken({ id, title, params, shape: given, role, folded }: DiagramNode): string {
+function spoken({ id, title, params, shape: given, role, folded, opens, open }: DiagramNode): string {
   if (role === "input" || role === "output") return `${t(role)} ${title}, ${shape(given)}`;
   const from = perSample(rowOf(id)?.inputSize);
   const names = folded.map(({ title }) => title);
-  const whole = [title, ...(names.length > 0 ? [t("folded", { names: names.join(", ") })] : [])].join(" ");
+  const state = opens ? [t(open ? "isOpen" : "isClosed")] : [];
+  const whole = [title, ...state, ...(names.length > 0 ? [t("folded", { names: names.join(", ") })] : [])].join(" ");
   if (!from) return `${whole}, ${shape(given)}`;
   return t("layersSpoken", { title: whole, from: shape(from), to: shape(given), params: grouped(params) });
 }

@@ -6,7 +6,9 @@ import "d3-transition";
 import { type D3ZoomEvent, type ZoomBehavior, type ZoomTransform, zoom, zoomIdentity, zoomTransform } from "d3-zoom";
 
 const SCALES = [0.08, 6] as const;
-const FIT = { least: 0.3, most: 1.35, margin: 28 } as const;
+const FIT = { right: 0.42, down: 0.8, most: 1.4 } as const;
+/** Room at the borders, where the path, the legend and the buttons are. */
+const MARGIN = { x: 20, top: 50, bottom: 56 } as const;
 /** Milliseconds of a movement; none for those who asked for less motion. */
 const DURATION = 180;
 
@@ -45,13 +47,13 @@ export class View {
   }
 
   /** Shows the whole drawing; one that is much taller than the window from its beginning. */
-  fit({ width, height }: Diagram, smooth = true): void {
+  fit({ width, height, direction }: Diagram, smooth = true): void {
     const room = this.#room();
-    const inner = [room.width - 2 * FIT.margin, room.height - 2 * FIT.margin] as const;
+    const inner = [room.width - 2 * MARGIN.x, room.height - MARGIN.top - MARGIN.bottom] as const;
     const whole = Math.min(inner[0] / width, inner[1] / height, Math.max(FIT.most, room.width / 1500));
-    const k = Math.max(whole, Math.min(FIT.least, inner[0] / width));
-    const x = Math.max(FIT.margin, (room.width - width * k) / 2);
-    const y = height * k > inner[1] ? FIT.margin + 20 : (room.height - height * k) / 2;
+    const k = Math.max(whole, Math.min(FIT[direction], inner[0] / width));
+    const x = Math.max(MARGIN.x, (room.width - width * k) / 2);
+    const y = MARGIN.top + Math.max(0, (inner[1] - height * k) / 2);
     this.#to(zoomIdentity.translate(x, y).scale(k), smooth);
     this.moved = false;
   }
@@ -65,15 +67,15 @@ export class View {
   /** Brings a box into sight, and zooms out if it is larger than the window. */
   reveal({ x, y, width, height }: DiagramNode): void {
     const room = this.#room();
-    const margin = 36;
     const now = this.transform;
-    const fitting = Math.min((room.width - 2 * margin) / width, (room.height - 2 * margin) / height);
+    const fitting = Math.min((room.width - 2 * MARGIN.x) / width, (room.height - MARGIN.top - MARGIN.bottom) / height);
     const k = Math.min(Math.max(now.k, 0.45), fitting);
     const scaled = k === now.k ? now : zoomIdentity.translate(now.x, now.y).scale(k);
     const [left, top] = [scaled.applyX(x), scaled.applyY(y)];
-    const shift = (start: number, length: number, size: number) =>
-      start < margin ? margin - start : Math.min(0, size - margin - (start + length));
-    const [dx, dy] = [shift(left, width * k, room.width), shift(top, height * k, room.height)];
+    const shift = (start: number, length: number, low: number, high: number) =>
+      start < low ? low - start : Math.min(0, high - (start + length));
+    const dx = shift(left, width * k, MARGIN.x, room.width - MARGIN.x);
+    const dy = shift(top, height * k, MARGIN.top, room.height - MARGIN.bottom);
     if (dx !== 0 || dy !== 0 || k !== now.k)
       this.#to(zoomIdentity.translate(scaled.x + dx, scaled.y + dy).scale(k), true);
   }

@@ -95,7 +95,6 @@ export function Search() {
           placeholder={t("search")}
           spellcheck={false}
           autocomplete="off"
-          // biome-ignore lint/a11y/noAutofocus: the dialog is opened to type
           autofocus
           value={query.value}
           onInput={({ currentTarget }) => {
@@ -107,8 +106,6 @@ export function Search() {
       </div>
       <div id="found" role="listbox" aria-label={t("search")} class="found">
         {found.map((one, i) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: the field has the focus and names the active option
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys
           <div
             key={one.key}
             id={`found-${i}`}

@@ -26,7 +26,7 @@ export function TopBar() {
         {variant && <span class="tag">{variant}</span>}
         {value && (
           <span class={`picker-facts${busy ? " is-busy" : ""}`}>
-            {short(value.summary.totals.params)} · {short(value.summary.totals.macs)} MACs
+            {short(value.summary.totals.params)} {t("paramsShort")} · {short(value.summary.totals.macs)} MACs
           </span>
         )}
         <Icon icon={ChevronDown} size={16} />

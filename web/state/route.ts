@@ -24,7 +24,10 @@ export interface Route {
   readonly language?: "en" | "zh";
 }
 
-const START: Route = { panel: "explore", net: "googlenet", open: [], dock: "table" };
+/** On a phone the map comes first. */
+const isPhone = matchMedia("(max-width: 760px)").matches;
+
+const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPhone ? "none" : "table" };
 
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;

@@ -48,6 +48,7 @@ export const en = {
   input: "Input",
   kernel: "Kernel",
   params: "Parameters",
+  paramsShort: "params",
   macs: "MACs",
   memory: "Activations",
   field: "Receptive field",
@@ -103,6 +104,8 @@ export const en = {
   keyDock: "Table, costs, hide",
   layersSpoken: "{title}, {from} to {to}, {params} parameters",
   folded: "with {names}",
+  isOpen: "open block",
+  isClosed: "closed block",
 } as const;
 
 export type Texts = { readonly [K in keyof typeof en]: string };

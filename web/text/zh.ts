@@ -49,6 +49,7 @@ export const zh: Texts = {
   input: "输入",
   kernel: "卷积核",
   params: "参数量",
+  paramsShort: "参数",
   macs: "乘加次数",
   memory: "激活内存",
   field: "感受野",
@@ -104,4 +105,6 @@ export const zh: Texts = {
   keyDock: "表格、开销、隐藏",
   layersSpoken: "{title}，{from} 到 {to}，{params} 个参数",
   folded: "含 {names}",
+  isOpen: "已展开的模块",
+  isClosed: "未展开的模块",
 };

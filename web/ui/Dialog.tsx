@@ -20,7 +20,6 @@ export function Dialog({ label, name, onClose, children }: Props) {
     return () => before?.focus?.();
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it
     <dialog
       ref={element}
       class={`dialog dialog-${name}`}
