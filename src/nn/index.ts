@@ -15,8 +15,9 @@ export {
   outputForm,
   probabilities,
 } from "./outputs.ts";
-export { type Initializer, ModuleBuffer, Parameter } from "./parameter.ts";
+export { type Initializer, ModuleBuffer, Parameter, Parametrized } from "./parameter.ts";
 export { printModule } from "./print.ts";
 export { auxiliaryWeight, type ModelSpec, type Normalization, type TrainingHints } from "./spec.ts";
 export { cat, stack, Tensor } from "./tensor.ts";
 export { type Mask, type ModuleCall, namedOutputs, type Trace, type TraceOptions, Tracer, trace } from "./tracer.ts";
+export { removeParametrizations, type WeightNormOptions, weightNorm } from "./weight-norm.ts";

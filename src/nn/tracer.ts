@@ -1,7 +1,7 @@
 import { check, type DType, describe, Graph, type Shape, type Value } from "../graph/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Module, Output } from "./module.ts";
-import type { ModuleBuffer, Parameter } from "./parameter.ts";
+import { type ModuleBuffer, type Parameter, Parametrized } from "./parameter.ts";
 import { Tensor } from "./tensor.ts";
 
 /** One call of a module during a trace. */
@@ -76,7 +76,10 @@ export class Tracer {
   weight(stored: Parameter | ModuleBuffer): Tensor {
     let value = this.#values.get(stored);
     if (!value) {
-      value = this.graph.parameter(this.key(stored), stored.dtype, stored.shape);
+      value =
+        stored instanceof Parametrized
+          ? stored.compute(stored.originals.map((original) => this.weight(original))).value
+          : this.graph.parameter(this.key(stored), stored.dtype, stored.shape);
       this.#values.set(stored, value);
     }
     return new Tensor(value, this);

@@ -1,4 +1,5 @@
 import { check, describe, formatShape } from "../../graph/index.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -18,6 +19,10 @@ export class Dropout extends Layer {
 
   forward(x: Tensor): Tensor {
     return x.tracer.dropout(x, this.p, this);
+  }
+
+  override extraRepr(): string {
+    return settings({ p: this.p });
   }
 }
 

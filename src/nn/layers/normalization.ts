@@ -4,6 +4,7 @@ import * as F from "../functional/index.ts";
 import { ones, zeros } from "../init.ts";
 import { BATCH_NORM, checkPositional, checkWholes, GROUP_NORM, LAYER_NORM, LRN } from "../options.ts";
 import { ModuleBuffer, Parameter } from "../parameter.ts";
+import { python, real, settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -92,6 +93,11 @@ abstract class ChannelNorm extends Layer {
       const running = tracer.updates.get(key) ?? tracer.weight(buffer);
       tracer.updates.set(key, running.mul(1 - this.momentum).add(batch.mul(this.momentum)));
     }
+  }
+
+  override extraRepr(): string {
+    const { eps, momentum, affine, bias, trackRunningStats } = this;
+    return `${this.numFeatures}, ${settings({ eps: real(eps), momentum, affine, bias: bias !== undefined, trackRunningStats })}`;
   }
 }
 
@@ -229,6 +235,11 @@ export class GroupNorm extends Layer {
     );
     return F.groupNorm(x, this.numGroups, { ...affine(this, x), eps: this.eps });
   }
+
+  override extraRepr(): string {
+    const { numGroups, numChannels, eps, affine, bias } = this;
+    return `${numGroups}, ${numChannels}, ${settings({ eps: real(eps), affine, bias: bias !== undefined })}`;
+  }
 }
 
 /** Options of `LayerNorm`. */
@@ -276,6 +287,11 @@ export class LayerNorm extends Layer {
   forward(x: Tensor): Tensor {
     return F.layerNorm(x, this.normalizedShape, { ...affine(this, x), eps: this.eps });
   }
+
+  override extraRepr(): string {
+    const { normalizedShape, eps, elementwiseAffine, bias } = this;
+    return `${python(normalizedShape)}, ${settings({ eps: real(eps), elementwiseAffine, bias: bias !== undefined })}`;
+  }
 }
 
 /**
@@ -300,5 +316,10 @@ export class LocalResponseNorm extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.localResponseNorm(x, this.size, this.options);
+  }
+
+  override extraRepr(): string {
+    const { alpha = 1e-4, beta = 0.75, k = 1 } = this.options;
+    return `${this.size}, ${settings({ alpha: real(alpha), beta: real(beta), k: real(k) })}`;
   }
 }
