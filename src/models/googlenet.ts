@@ -14,6 +14,7 @@ import {
   Sequential,
   type Tensor,
 } from "../nn/index.ts";
+import { FOR_IMAGENET, type ModelEntry, type Publication } from "./entry.ts";
 import { basicConv, basicConv2d, type ConvFactory, convReLU, Inception, type InceptionWidths } from "./inception.ts";
 import { checkImages, IMAGENET, type ModelOptions } from "./options.ts";
 
@@ -323,3 +324,21 @@ function fromImageNet(x: Tensor): Tensor {
 export function googlenet(options: GoogLeNetOptions = {}): GoogLeNet {
   return new GoogLeNet(options);
 }
+
+/** The paper of Inception blocks. */
+export const GOING_DEEPER = {
+  title: "Going Deeper with Convolutions",
+  cite: "Szegedy et al. 2015",
+  year: 2014,
+  url: "https://arxiv.org/abs/1409.4842",
+} as const satisfies Publication;
+
+export const GOOGLENET = {
+  googlenet: {
+    build: googlenet,
+    variants: ["note", "paper", "torchvision"],
+    ...FOR_IMAGENET,
+    title: "GoogLeNet, with two auxiliary classifiers",
+    paper: GOING_DEEPER,
+  },
+} as const satisfies Record<string, ModelEntry>;

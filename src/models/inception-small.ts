@@ -9,7 +9,8 @@ import {
   Sequential,
   type Tensor,
 } from "../nn/index.ts";
-import { inceptionChannels } from "./googlenet.ts";
+import { FOR_CIFAR, type ModelEntry } from "./entry.ts";
+import { GOING_DEEPER, inceptionChannels } from "./googlenet.ts";
 import { BasicConv, Inception, type InceptionWidths } from "./inception.ts";
 import { checkImages, type ModelOptions } from "./options.ts";
 
@@ -74,3 +75,13 @@ export function inceptionSmall(options: ModelOptions = {}): InceptionSmall {
   check((options.variant ?? "note") === "note", () => 'inception_small: the only variant is "note"');
   return new InceptionSmall(options);
 }
+
+export const INCEPTION_SMALL = {
+  inception_small: {
+    build: inceptionSmall,
+    variants: ["note"],
+    ...FOR_CIFAR,
+    title: "Inception blocks for images of 32×32",
+    paper: GOING_DEEPER,
+  },
+} as const satisfies Record<string, ModelEntry>;

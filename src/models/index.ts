@@ -1,9 +1,18 @@
 /** The classic networks, built of `nn`. Imports `nn` and `graph`. */
-export * from "./googlenet.ts";
+export type { ModelEntry, Publication } from "./entry.ts";
+export {
+  AuxClf,
+  GoogLeNet,
+  type GoogLeNetOptions,
+  type GoogLeNetOutput,
+  googlenet,
+  INCEPTION_WIDTHS,
+  inceptionChannels,
+} from "./googlenet.ts";
 export * from "./inception.ts";
 export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { type Recognized, recognize } from "./recognize.ts";
-export { createModel, MODELS, type ModelEntry, type ModelName, modelEntry } from "./registry.ts";
+export { createModel, MODELS, type ModelName, modelEntry } from "./registry.ts";
 export { VGG_WIDTHS, type VggDepth, type VggOptions, VggSmall, vgg, vggSmall } from "./vgg.ts";

@@ -13,6 +13,7 @@ import {
   Softmax,
   type Tensor,
 } from "../nn/index.ts";
+import { FOR_CIFAR, FOR_IMAGENET, type ModelEntry } from "./entry.ts";
 import { checkImages, type ModelOptions } from "./options.ts";
 
 /**
@@ -182,3 +183,27 @@ export function ninImageNet(options: ModelOptions = {}): Module<Tensor> {
   check(variant === "paper", () => 'nin_imagenet: the only variant is "paper"');
   return new PaperNiN(NIN_IMAGENET, { inputSize: 224, ...options, numClasses, dropoutFrom: 2, smallest: 39 });
 }
+
+const PAPER = {
+  title: "Network In Network",
+  cite: "Lin et al. 2014",
+  year: 2013,
+  url: "https://arxiv.org/abs/1312.4400",
+} as const;
+
+export const NIN = {
+  nin: {
+    build: nin,
+    variants: ["note", "paper"],
+    ...FOR_CIFAR,
+    title: "Network in Network for CIFAR",
+    paper: PAPER,
+  },
+  nin_imagenet: {
+    build: ninImageNet,
+    variants: ["paper"],
+    ...FOR_IMAGENET,
+    title: "Network in Network for ImageNet",
+    paper: PAPER,
+  },
+} as const satisfies Record<string, ModelEntry>;

@@ -1,62 +1,17 @@
 import { check, checkOptions } from "../graph/index.ts";
-import type { Module, Tensor } from "../nn/index.ts";
-import { googlenet } from "./googlenet.ts";
-import { inceptionSmall } from "./inception-small.ts";
-import { nin, ninImageNet } from "./nin.ts";
-import type { ModelOptions, Variant } from "./options.ts";
-import { type VggDepth, vgg, vggSmall } from "./vgg.ts";
+import type { Module } from "../nn/index.ts";
+import type { ModelEntry } from "./entry.ts";
+import { GOOGLENET } from "./googlenet.ts";
+import { INCEPTION_SMALL } from "./inception-small.ts";
+import { NIN } from "./nin.ts";
+import type { ModelOptions } from "./options.ts";
+import { VGG } from "./vgg.ts";
 
-/** A network that can be built by name. What else is known of it, the built network says in its `spec`. */
-export interface ModelEntry<Network extends Module = Module> {
-  readonly build: (options: ModelOptions) => Network;
-  /** Its variants; the first is the default. */
-  readonly variants: readonly Variant[];
-  /** Height and width in pixels of the images it was published for. */
-  readonly inputSize: number;
-  /** Classes of the data set it was published for. */
-  readonly numClasses: number;
-  /** What it is, in a few words. */
-  readonly title: string;
-}
-
-const ALL = ["note", "paper", "torchvision"] as const satisfies readonly Variant[];
-
-const imagenet = { inputSize: 224, numClasses: 1000 } as const;
-const cifar = { inputSize: 32, numClasses: 10 } as const;
-
-const vggEntry = (depth: VggDepth, batchNorm: boolean): ModelEntry<Module<Tensor>> => ({
-  build: (options) => vgg(depth, { ...options, batchNorm }),
-  variants: ALL,
-  ...imagenet,
-  title: `VGG with ${depth} weight layers${batchNorm ? " and batch normalization" : ""}`,
-});
-
-/** The networks that `createModel` builds, by name. */
-export const MODELS = {
-  vgg11: vggEntry(11, false),
-  vgg11_bn: vggEntry(11, true),
-  vgg13: vggEntry(13, false),
-  vgg13_bn: vggEntry(13, true),
-  vgg16: vggEntry(16, false),
-  vgg16_bn: vggEntry(16, true),
-  vgg19: vggEntry(19, false),
-  vgg19_bn: vggEntry(19, true),
-  nin: { build: nin, variants: ["note", "paper"], ...cifar, title: "Network in Network for CIFAR" },
-  nin_imagenet: { build: ninImageNet, variants: ["paper"], ...imagenet, title: "Network in Network for ImageNet" },
-  googlenet: { build: googlenet, variants: ALL, ...imagenet, title: "GoogLeNet, with two auxiliary classifiers" },
-  inception_small: {
-    build: inceptionSmall,
-    variants: ["note"],
-    ...cifar,
-    title: "Inception blocks for images of 32×32",
-  },
-  vgg_small: {
-    build: vggSmall,
-    variants: ["note"],
-    ...cifar,
-    title: "3×3 convolutions and halvings for images of 32×32",
-  },
-} as const satisfies Record<string, ModelEntry>;
+/** The networks that `createModel` builds, by name, in the order in which they were published. */
+export const MODELS = { ...VGG, ...NIN, ...GOOGLENET, ...INCEPTION_SMALL } as const satisfies Record<
+  string,
+  ModelEntry
+>;
 
 /** Name of a registered network. */
 export type ModelName = keyof typeof MODELS;

@@ -15,6 +15,7 @@ import {
   Softmax,
   type Tensor,
 } from "../nn/index.ts";
+import { FOR_CIFAR, FOR_IMAGENET, type ModelEntry } from "./entry.ts";
 import { checkImages, IMAGENET, type ModelOptions } from "./options.ts";
 
 /** Output channels of each 3×3 convolution; "M" halves height and width (Simonyan and Zisserman 2015, Table 1). */
@@ -219,3 +220,36 @@ export function vggSmall(options: ModelOptions = {}): VggSmall {
   check((options.variant ?? "note") === "note", () => 'vgg_small: the only variant is "note"');
   return new VggSmall(options);
 }
+
+const PAPER = {
+  title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+  cite: "Simonyan and Zisserman 2015",
+  year: 2014,
+  url: "https://arxiv.org/abs/1409.1556",
+} as const;
+
+const entry = (depth: VggDepth, batchNorm = false): ModelEntry<Module<Tensor>> => ({
+  build: (options) => vgg(depth, { ...options, batchNorm }),
+  variants: ["note", "paper", "torchvision"],
+  ...FOR_IMAGENET,
+  title: `VGG with ${depth} weight layers${batchNorm ? " and batch normalization" : ""}`,
+  paper: PAPER,
+});
+
+export const VGG = {
+  vgg11: entry(11),
+  vgg11_bn: entry(11, true),
+  vgg13: entry(13),
+  vgg13_bn: entry(13, true),
+  vgg16: entry(16),
+  vgg16_bn: entry(16, true),
+  vgg19: entry(19),
+  vgg19_bn: entry(19, true),
+  vgg_small: {
+    build: vggSmall,
+    variants: ["note"],
+    ...FOR_CIFAR,
+    title: "3×3 convolutions and halvings for images of 32×32",
+    paper: PAPER,
+  },
+} as const satisfies Record<string, ModelEntry>;
