@@ -8,7 +8,7 @@
  * whatever the processor, and 5e-5 is too much. That the sides themselves are right is checked too: where float64 differs from
  * them, the value is within rounding of the kink. fault.test.ts shows that a fault of 1e-4 is found.
  *
- *     PARITY_REPORT=1 PARITY_SEED=2 npx vitest run test/parity/networks      prints by how much results are off
+ *     PARITY_REPORT=1 PARITY_SEED=2 npx vitest run test/networks      prints by how much results are off
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { pythonSkipReason } from "../support/python.ts";
