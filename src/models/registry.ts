@@ -1,17 +1,27 @@
 import { check, checkOptions } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
+import { ALEXNET } from "./alexnet.ts";
 import type { ModelEntry } from "./entry.ts";
 import { GOOGLENET } from "./googlenet.ts";
 import { INCEPTION_SMALL } from "./inception-small.ts";
+import { LENET } from "./lenet.ts";
 import { NIN } from "./nin.ts";
-import type { ModelOptions } from "./options.ts";
+import { type ModelOptions, variantOf } from "./options.ts";
+import { RESNET } from "./resnet.ts";
+import { CIFAR_RESNET } from "./resnet-cifar.ts";
 import { VGG } from "./vgg.ts";
 
 /** The networks that `createModel` builds, by name, in the order in which they were published. */
-export const MODELS = { ...VGG, ...NIN, ...GOOGLENET, ...INCEPTION_SMALL } as const satisfies Record<
-  string,
-  ModelEntry
->;
+export const MODELS = {
+  ...LENET,
+  ...ALEXNET,
+  ...VGG,
+  ...NIN,
+  ...GOOGLENET,
+  ...INCEPTION_SMALL,
+  ...RESNET,
+  ...CIFAR_RESNET,
+} as const satisfies Record<string, ModelEntry>;
 
 /** Name of a registered network. */
 export type ModelName = keyof typeof MODELS;
@@ -47,9 +57,7 @@ export function createModel<Name extends ModelName>(
 ): ReturnType<(typeof MODELS)[Name]["build"]>;
 export function createModel(name: string, options?: ModelOptions): Module;
 export function createModel(name: string, options: ModelOptions = {}): Module {
-  const { build, variants, inputSize, numClasses } = modelEntry(name);
+  const { build, variants, numClasses } = modelEntry(name);
   checkOptions(name, options, OPTIONS);
-  const { variant = variants[0]! } = options;
-  check(variants.includes(variant), () => `${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
-  return build({ inputSize, numClasses, ...options, variant });
+  return build({ numClasses, ...options, variant: variantOf(name, options, variants) });
 }

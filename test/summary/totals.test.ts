@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createModel, MODELS, type ModelName } from "../../src/models/index.ts";
 import type { Module } from "../../src/nn/index.ts";
 import { type Column, renderCsv, renderJson, renderMarkdown, renderText, summarize } from "../../src/summary/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { network, networks } from "./networks.ts";
 
 const ALL = (Object.keys(MODELS) as ModelName[]).flatMap((name) =>
@@ -14,8 +15,8 @@ const NUMBERS = ["num_params", "mult_adds", "macs"] as const satisfies readonly 
 const COLUMN = 26;
 
 const summaryOf = (name: ModelName, options: Parameters<typeof createModel>[1] = {}, training = false) => {
-  const { inputSize } = MODELS[name];
-  return summarize(createModel(name, options), { input: [1, 3, inputSize, inputSize], training });
+  const model = createModel(name, options);
+  return summarize(model, { input: imagesOf(model), training });
 };
 
 /** Sums of the table's columns, read off the text: brackets mark frozen parameters, "(recursive)" those counted before. */
@@ -46,10 +47,10 @@ function expectSums(model: Module, input: readonly number[], depth: number, trai
 
 describe("columns add up to the totals", () => {
   test.each(ALL)("%s, %s", (name, variant) => {
-    const { inputSize } = MODELS[name];
+    const model = createModel(name, { variant });
     for (const depth of [0, 1, 2, 3, 9]) {
       for (const training of [false, true]) {
-        expectSums(createModel(name, { variant }), [2, 3, inputSize, inputSize], depth, training);
+        expectSums(model, imagesOf(model, 2), depth, training);
       }
     }
   });
@@ -155,6 +156,11 @@ describe("of the architectures", () => {
     ["nin", 9],
     // "22 layers deep when counting only layers with parameters" (Szegedy et al. 2015)
     ["googlenet", 22],
+    ["lenet5", 5],
+    ["alexnet", 8],
+    ["resnet18", 18],
+    ["resnet152", 152],
+    ["resnet110", 110],
   ] as const)("%s is %i layers deep", (name, depth) => {
     expect(summaryOf(name).totals.weightLayers).toBe(depth);
   });
