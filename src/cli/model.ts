@@ -9,6 +9,7 @@ import {
   type ModelOptions,
   modelEntry,
   NaiveInception,
+  suggestNetwork,
   type Variant,
 } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
@@ -74,8 +75,8 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   }
   const { file, exported } = moduleName(name);
   if (!existsSync(file)) {
-    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
-    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
+    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)];
+    throw new UsageError(`there is no network and no file "${file}"; ${suggestNetwork(file, known)}`);
   }
   if (statSync(file).isDirectory()) return modelOfRun(file, flags);
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);

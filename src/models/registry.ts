@@ -1,4 +1,4 @@
-import { check, checkOptions } from "../graph/index.ts";
+import { check, checkOptions, nearest } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { ALEXNET } from "./alexnet.ts";
 import type { ModelEntry } from "./entry.ts";
@@ -35,12 +35,25 @@ const OPTIONS = {
   transformInput: "boolean",
 } as const;
 
-/** The registry's entry for a network. Throws for an unknown name, listing the known ones. */
+/**
+ * What a message about an unknown name says: `did you mean "resnet50"?`, or the names there are, of a family the first and the last:
+ * `the networks are lenet5, alexnet, vgg11 … vgg_small, …`.
+ */
+export function suggestNetwork(name: string, names: readonly string[] = Object.keys(MODELS)): string {
+  const near = nearest(name, names);
+  if (near !== undefined) return `did you mean "${near}"?`;
+  const families = new Map<string, string[]>();
+  for (const known of names) {
+    const [stem = known] = known.match(/^[a-z]+/) ?? [];
+    families.set(stem, [...(families.get(stem) ?? []), known]);
+  }
+  const shown = [...families.values()].map((all) => (all.length < 3 ? all.join(", ") : `${all[0]} … ${all.at(-1)}`));
+  return `the networks are ${shown.join(", ")}`;
+}
+
+/** The registry's entry for a network. Throws for an unknown name, suggesting known ones. */
 export function modelEntry(name: string): ModelEntry {
-  check(
-    Object.hasOwn(MODELS, name),
-    () => `there is no network "${name}"; the networks are ${Object.keys(MODELS).join(", ")}`,
-  );
+  check(Object.hasOwn(MODELS, name), () => `there is no network "${name}"; ${suggestNetwork(name)}`);
   return MODELS[name as ModelName];
 }
 
@@ -49,7 +62,7 @@ export function modelEntry(name: string): ModelEntry {
  *
  *     const model = createModel("googlenet", { variant: "torchvision", numClasses: 10 });
  *
- * No weight is allocated until it is needed. Throws for an unknown name or variant, listing the known ones.
+ * No weight is allocated until it is needed. Throws for an unknown name or variant, suggesting known ones.
  */
 export function createModel<Name extends ModelName>(
   name: Name,

@@ -178,7 +178,12 @@ describe("variants", () => {
 
 describe("the registry", () => {
   it("names what there is where a name is wrong", () => {
-    expect(() => createModel("vgg12")).toThrow(/there is no network "vgg12"; the networks are vgg11, .*googlenet/);
+    expect(() => createModel("resnet51")).toThrow('there is no network "resnet51"; did you mean "resnet50"?');
+    expect(() => createModel("MobileNet")).toThrow('there is no network "MobileNet"; ');
+    expect(() => createModel("transformer")).toThrow(
+      /there is no network "transformer"; the networks are lenet5, alexnet, vgg11 … vgg_small, nin, .*resnet18 … resnet110/,
+    );
+    expect(errorOf(() => createModel("transformer")).length).toBeLessThan(400);
     expect(() => createModel("nin", { variant: "torchvision" })).toThrow(
       'nin has no variant "torchvision"; it has note, paper',
     );
