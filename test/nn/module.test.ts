@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { fitKeys, type TensorData, tensor, zeros } from "../../src/graph/index.ts";
-import { AdaptiveAvgPool2d, Conv2d, Linear, MaxPool2d, Module, type Tensor, trace } from "../../src/nn/index.ts";
+import { Conv2d, Linear, Module, ReLU, Sequential, type Tensor, trace } from "../../src/nn/index.ts";
 import { IMAGE, Network } from "./tree.ts";
 
 describe("a module tree", () => {
