@@ -7,13 +7,14 @@ import { networkOf } from "../../src/draw/read/parts.ts";
 import { numel } from "../../src/graph/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS, NaiveInception } from "../../src/models/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { problems, tooSmall } from "./checks.ts";
 import { networkOfPlan, networks, ResNet, TwoInputs, tangleOf, tangles } from "./networks.ts";
 
 const LEVELS = ["block", "layer"] as const;
 const IMAGE = [1, 3, 16, 16];
 /** More: `FC_RUNS=500 npx vitest run test/draw`. */
-const RUNS = Number(process.env.FC_RUNS ?? 20);
+const RUNS = Number(process.env.FC_RUNS ?? 8);
 
 const scene = (model: Module, input: readonly number[], level: (typeof LEVELS)[number]): Scene =>
   sceneOf(trace(model, input), { level, title: model.type });
@@ -70,7 +71,7 @@ describe("layout of random networks", () => {
         const places = ({ boxes }: Scene) => boxes.map(({ x, y, width, height }) => [x, y, width, height]);
         expect(places(drawn())).toEqual(places(drawn()));
       }),
-      { numRuns: 10 },
+      { numRuns: 4 },
     );
   });
 });
@@ -81,8 +82,9 @@ const BLOCKS = {
   ResNet: [new ResNet(), [1, 3, 32, 32]],
 } as const satisfies Record<string, readonly [Module, readonly number[]]>;
 
-const registered = Object.entries(MODELS).map(([name, { inputSize }]) => {
-  return [name, createModel(name), [1, 3, inputSize, inputSize]] as const;
+const registered = Object.keys(MODELS).map((name) => {
+  const model = createModel(name);
+  return [name, model, imagesOf(model)] as const;
 });
 const cases = [...registered, ...Object.entries(BLOCKS).map(([name, [model, input]]) => [name, model, input] as const)];
 

@@ -40,6 +40,7 @@ export function MapTools({ view, onColor }: Props) {
         <label class="choice">
           <span>{t("colorBy")}</span>
           <select
+            aria-label={t("colorBy")}
             value={color ?? "family"}
             onChange={({ currentTarget: { value } }) =>
               onColor(value === "family" ? undefined : (value as NonNullable<Route["color"]>))

@@ -17,6 +17,7 @@ export function TopBar() {
   const other = theme.value === "dark" ? "light" : "dark";
   return (
     <header class="top">
+      <h1 class="unseen">convnets studio: {fileName(net) ?? net}</h1>
       <a class="brand" href="#/explore" aria-label="convnets studio">
         <Logo />
         <span>convnets</span>
@@ -49,7 +50,7 @@ export function TopBar() {
         <button
           type="button"
           class="quiet language"
-          aria-label={t("languageLabel")}
+          aria-label={`${t("language")}: ${t("languageLabel")}`}
           lang={t("language") === "EN" ? "en" : "zh-CN"}
           onClick={() => go({ language: t("language") === "EN" ? "en" : "zh" })}
         >
