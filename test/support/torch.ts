@@ -80,8 +80,7 @@ export class Torch {
     const { outputs, gradients } = await this.#python.ask<{ outputs: Wire[]; gradients: Wire[] }>(question);
     return { outputs: outputs.map(fromWire), gradients: gradients.map(fromWire) };
   }
-
-  close(): Promise<void> {
-    return this.#python.close();
-  }
 }
+
+/** For all test files of a worker. */
+export const torch = new Torch();
