@@ -1,6 +1,13 @@
 /** What newcomers gave data sets and transforms. */
 import { expect, it } from "vitest";
-import { applyTransforms, compileTransforms, dataLoader, interleaved, memoryDataset, shapes } from "../../src/data/index.ts";
+import {
+  applyTransforms,
+  compileTransforms,
+  dataLoader,
+  interleaved,
+  memoryDataset,
+  shapes,
+} from "../../src/data/index.ts";
 
 const PREPROCESSING = [{ resize: { size: 256 } }, { centerCrop: { size: 224 } }] as const;
 
