@@ -1,4 +1,5 @@
 /** The classic networks, built of `nn`. Imports `nn` and `graph`. */
+export { alexnet } from "./alexnet.ts";
 export type { ModelEntry, Publication } from "./entry.ts";
 export {
   AuxClf,
@@ -11,8 +12,22 @@ export {
 } from "./googlenet.ts";
 export * from "./inception.ts";
 export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
+export { LeNet5, lenet5 } from "./lenet.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { type Recognized, recognize } from "./recognize.ts";
-export { createModel, MODELS, type ModelName, modelEntry } from "./registry.ts";
+export { createModel, MODELS, type ModelName, modelEntry, suggestNetwork } from "./registry.ts";
+export {
+  BasicBlock,
+  Bottleneck,
+  type ResidualOptions,
+  ResNet,
+  type ResNetDepth,
+  type ResNetOptions,
+  resnet,
+  resnext50,
+  type StageDepths,
+  wideResnet50,
+} from "./resnet.ts";
+export { CifarResNet, type CifarResNetDepth, cifarResnet } from "./resnet-cifar.ts";
 export { VGG_WIDTHS, type VggDepth, type VggOptions, VggSmall, vgg, vggSmall } from "./vgg.ts";

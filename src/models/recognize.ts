@@ -23,12 +23,12 @@ export function recognize(tensors: Shapes): Recognized[] {
     for (const variant of modelEntry(model).variants) {
       const published = createModel(model, { variant }).stateShapes();
       if (!sameKeys(published, given)) continue;
-      const { numClasses, inputSize } = modelEntry(model);
+      const { numClasses, inChannels } = modelEntry(model);
       const options = {
         numClasses: sizeInsteadOf(numClasses, 0, published, given) ?? numClasses,
-        inChannels: sizeInsteadOf(3, 1, published, given) ?? 3,
+        inChannels: sizeInsteadOf(inChannels, 1, published, given) ?? inChannels,
       };
-      const actual = shapesOf(model, { ...options, variant, inputSize });
+      const actual = shapesOf(model, { ...options, variant });
       if (actual && sameShapes(actual, given)) found.push({ model, variant, ...options });
     }
   }

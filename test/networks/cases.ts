@@ -9,12 +9,16 @@ export interface Case {
   readonly classes: number;
   /** Side of the image that is classified. */
   readonly evalSide: number;
+  /** Whether it has neither ReLUs nor max-pools, so no value is near a kink. */
+  readonly smooth?: true;
   readonly training?: {
     /** Side of the images, and how many are in a batch. */
     readonly side: number;
     readonly batch: number;
     /** Such that a few steps move the weights by some percent. */
     readonly lr: number;
+    /** Default 2. */
+    readonly steps?: number;
   };
 }
 
@@ -33,6 +37,26 @@ function narrowVgg(name: ModelName): Pick<Case, "create" | "python"> {
     return Object.assign(model, { classifier });
   };
   return { create, python: `narrow_vgg("${name}", ${HIDDEN})` };
+}
+
+/** Torchvision's AlexNet with a narrow classifier. */
+function narrowAlexNet(): Module {
+  const classifier = new Sequential(
+    ...[new Dropout(), new Linear(256 * 6 * 6, HIDDEN), new ReLU()],
+    ...[new Dropout(), new Linear(HIDDEN, HIDDEN), new ReLU()],
+    new Linear(HIDDEN, 1000),
+  );
+  return Object.assign(createModel("alexnet"), { classifier });
+}
+
+/** The paper's AlexNet for images of 99×99, with a narrow classifier. */
+function narrowPaperAlexNet(): Module {
+  const classifier = new Sequential(
+    ...[new Linear(256 * 2 * 2, HIDDEN), new ReLU(), new Dropout()],
+    ...[new Linear(HIDDEN, HIDDEN), new ReLU(), new Dropout()],
+    new Linear(HIDDEN, 1000),
+  );
+  return Object.assign(createModel("alexnet", { variant: "paper", inputSize: 99 }), { classifier });
 }
 
 export const NOTE: Readonly<Record<string, Case>> = {
@@ -84,5 +108,58 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     classes: 1000,
     evalSide: 224,
     training: { side: 96, batch: 4, lr: 1e-3 },
+  },
+  "torchvision's AlexNet": {
+    create: narrowAlexNet,
+    python: `narrow_alexnet(${HIDDEN})`,
+    classes: 1000,
+    evalSide: 96,
+    training: { side: 96, batch: 2, lr: 1e-3 },
+  },
+  "torchvision's ResNet-18": {
+    create: () => createModel("resnet18"),
+    python: 'torchvision_model("resnet18")',
+    classes: 1000,
+    evalSide: 96,
+    training: { side: 64, batch: 4, lr: 1e-3, steps: 1 },
+  },
+  "torchvision's ResNet-50": {
+    create: () => createModel("resnet50"),
+    python: 'torchvision_model("resnet50")',
+    classes: 1000,
+    evalSide: 64,
+    training: { side: 64, batch: 2, lr: 1e-3, steps: 1 },
+  },
+  "torchvision's ResNeXt-50": {
+    create: () => createModel("resnext50_32x4d"),
+    python: 'torchvision_model("resnext50_32x4d")',
+    classes: 1000,
+    evalSide: 96,
+  },
+};
+
+/** Networks that neither the note nor torchvision has; reference.py defines them. */
+export const PAPERS: Readonly<Record<string, Case>> = {
+  "LeNet-5": {
+    create: () => createModel("lenet5", { inChannels: 3 }),
+    python: "LeNet5()",
+    smooth: true,
+    classes: 10,
+    evalSide: 32,
+    training: { side: 32, batch: 4, lr: 1e-3 },
+  },
+  "the paper's AlexNet": {
+    create: narrowPaperAlexNet,
+    python: `PaperAlexNet(${HIDDEN})`,
+    classes: 1000,
+    evalSide: 99,
+    training: { side: 99, batch: 2, lr: 1e-3 },
+  },
+  "ResNet-20 for CIFAR": {
+    create: () => createModel("resnet20"),
+    python: "CifarResNet(3)",
+    classes: 10,
+    evalSide: 32,
+    training: { side: 32, batch: 4, lr: 1e-3 },
   },
 };
