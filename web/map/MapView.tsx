@@ -110,7 +110,7 @@ export function MapView() {
       <svg
         ref={svg}
         class="map-canvas"
-        tabIndex={0}
+        tabindex={0}
         role="application"
         id="map"
         aria-activedescendant={activeId}

@@ -1,6 +1,6 @@
 /** What is on the page, as the part of its address after "#": a reload, or the address mailed to somebody else, shows the same. */
-import "./token.ts";
 import { effect, signal } from "@preact/signals";
+import { takeToken } from "./token.ts";
 
 export interface Route {
   /** Id of the panel in the rail. */
@@ -82,6 +82,7 @@ export function formatRoute(route: Route): string {
   return `#/${panel}?${values}`;
 }
 
+takeToken(location.hash);
 export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
@@ -97,6 +98,7 @@ export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined 
 }
 
 window.addEventListener("popstate", () => {
+  takeToken(location.hash);
   route.value = parseRoute(location.hash);
 });
 

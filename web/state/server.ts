@@ -10,14 +10,14 @@ export interface ServerFile {
 }
 
 function ask(path: string): Promise<Response> {
-  return fetch(new URL(path, document.baseURI), { headers: { Authorization: `Bearer ${token}` } });
+  return fetch(new URL(path, document.baseURI), { headers: { Authorization: `Bearer ${token()}` } });
 }
 
 let listed: Promise<readonly ServerFile[]> | undefined;
 
 /** The network files in the folder; none without a server. */
 export function serverFiles(): Promise<readonly ServerFile[]> {
-  if (token === null) return Promise.resolve([]);
+  if (token() === null) return Promise.resolve([]);
   listed ??= ask("api/files").then(
     (response) => (response.ok ? response.json() : []),
     () => [],
