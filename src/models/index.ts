@@ -16,7 +16,7 @@ export { LeNet5, lenet5 } from "./lenet.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { type Recognized, recognize } from "./recognize.ts";
-export { createModel, MODELS, type ModelName, modelEntry, suggestNetwork } from "./registry.ts";
+export { createModel, listNetworks, MODELS, type ModelName, modelEntry, suggestNetwork } from "./registry.ts";
 export {
   BasicBlock,
   Bottleneck,
