@@ -1,4 +1,6 @@
 /** The classic networks, built of `nn`. Imports `nn` and `graph`. */
+export { DenseNet } from "./densenet.ts";
+export { EfficientNet } from "./efficientnet.ts";
 export type { ModelEntry, Publication } from "./entry.ts";
 export {
   AuxClf,
@@ -11,8 +13,13 @@ export {
 } from "./googlenet.ts";
 export * from "./inception.ts";
 export { InceptionSmall, inceptionSmall } from "./inception-small.ts";
+export { Inception3, type Inception3Options, type Inception3Output } from "./inception-v3.ts";
+export { MobileNetV2 } from "./mobilenet-v2.ts";
+export { MobileNetV3 } from "./mobilenet-v3.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { type Recognized, recognize } from "./recognize.ts";
 export { createModel, MODELS, type ModelName, modelEntry } from "./registry.ts";
+export { ShuffleNetV2 } from "./shufflenet.ts";
+export { SqueezeNet } from "./squeezenet.ts";
 export { VGG_WIDTHS, type VggDepth, type VggOptions, VggSmall, vgg, vggSmall } from "./vgg.ts";

@@ -1,4 +1,5 @@
 /** The networks compared, ours and the same in PyTorch. */
+import { InceptionAux } from "../../src/models/inception-v3.ts";
 import { createModel, type ModelName } from "../../src/models/index.ts";
 import { Dropout, Linear, type Module, ReLU, Sequential } from "../../src/nn/index.ts";
 
@@ -65,6 +66,18 @@ export const NOTE: Readonly<Record<string, Case>> = {
   },
 };
 
+/** A torchvision network for photographs, at a smaller size. */
+function photographs(name: ModelName, { side, batch = 4, lr = 1e-3 }: { side: number; batch?: number; lr?: number }) {
+  const example: Case = {
+    create: () => createModel(name, { variant: "torchvision" }),
+    python: `torchvision_model("${name}")`,
+    classes: 1000,
+    evalSide: side,
+    training: { side, batch, lr },
+  };
+  return { [`torchvision's ${name}`]: example };
+}
+
 export const TORCHVISION: Readonly<Record<string, Case>> = {
   "torchvision's VGG16": {
     ...narrowVgg("vgg16"),
@@ -85,4 +98,27 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     evalSide: 224,
     training: { side: 96, batch: 4, lr: 1e-3 },
   },
+  "torchvision's Inception V3": {
+    create: () => createModel("inception_v3", { auxLogits: false }),
+    python: "torchvision.models.inception_v3(aux_logits=False, init_weights=False)",
+    classes: 1000,
+    evalSide: 75,
+    training: { side: 96, batch: 2, lr: 1e-3 },
+  },
+  // which needs images of 299×299 in its network
+  "torchvision's auxiliary classifier of Inception V3": {
+    create: () => new InceptionAux(3, 10),
+    python: "torchvision.models.inception.InceptionAux(3, 10)",
+    classes: 10,
+    evalSide: 17,
+    training: { side: 20, batch: 8, lr: 1e-3 },
+  },
+  ...photographs("squeezenet1_0", { side: 64 }),
+  ...photographs("squeezenet1_1", { side: 64 }),
+  ...photographs("densenet121", { side: 64 }),
+  ...photographs("mobilenet_v2", { side: 64 }),
+  ...photographs("shufflenet_v2_x1_0", { side: 64 }),
+  ...photographs("mobilenet_v3_small", { side: 64 }),
+  ...photographs("mobilenet_v3_large", { side: 64 }),
+  ...photographs("efficientnet_b0", { side: 64 }),
 };

@@ -14,6 +14,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+try:
+    import torchvision
+except ImportError:
+    torchvision = None
+
 note_folder, expression, *folders = sys.argv[1:]
 sys.path.insert(0, note_folder)
 torch.set_num_threads(os.cpu_count())
@@ -58,9 +63,8 @@ def note(name):
 
 
 def torchvision_model(name):
-    import torchvision
-
-    return getattr(torchvision.models, name)(init_weights=False)
+    make = getattr(torchvision.models, name)
+    return make(init_weights=False) if name.startswith(("vgg", "googlenet", "inception")) else make()
 
 
 def narrow_vgg(name, hidden):
@@ -95,27 +99,29 @@ def off(ours, theirs, size=0):
 
 
 class Kinks:
-    """ReLU, ReLU6 and max pooling that take, for each value, the side that ours took: x·(y > 0), and the winners of our pool.
+    """ReLU, ReLU6, Hardswish, Hardsigmoid and max pooling that take, for each value, the side that ours took: x·(y > 0), and the
+    winners of our pool.
 
     Given the sides, a network is smooth, and rounding changes it by little. That the sides are right is checked as well: wherever
     they differ from those of float64, so little that rounding explains it.
     """
 
-    max_pool2d = staticmethod(F.max_pool2d)
+    before = {name: getattr(F, name) for name in ("relu", "hardtanh", "hardswish", "hardsigmoid", "max_pool2d")}
 
     def __init__(self, ours):
         self.ours = ours
-        self.counts = {"Relu": 0, "Clip": 0, "MaxPool": 0}
+        self.counts = {"Relu": 0, "Clip": 0, "HardSwish": 0, "HardSigmoid": 0, "MaxPool": 0}
         self.activations, self.flips = {}, {}
 
     def __enter__(self):
-        self.before = F.relu, F.hardtanh
-        F.relu, F.hardtanh, F.max_pool2d = self.relu, self.relu6, self.pool
+        replaced = (self.relu, self.relu6, self.hardswish, self.hardsigmoid, self.pool)
+        for name, function in zip(self.before, replaced):
+            setattr(F, name, function)
         return self
 
     def __exit__(self, *_):
-        F.relu, F.hardtanh = self.before
-        F.max_pool2d = Kinks.max_pool2d
+        for name, function in self.before.items():
+            setattr(F, name, function)
         for op, count in self.counts.items():
             assert f"{op}:{count}" not in self.ours, f"PyTorch has {count} calls of {op}, ours has more"
 
@@ -140,18 +146,30 @@ class Kinks:
         self.activations[name] = off(ours, y.detach())
         return self.checked(name, y, x.detach().clamp(low, high))
 
+    def hardswish(self, x, inplace=False):
+        name, ours = self.next("HardSwish")
+        self.activations[name] = off(ours, x.detach())
+        y = x * (ours >= 3) + x * (x + 3) / 6 * ((ours > -3) & (ours < 3))
+        return self.checked(name, y, Kinks.before["hardswish"](x.detach()))
+
+    def hardsigmoid(self, x, inplace=False):
+        name, ours = self.next("HardSigmoid")
+        y = (x / 6 + 0.5) * ((ours > 0) & (ours < 1)) + (ours == 1)
+        self.activations[name] = off(ours, y.detach())
+        return self.checked(name, y, Kinks.before["hardsigmoid"](x.detach()))
+
     def pool(self, x, *args, return_indices=False, **options):
         name, ours = self.next("MaxPool")
         self.activations[name] = off(ours, x.detach())
-        _, winners = Kinks.max_pool2d(ours, *args, **options, return_indices=True)
+        _, winners = Kinks.before["max_pool2d"](ours, *args, **options, return_indices=True)
         y = x.flatten(2).gather(2, winners.flatten(2)).reshape(winners.shape)
-        return self.checked(name, y, Kinks.max_pool2d(x.detach(), *args, **options))
+        return self.checked(name, y, Kinks.before["max_pool2d"](x.detach(), *args, **options))
 
 
 def compare(folder):
     model = eval(expression)
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
             module.p = 0
     model.load_state_dict(read(f"{folder}/start.safetensors"))
 

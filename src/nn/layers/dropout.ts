@@ -36,3 +36,26 @@ export class Dropout2d extends Dropout {
     return x.tracer.dropout(x, this.p, this, [...x.shape.slice(0, 2), 1, 1]);
   }
 }
+
+/**
+ * In training, sets all of an image to 0 with probability p and scales the others by 1 / (1 − p). Before a shortcut is added, this
+ * skips the block for that image (Huang et al. 2016); it is torchvision's `StochasticDepth` in mode "row".
+ *
+ *     x [N, …] → y [same]
+ */
+export class StochasticDepth extends Dropout {
+  static override readonly type: string = "StochasticDepth";
+
+  constructor(p: number) {
+    super(p);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return x.tracer.dropout(
+      x,
+      this.p,
+      this,
+      x.shape.map((size, axis) => (axis === 0 ? size : 1)),
+    );
+  }
+}
