@@ -8,6 +8,8 @@ export interface Case {
   /** The same in Python; see reference.py. */
   readonly python: string;
   readonly classes: number;
+  /** Whether there is no kink in it: no ReLU, no max pool. */
+  readonly smooth?: boolean;
   /** Side of the image that is classified. */
   readonly evalSide: number;
   readonly training?: {
@@ -66,14 +68,15 @@ export const NOTE: Readonly<Record<string, Case>> = {
   },
 };
 
-/** A torchvision network for photographs, at a smaller size. */
-function photographs(name: ModelName, { side, batch = 4, lr = 1e-3 }: { side: number; batch?: number; lr?: number }) {
+/** A torchvision network for photographs of 224×224, at 64×64; in evaluation only where another of its family is trained. */
+function photographs(name: ModelName, { trained = true, smooth = false } = {}): Readonly<Record<string, Case>> {
   const example: Case = {
     create: () => createModel(name, { variant: "torchvision" }),
     python: `torchvision_model("${name}")`,
     classes: 1000,
-    evalSide: side,
-    training: { side, batch, lr },
+    evalSide: 64,
+    ...(trained && { training: { side: 64, batch: 3, lr: 1e-3 } }),
+    smooth,
   };
   return { [`torchvision's ${name}`]: example };
 }
@@ -103,7 +106,6 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     python: "torchvision.models.inception_v3(aux_logits=False, init_weights=False)",
     classes: 1000,
     evalSide: 75,
-    training: { side: 96, batch: 2, lr: 1e-3 },
   },
   // which needs images of 299×299 in its network
   "torchvision's auxiliary classifier of Inception V3": {
@@ -111,14 +113,14 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     python: "torchvision.models.inception.InceptionAux(3, 10)",
     classes: 10,
     evalSide: 17,
-    training: { side: 20, batch: 8, lr: 1e-3 },
+    training: { side: 20, batch: 4, lr: 1e-3 },
   },
-  ...photographs("squeezenet1_0", { side: 64 }),
-  ...photographs("squeezenet1_1", { side: 64 }),
-  ...photographs("densenet121", { side: 64 }),
-  ...photographs("mobilenet_v2", { side: 64 }),
-  ...photographs("shufflenet_v2_x1_0", { side: 64 }),
-  ...photographs("mobilenet_v3_small", { side: 64 }),
-  ...photographs("mobilenet_v3_large", { side: 64 }),
-  ...photographs("efficientnet_b0", { side: 64 }),
+  ...photographs("squeezenet1_0", { trained: false }),
+  ...photographs("squeezenet1_1"),
+  ...photographs("densenet121"),
+  ...photographs("mobilenet_v2"),
+  ...photographs("shufflenet_v2_x1_0"),
+  ...photographs("mobilenet_v3_small"),
+  ...photographs("mobilenet_v3_large", { trained: false }),
+  ...photographs("efficientnet_b0", { smooth: true }),
 };

@@ -79,14 +79,14 @@ def outputs_of(model, x):
     """By name. The note's model returns (main, aux2, aux1), and torchvision's names its two the wrong way round: hooks know."""
     heads = {}
     hooks = [
-        module.register_forward_hook(lambda _module, _input, y, name=name: heads.update({name: y}))
+        module.register_forward_hook(lambda _module, _input, y, name=name.replace("AuxLogits", "aux"): heads.update({name: y}))
         for name, module in model.named_children()
-        if name.startswith("aux")
+        if name.lower().startswith("aux")
     ]
     y = model(x)
     for hook in hooks:
         hook.remove()
-    if not hooks:
+    if not hooks and type(model).__name__ != "Inception3":
         return {"output": y}
     return {"logits": y[0] if isinstance(y, tuple) else y, **{name: heads[name] for name in sorted(heads, reverse=True)}}
 

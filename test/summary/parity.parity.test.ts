@@ -15,9 +15,9 @@ const NAMES = (Object.keys(MODELS) as ModelName[]).filter((name) =>
 const COUNTS = `
 import json, sys, torch, torchvision.models as models
 # numbers do not matter, and drawing them takes half a minute
-for name in ("kaiming_uniform_", "uniform_"):
+for name in ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_normal_"):
     setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
-count = lambda name: sum(p.numel() for p in getattr(models, name)(init_weights=False, num_classes=50).parameters())
+count = lambda name: sum(p.numel() for p in getattr(models, name)(num_classes=50).parameters())
 print(json.dumps({name: count(name) for name in json.load(sys.stdin)}))
 `;
 
@@ -27,7 +27,7 @@ describe("parameters of torchvision's networks", unless(noTorchvision), () => {
   test(NAMES.join(", "), () => {
     const ours = NAMES.map((name) => {
       const model = createModel(name, { variant: "torchvision", numClasses: 50 });
-      return [name, summarize(model, { input: [1, 3, 224, 224], training: true }).totals.params];
+      return [name, summarize(model, { input: [2, 3, 299, 299], training: true }).totals.params];
     });
     expect(Object.fromEntries(ours)).toEqual(JSON.parse(python(COUNTS, { input: JSON.stringify(NAMES) })));
   });
