@@ -1,5 +1,6 @@
 /** The antialiased resampling of PIL, in its own fixed-point arithmetic, so that the bytes are PIL's. */
-import { type Image, interleaved } from "./image.ts";
+import { type Image, interleaved, planar, toInterleaved } from "./image.ts";
+import { bytes, kernels, reserve } from "./simd.ts";
 
 export const INTERPOLATIONS = ["bilinear", "bicubic"] as const;
 /** How `resize` interpolates between pixels; antialiased, as in Pillow. */
@@ -87,108 +88,86 @@ export function resample(
   kept: Kept = { top: 0, left: 0, height, width },
 ): Image {
   const kernel = KERNELS[interpolation];
-  const horizontal = weightsFor(image.width, width, kernel, [kept.left, kept.width]);
-  const vertical = weightsFor(image.height, height, kernel, [kept.top, kept.height]);
-  if (image.height === height) {
-    const rows = alongRows(image, [kept.top, kept.top + kept.height], horizontal);
-    return interleaved(new Uint8Array(rows.buffer), kept.height, kept.width, image.channels);
-  }
+  const axes = {
+    horizontal: weightsFor(image.width, width, kernel, [kept.left, kept.width]),
+    vertical: image.height === height ? undefined : weightsFor(image.height, height, kernel, [kept.top, kept.height]),
+  };
+  const { data, channels, offset, strides } = image;
+  if (channels === 3 && strides[0] === 1 && strides[2] === 3)
+    return interleaved(pass(image, 3, axes, kept), kept.height, kept.width);
+  const planes = Array.from({ length: channels }, (_, c) =>
+    pass(plane({ ...image, data, channels: 1, offset: offset + c * strides[0] }), 1, axes, kept),
+  );
+  const all = new Uint8Array(channels * kept.height * kept.width);
+  for (const [c, values] of planes.entries()) all.set(values, c * values.length);
+  return planar(all, channels, kept.height, kept.width);
+}
+
+/** One channel whose pixels stand side by side in their rows. */
+function plane(image: Image): Image {
+  return image.strides[2] === 1 ? image : interleaved(toInterleaved(image), image.height, image.width, 1);
+}
+
+/** Bytes of an image that are worked on at once; more would stay reserved after a large image. */
+const BAND = 2 ** 22;
+
+/** Both passes over pixels of so many bytes each: in [H, W, depth] → bytes [kept.height, kept.width, depth] */
+function pass(
+  { data, offset, strides, width }: Image,
+  depth: 1 | 3,
+  { horizontal, vertical }: { readonly horizontal: Weights; readonly vertical: Weights | undefined },
+  { top, height, width: outWidth }: Kept,
+): Uint8Array<ArrayBuffer> {
   // only the rows that the kept ones are made of
-  const first = vertical.starts[0]!;
-  const end = vertical.starts.at(-1)! + vertical.counts.at(-1)!;
-  const rows = alongRows(image, [first, end], horizontal);
-  const starts = vertical.starts.map((start) => start - first);
-  return alongColumns(rows, { ...vertical, starts }, kept, image.channels);
-}
-
-const HALF = 1 << (PRECISION - 1);
-
-/** image [H, W, C], its rows [first, end) → bytes [end − first, width, C] */
-function alongRows(
-  image: Image,
-  [first, end]: readonly [first: number, end: number],
-  axis: Weights,
-): Uint8ClampedArray<ArrayBuffer> {
-  const { channels, offset } = image;
-  const [sC, sH, sW] = image.strides;
-  const width = axis.starts.length;
-  const out = new Uint8ClampedArray((end - first) * width * channels);
-  for (let y = 0; y < end - first; y++) {
-    const row = offset + (first + y) * sH;
-    if (channels === 3) weighRgb(image.data, row, sW, sC, axis, out, y * width * 3);
-    else
-      for (let c = 0; c < channels; c++)
-        weigh(image.data, row + c * sC, sW, axis, out, y * width * channels + c, channels);
+  const first = vertical ? vertical.starts[0]! : top;
+  const end = vertical ? vertical.starts.at(-1)! + vertical.counts.at(-1)! : top + height;
+  const length = width * depth;
+  const outLength = outWidth * depth;
+  const band = Math.max(1, Math.min(end - first, Math.floor(BAND / length)));
+  const wasm = kernels();
+  const [inAt, rowsAt, outAt, horizontalAt, verticalAt] = reserve(
+    band * length,
+    (end - first) * outLength,
+    vertical ? height * outLength : 0,
+    horizontal.weights.byteLength + 8 * outWidth,
+    vertical ? vertical.weights.byteLength + 8 * height : 0,
+  );
+  const memory = bytes();
+  const across = place(memory, horizontal, horizontalAt, 0);
+  const rows = depth === 3 ? wasm.rgbRows : wasm.grayRows;
+  for (let y = first; y < end; y += band) {
+    const count = Math.min(band, end - y);
+    copyRows(memory, inAt, { data, at: offset + y * strides[1], stride: strides[1], length, count });
+    rows(inAt, length, count, ...across, outWidth, rowsAt + (y - first) * outLength);
   }
-  return out;
+  if (!vertical) return memory.slice(rowsAt, rowsAt + height * outLength);
+  wasm.columns(rowsAt, outLength, ...place(memory, vertical, verticalAt, first), height, outAt);
+  return memory.slice(outAt, outAt + height * outLength);
 }
 
-/** One line of one channel. */
-function weigh(
-  data: Uint8Array,
-  first: number,
-  step: number,
-  { taps, starts, counts, weights }: Weights,
-  out: Uint8ClampedArray,
-  at: number,
-  stride: number,
+/** Copies rows of `length` bytes, `stride` bytes apart, one after the other to an address. */
+function copyRows(
+  memory: Uint8Array,
+  to: number,
+  { data, at, stride, length, count }: { data: Uint8Array; at: number; stride: number; length: number; count: number },
 ): void {
-  for (let x = 0, o = at; x < starts.length; x++, o += stride) {
-    let sum = HALF;
-    const end = x * taps + counts[x]!;
-    for (let t = x * taps, i = first + starts[x]! * step; t < end; t++, i += step) {
-      sum = (sum + Math.imul(data[i]!, weights[t]!)) | 0;
-    }
-    out[o] = sum >> PRECISION;
-  }
+  if (stride === length) memory.set(data.subarray(at, at + count * length), to);
+  else
+    for (let y = 0; y < count; y++)
+      memory.set(data.subarray(at + y * stride, at + y * stride + length), to + y * length);
 }
 
-/** One line of three channels: each weight is read once, which is what the time goes into. */
-function weighRgb(
-  data: Uint8Array,
-  first: number,
-  step: number,
-  sC: number,
+/** Writes an axis to an address, its starts counted from `first`; returns the arguments that name it. */
+function place(
+  memory: Uint8Array,
   { taps, starts, counts, weights }: Weights,
-  out: Uint8ClampedArray,
   at: number,
-): void {
-  for (let x = 0, o = at; x < starts.length; x++, o += 3) {
-    let r = HALF;
-    let g = HALF;
-    let b = HALF;
-    const end = x * taps + counts[x]!;
-    for (let t = x * taps, i = first + starts[x]! * step; t < end; t++, i += step) {
-      const weight = weights[t]!;
-      r = (r + Math.imul(data[i]!, weight)) | 0;
-      g = (g + Math.imul(data[i + sC]!, weight)) | 0;
-      b = (b + Math.imul(data[i + 2 * sC]!, weight)) | 0;
-    }
-    out[o] = r >> PRECISION;
-    out[o + 1] = g >> PRECISION;
-    out[o + 2] = b >> PRECISION;
-  }
-}
-
-/** bytes [H, width, C] → image [height, width, C] */
-function alongColumns(
-  rows: Uint8ClampedArray,
-  { taps, starts, counts, weights }: Weights,
-  { height, width }: Kept,
-  channels: number,
-): Image {
-  const length = width * channels;
-  const bytes = new ArrayBuffer(height * length);
-  const out = new Uint8ClampedArray(bytes);
-  for (let y = 0; y < height; y++) {
-    const begin = y * taps;
-    const end = begin + counts[y]!;
-    const top = starts[y]! * length;
-    for (let i = 0, o = y * length; i < length; i++, o++) {
-      let sum = HALF;
-      for (let t = begin, p = top + i; t < end; t++, p += length) sum = (sum + Math.imul(rows[p]!, weights[t]!)) | 0;
-      out[o] = sum >> PRECISION;
-    }
-  }
-  return interleaved(new Uint8Array(bytes), height, width, channels);
+  first: number,
+): [startsAt: number, countsAt: number, weightsAt: number, taps: number] {
+  const size = starts.length;
+  const all = new Int32Array(memory.buffer, at, 2 * size + weights.length);
+  for (let i = 0; i < size; i++) all[i] = starts[i]! - first;
+  all.set(counts, size);
+  all.set(weights, 2 * size);
+  return [at, at + 4 * size, at + 8 * size, taps];
 }

@@ -82,7 +82,7 @@ export interface ShapesOptions {
 const MAX_SIZE = 512;
 
 /**
- * Generates the set. Ten thousand images of 32×32 take about a second.
+ * Generates the set, each image when it is first read. Ten thousand images of 32×32 take about a second.
  *
  *     shapes({ split: "test", length: 500, size: 48 }) → 500 images [3, 48, 48]
  */
@@ -96,15 +96,35 @@ export function shapes(options: ShapesOptions = {}): MemoryDataset {
     Number.isInteger(size) && size >= 8 && size <= MAX_SIZE,
     () => `shapes: size is the side of an image, 8 to ${MAX_SIZE} pixels, but is ${size}; how many images: length`,
   );
-  const images = sharedBytes(count * 3 * size * size);
   const labels = Int32Array.from({ length: count }, (_, i) => i % SHAPE_CLASSES.length);
+  const images = sharedBytes(count * 3 * size * size);
   const bytes = new Uint8ClampedArray(images.buffer);
   const canvas = new Float32Array(3 * size * size);
-  for (let i = 0; i < count; i++) {
+  const painted = new Uint8Array(count);
+  const paintOnce = (i: number) => {
+    if (painted[i]) return;
+    painted[i] = 1;
     paint(canvas, size, SHAPES[SHAPE_CLASSES[labels[i]!]!]!, new Random(seed, "shapes", split, i));
     bytes.set(canvas, i * canvas.length);
-  }
-  return memoryDataset({ name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] });
+  };
+  const set = memoryDataset({ name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] });
+  const memory = {
+    ...set.memory,
+    get images() {
+      for (let i = 0; i < count; i++) paintOnce(i);
+      return images;
+    },
+  };
+  return {
+    ...set,
+    memory,
+    source: { kind: "memory", memory },
+    get(i) {
+      const sample = set.get(i);
+      paintOnce(i);
+      return sample;
+    },
+  };
 }
 
 /** One image, canvas [3, size, size] in 0 … 255. */

@@ -15,6 +15,7 @@ import { centerCrop, crop, hflip, type Padding, pad, resize, resizedCenter, resi
 import type { Image } from "./image.ts";
 import { colorJitter, erasedBox, resizedCropBox } from "./random-parameters.ts";
 import { INTERPOLATIONS } from "./resample.ts";
+import { bytes, kernels, reserve } from "./simd.ts";
 
 type OnPixels = (image: Image, random: Random) => Image;
 /** Works on the floats of one image, values [C, H, W]. */
@@ -314,12 +315,19 @@ function scaleTables(affines: readonly Affine[], channels: number): Float32Array
 
 function writePlanes(image: Image, tables: readonly Float32Array[], values: Float32Array): void {
   const { data, channels, height, width, offset, strides } = image;
+  // the bytes from the first to the last that belong to the image
+  const last = [channels - 1, height - 1, width - 1].map((steps, axis) => steps * strides[axis]!);
+  const first = offset + last.reduce((sum, step) => sum + Math.min(0, step), 0);
+  const end = offset + last.reduce((sum, step) => sum + Math.max(0, step), 1);
+  const [inAt, tableAt, outAt] = reserve(end - first, channels * 1024, values.byteLength);
+  const memory = bytes();
+  memory.set(data.subarray(first, end), inAt);
+  const floats = new Float32Array(memory.buffer);
   const [sC, sH, sW] = strides;
-  let o = 0;
-  for (let c = 0; c < channels; c++) {
-    const table = tables[c]!;
-    for (let y = 0; y < height; y++) {
-      for (let x = 0, i = offset + c * sC + y * sH; x < width; x++, i += sW) values[o++] = table[data[i]!]!;
-    }
+  for (const [c, table] of tables.entries()) {
+    floats.set(table, tableAt / 4 + c * 256);
+    const at = inAt + offset - first + c * sC;
+    kernels().lookUp(at, sH, sW, height, width, tableAt + c * 1024, outAt + c * height * width * 4);
   }
+  values.set(floats.subarray(outAt / 4, outAt / 4 + values.length));
 }

@@ -81,6 +81,14 @@ describe("shapes", () => {
     expect(keys(a).filter((key) => test.has(key))).toEqual([]);
   });
 
+  test("its images are the same in any order, one by one or all at once", () => {
+    const [all, some] = [shapes({ length: 20 }), shapes({ length: 20 })];
+    for (const i of [7, 3, 3, 19]) expect(planes(some.get(i))).toEqual(planes(all.get(i)));
+    const { memory } = shapes({ length: 20 });
+    expect(some.memory.images).toEqual(memory.images);
+    expect(subset(shapes({ length: 20 }), [7]).get(0)).toEqual(subset(all, [7]).get(0));
+  });
+
   test("has ten classes, evenly, in colour", () => {
     const set = shapes({ length: 200 });
     expect(SHAPE_CLASSES.length).toBe(10);
@@ -109,9 +117,10 @@ describe("shapes", () => {
   });
 
   test("a hundred pictures take milliseconds", () => {
-    shapes({ length: 500 });
+    const paint = () => shapes({ length: 500 }).memory.images;
+    paint();
     const start = performance.now();
-    shapes({ length: 500 });
+    paint();
     expect((performance.now() - start) / 5).toBeLessThan(500);
   });
 });

@@ -13,7 +13,7 @@ import { networkOfPlan, networks, ResNet, TwoInputs, tangleOf, tangles } from ".
 const LEVELS = ["block", "layer"] as const;
 const IMAGE = [1, 3, 16, 16];
 /** More: `FC_RUNS=500 npx vitest run test/draw`. */
-const RUNS = Number(process.env.FC_RUNS ?? 20);
+const RUNS = Number(process.env.FC_RUNS ?? 8);
 
 const scene = (model: Module, input: readonly number[], level: (typeof LEVELS)[number]): Scene =>
   sceneOf(trace(model, input), { level, title: model.type });
@@ -70,7 +70,7 @@ describe("layout of random networks", () => {
         const places = ({ boxes }: Scene) => boxes.map(({ x, y, width, height }) => [x, y, width, height]);
         expect(places(drawn())).toEqual(places(drawn()));
       }),
-      { numRuns: 10 },
+      { numRuns: 4 },
     );
   });
 });

@@ -16,7 +16,7 @@ export interface Case {
     /** Side of the images, and how many are in a batch. */
     readonly side: number;
     readonly batch: number;
-    /** Such that three steps move the weights by some percent. */
+    /** Such that a few steps move the weights by some percent. */
     readonly lr: number;
   };
 }
@@ -86,7 +86,7 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     ...narrowVgg("vgg16"),
     classes: 1000,
     evalSide: 224,
-    training: { side: 32, batch: 2, lr: 1e-3 },
+    // trained with batch normalization, below; without, the note's
   },
   "torchvision's VGG16-BN": {
     ...narrowVgg("vgg16_bn"),

@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { python } from "../support/python.ts";
+import { afterAll } from "vitest";
+import { PythonServer } from "../support/python-server.ts";
 import { shared } from "../support/skip.ts";
 import type { Case } from "./cases.ts";
 import { type ComputeOptions, compute } from "./ours.ts";
@@ -38,7 +39,18 @@ export interface Run extends ComputeOptions {
   readonly plant?: () => () => void;
 }
 
-/** Computes a network once for each run, and compares. PyTorch is started once for all, as it takes seconds to start. */
+/** PyTorch for each list of modules: started once for all networks of a test file. */
+const references = new Map<string, PythonServer>();
+afterAll(() => Promise.all(Array.from(references.values(), (reference) => reference.close())));
+
+function reference(modules: readonly string[]): PythonServer {
+  const key = modules.join();
+  const started = references.get(key) ?? new PythonServer(REFERENCE, modules, [shared("seed").path]);
+  references.set(key, started);
+  return started;
+}
+
+/** Computes a network once for each run, and compares. */
 export async function compare(example: Case, modules: readonly string[], runs: readonly Run[]): Promise<Found[]> {
   const folder = mkdtempSync(join(tmpdir(), "convnets-parity-"));
   try {
@@ -47,7 +59,7 @@ export async function compare(example: Case, modules: readonly string[], runs: r
       const undo = plant?.();
       folders.push(await compute(example, join(folder, `${i}`), options).finally(undo));
     }
-    return JSON.parse(python(REFERENCE, { modules, args: [shared("seed").path, example.python, ...folders] }));
+    return await reference(modules).ask<Found[]>({ expression: example.python, folders });
   } finally {
     rmSync(folder, { recursive: true });
   }

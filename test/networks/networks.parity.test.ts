@@ -1,5 +1,5 @@
 /*
- * Whole networks against PyTorch in float64: outputs in evaluation; scores, loss and all gradients in training; three steps of SGD.
+ * Whole networks against PyTorch in float64: outputs in evaluation; scores, loss and all gradients in training; two steps of SGD.
  *
  * Millions of values go through ReLUs and max-pools. A few are so close to zero, or to another in a pool's window, that rounding
  * decides which side of the kink they are on, and each moves a percent of the gradients below it. Processors differ in the order
@@ -8,7 +8,7 @@
  * whatever the processor, and 5e-5 is too much. That the sides themselves are right is checked too: where float64 differs from
  * them, the value is within rounding of the kink. fault.test.ts shows that a fault of 1e-4 is found.
  *
- *     PARITY_REPORT=1 PARITY_SEED=2 npx vitest run test/parity/networks      prints by how much results are off
+ *     PARITY_REPORT=1 PARITY_SEED=2 npx vitest run test/networks      prints by how much results are off
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { pythonSkipReason } from "../support/python.ts";
@@ -16,7 +16,7 @@ import { shared, unless } from "../support/skip.ts";
 import { type Case, NOTE, TORCHVISION } from "./cases.ts";
 import { compare, type Found, type Kind, TOLERANCES, worst } from "./compare.ts";
 
-const STEPS = 3;
+const STEPS = 2;
 const seed = Number(process.env.PARITY_SEED ?? 1);
 
 const IN_TRAINING = {

@@ -1,6 +1,6 @@
-"""Compares what our network computed with PyTorch in float64, and prints by how much each result is off, as JSON.
+"""Compares what our network computed with PyTorch in float64, and tells by how much each result is off.
 
-Arguments: the folder of note_models.py, the network as an expression, and folders that ours.ts wrote.
+Argument: the folder of note_models.py. A question has the network as an expression, and folders that ours.ts wrote.
 """
 
 import json
@@ -19,8 +19,7 @@ try:
 except ImportError:
     torchvision = None
 
-note_folder, expression, *folders = sys.argv[1:]
-sys.path.insert(0, note_folder)
+sys.path.insert(0, sys.argv[1])
 torch.set_num_threads(os.cpu_count())
 # the weights are ours, and drawing others takes long
 for name in ("kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "normal_", "uniform_"):
@@ -166,7 +165,7 @@ class Kinks:
         return self.checked(name, y, Kinks.before["max_pool2d"](x.detach(), *args, **options))
 
 
-def compare(folder):
+def compare(expression, folder):
     model = eval(expression)
     for module in model.modules():
         if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
@@ -239,4 +238,4 @@ def rounding_size(gradient, gradients, key):
     return 0 if weight is None else 5e-2 * weight.norm().item()
 
 
-print(json.dumps([compare(folder) for folder in folders]))
+serve(lambda question: [compare(question["expression"], folder) for folder in question["folders"]])

@@ -32,7 +32,7 @@ describe("chooseInit", () => {
 
   test.each([
     ["nin", "block3.4", "kaiming_fan_in"],
-    ["vgg11", "clf_part.6", "kaiming_fan_out"],
+    ["vgg_small", "classifier", "kaiming_fan_out"],
     ["inception_small", "fc", "kaiming_fan_in"],
   ] as const)("%s, whose scores are %s: %s", (name, head, how) => {
     const model = createModel(name, { inputSize: 32, numClasses: 10 });

@@ -22,9 +22,8 @@ const transforms = [{ normalize: NORMALIZATION.cifar10 }];
 
 /** Both compute in float32, in another order of sums. */
 const TOLERANCE = 1e-3;
-const STEPS = 100;
-/** Images of a batch. With 16, the loss does not fall in so few steps. */
-const BATCH = 64;
+const STEPS = 15;
+const BATCH = 16;
 const STEPS_PER_EPOCH = Math.ceil(50_000 / BATCH);
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-nin-"));
@@ -81,32 +80,38 @@ async function both({ model, batch, steps, lr, evaluate }: Plan): Promise<readon
   ];
 }
 
+/** The note's NiN with weights of which it learns from the first step on: with PyTorch's own, an epoch brings it nowhere. */
+function learner(): Module {
+  const model = createModel("nin").initialize(7);
+  const heNormal = init.kaimingNormal({ nonlinearity: "relu" });
+  for (const [key, parameter] of model.parameters()) {
+    const { shape } = parameter;
+    // signals keep their size, and the last ReLU lets the scores pass
+    if (shape.length === 4) parameter.data = tensor("float32", shape, heNormal(shape, new Random(7, key)));
+    if (key === "block3.4.bias") parameter.data = tensor("float32", shape, new Float32Array(10).fill(1));
+  }
+  return model;
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 const parting = (ours: readonly number[], theirs: readonly number[], tolerance: number): number =>
   ours.findIndex((loss, i) => Math.abs(loss / theirs[i]! - 1) >= tolerance);
 
 describe("the note's NiN on CIFAR-10", unless(reason), () => {
   test(`the first ${STEPS} losses are PyTorch's`, { timeout: 600_000 }, async () => {
-    const model = createModel("nin").initialize(7);
-    const [ours, theirs] = await both({ model, batch: BATCH, steps: STEPS, lr: () => 0.05, evaluate: false });
+    const lr = () => 0.002;
+    const [ours, theirs] = await both({ model: learner(), batch: BATCH, steps: STEPS, lr, evaluate: false });
     const at = parting(ours.losses, theirs.losses, TOLERANCE);
     expect(at, `loss ${at + 1}: ${ours.losses[at]}, PyTorch ${theirs.losses[at]}`).toBe(-1);
-    // with PyTorch's first weights the note's NiN starts slowly: the loss has to have begun to fall
-    expect(ours.losses.at(-1)).toBeLessThan(ours.losses[0]!);
+    // batches differ: the mean of five
+    expect(mean(ours.losses.slice(-5))).toBeLessThan(0.95 * mean(ours.losses.slice(0, 5)));
   });
 
   const tooLong = process.env.CONVNETS_LONG_TESTS ? undefined : "a quarter of an hour; CONVNETS_LONG_TESTS=1 runs them";
   test("accuracy after an epoch is PyTorch's", { ...unless(tooLong), timeout: 3_600_000 }, async () => {
-    // weights with which signals keep their size, and scores that the last ReLU lets pass: with PyTorch's own first weights, an
-    // epoch brings the note's NiN nowhere
-    const model = createModel("nin").initialize(7);
-    const heNormal = init.kaimingNormal({ nonlinearity: "relu" });
-    for (const [key, parameter] of model.parameters()) {
-      const { shape } = parameter;
-      if (shape.length === 4) parameter.data = tensor("float32", shape, heNormal(shape, new Random(7, key)));
-      if (key === "block3.4.bias") parameter.data = tensor("float32", shape, new Float32Array(10).fill(1));
-    }
     const lr = (step: number) => 0.002 * Math.min(1, step / 50) * (1 - step / STEPS_PER_EPOCH);
-    const [ours, theirs] = await both({ model, batch: BATCH, steps: STEPS_PER_EPOCH, lr, evaluate: true });
+    const [ours, theirs] = await both({ model: learner(), batch: BATCH, steps: STEPS_PER_EPOCH, lr, evaluate: true });
     const parted = [1e-3, 1e-2, 1e-1].map(
       (tolerance) => `${tolerance}: ${parting(ours.losses, theirs.losses, tolerance) + 1}`,
     );

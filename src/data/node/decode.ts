@@ -1,10 +1,12 @@
 /** Images from files in any usual format. */
 
+import type { Sharp } from "sharp";
 import { rgbToGrayscale } from "../color.ts";
 import type { DecodeOptions } from "../dataset.ts";
 import { DataError } from "../errors.ts";
 import { type Image, interleaved } from "../image.ts";
 import { readBytes } from "./files.ts";
+import { jpegHeader } from "./jpeg.ts";
 
 export const MAX_PIXELS = 178_956_970;
 
@@ -35,7 +37,7 @@ export async function decodeImage(
     if (bytes.length === 0) throw new Error("the file is empty");
     // "error" takes what decoders merely warn of, such as a broken EXIF block, but no image that ends too early.
     const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
-    const { width, height, space } = await decoder.metadata();
+    const { width, height, isCmyk } = await headerOf(bytes, decoder);
     if (width * height > maxPixels) {
       throw new DataError(
         `cannot decode: the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
@@ -43,7 +45,6 @@ export async function decodeImage(
         { file, skippable: true },
       );
     }
-    const isCmyk = space === "cmyk";
     if (isCmyk) decoder.pipelineColourspace("cmyk").toColourspace("cmyk");
     else decoder.toColourspace("srgb").removeAlpha();
     const { data, info } = await decoder.raw().toBuffer({ resolveWithObject: true });
@@ -55,6 +56,14 @@ export async function decodeImage(
     const message = (cause as Error).message.replaceAll(/\s+/g, " ").trim();
     throw new DataError(`cannot decode: ${message}; replace it, or remove it`, { file, cause, skippable: true });
   }
+}
+
+/** Size in pixels and colour model. Opening a file takes sharp as long as decoding a small one, so JPEG headers are read here. */
+async function headerOf(bytes: Uint8Array, decoder: Sharp) {
+  const jpeg = jpegHeader(bytes);
+  if (jpeg) return { ...jpeg, isCmyk: jpeg.channels === 4 };
+  const { width, height, space } = await decoder.metadata();
+  return { width, height, isCmyk: space === "cmyk" };
 }
 
 /** R = 255 − K − C·(255 − K)/255, and so on: PIL's conversion, which knows no profiles. */
