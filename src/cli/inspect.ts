@@ -102,7 +102,8 @@ const rowOf = ({ name, dtype, shape, bytes }: TensorFacts) => [name, dtype, form
 /** A network with the options that select it. */
 function flagsOf({ model, variant, numClasses, inChannels }: Recognized): string {
   const classes = numClasses === MODELS[model].numClasses ? "" : ` --num-classes ${numClasses}`;
-  const channels = inChannels === 3 ? "" : ` of ${inChannels} channel${inChannels === 1 ? "" : "s"}`;
+  const channels =
+    inChannels === MODELS[model].inChannels ? "" : ` of ${inChannels} channel${inChannels === 1 ? "" : "s"}`;
   return `${model} --variant ${variant}${classes}${channels}`;
 }
 

@@ -9,6 +9,7 @@ import {
   type ModelOptions,
   modelEntry,
   NaiveInception,
+  suggestNetwork,
   type Variant,
 } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
@@ -59,12 +60,13 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     ...(!aux && { auxLogits: false }),
   };
   if (Object.hasOwn(MODELS, name)) {
-    const { inputSize, variants } = modelEntry(name);
+    const { variants } = modelEntry(name);
     if (variant && !variants.includes(variant))
       throw new UsageError(`${name} has no variant "${variant}"; it has ${variants.join(", ")}`);
     const images = input && oneInput(input, name);
     const sizes = images && { inChannels: images[1]!, inputSize: images[2]! };
-    return { name, model: createModel(name, { ...options, ...sizes }), input: images ?? [1, 3, inputSize, inputSize] };
+    const model = createModel(name, { ...options, ...sizes });
+    return { name, model, input: images ?? imagesFor(model) };
   }
   const block = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
   if (block) {
@@ -73,18 +75,25 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   }
   const { file, exported } = moduleName(name);
   if (!existsSync(file)) {
-    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)].join(", ");
-    throw new UsageError(`there is no network and no file "${file}"; the networks are ${known}`);
+    const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)];
+    throw new UsageError(`there is no network and no file "${file}"; ${suggestNetwork(file, known)}`);
   }
   if (statSync(file).isDirectory()) return modelOfRun(file, flags);
   if (/\.onnx$/i.test(file)) return importedModel(file, flags);
   if (!isNetworkFile(file)) throw new UsageError(`${file} is not a network: a network is an .onnx, .js or .ts file`);
   const model = await moduleOfFile(file, exported, options, finished);
-  const { inChannels = 3, inputSize } = model.spec ?? {};
-  const shape = input ?? [1, inChannels, inputSize ?? SIDE, inputSize ?? SIDE];
-  const isAssumed = input === undefined && inputSize === undefined;
+  const shape = input ?? imagesFor(model);
+  const isAssumed = input === undefined && model.spec?.inputSize === undefined;
   return { name: file, model, input: shape, ...(isAssumed && { assumed: assumption(file, shape as number[]) }) };
 }
+
+/** Shape of one image as the network describes it. */
+export const imagesFor = ({ spec: { inChannels = 3, inputSize = SIDE } = {} }: Module): readonly number[] => [
+  1,
+  inChannels,
+  inputSize,
+  inputSize,
+];
 
 const assumption = (name: string, input: readonly number[]) =>
   `${name} does not record its input size; assuming ${input.join("×")} (--input sets it).`;

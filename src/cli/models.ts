@@ -2,14 +2,16 @@ import { Command, Option } from "commander";
 import { createModel, MODELS } from "../models/index.ts";
 import { summarize } from "../summary/index.ts";
 import { grouped, scaled } from "./format.ts";
+import { imagesFor } from "./model.ts";
 import { print, printJson, printTable } from "./support.ts";
 
 /** Parameters and cost of every network and variant, at the size it was published for. */
 function facts() {
-  return Object.entries(MODELS).flatMap(([name, { variants, inputSize, numClasses, title }]) =>
+  return Object.entries(MODELS).flatMap(([name, { variants, numClasses, title }]) =>
     variants.map((variant) => {
-      const input = [1, 3, inputSize, inputSize];
-      const { params, macs } = summarize(createModel(name, { variant }), { input }).totals;
+      const model = createModel(name, { variant });
+      const input = imagesFor(model);
+      const { params, macs } = summarize(model, { input }).totals;
       return { name, variant, input, numClasses, parameters: params, macs, title };
     }),
   );

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openSource, type Source, type SourceOptions } from "../classify/node/index.ts";
-import { MODELS, type Variant } from "../models/index.ts";
+import { MODELS, suggestNetwork, type Variant } from "../models/index.ts";
 import { isRegistered, RUN_FILES, readConfig } from "../runs/node/index.ts";
 import { downloadBar } from "./download.ts";
 import { isNetworkFile, loadModel, resolveWeights } from "./model.ts";
@@ -37,14 +37,12 @@ export async function openNetwork(target: string, flags: NetworkFlags = {}): Pro
     return withWeights(target, flags.weights, flags);
   }
   if (!existsSync(target))
-    throw new UsageError(
-      `there is no run, weight file or network ${target}; the networks are ${Object.keys(MODELS).join(", ")}`,
-    );
+    throw new UsageError(`there is no run, weight file or network ${target}; ${suggestNetwork(target)}`);
   const network = model ?? (isRun(target) ? (await readConfig(target)).model : undefined);
   if (flags.weights !== undefined && network === undefined)
     throw new UsageError(`--weights goes with a network, but ${target} is not one`);
   if (network !== undefined && !isNetwork(network))
-    throw new UsageError(`there is no network ${network}; the networks are ${Object.keys(MODELS).join(", ")}`);
+    throw new UsageError(`there is no network ${network}; ${suggestNetwork(network)}`);
   // a run records all that is known of a built-in network
   if (model === undefined && flags.weights === undefined && !(network && isNetworkFile(network)))
     return openSource(target, options(flags));

@@ -1,7 +1,7 @@
 /** The network that a weight file belongs to. */
 import type { Checkpoint } from "../checkpoint/node/index.ts";
 import { fitKeys } from "../graph/index.ts";
-import { MODELS, type Recognized, recognize } from "../models/index.ts";
+import { createModel, MODELS, type Recognized, recognize } from "../models/index.ts";
 import type { ModelFlags } from "./model.ts";
 import { print, UsageError } from "./support.ts";
 
@@ -49,7 +49,7 @@ export function recognizeWrapped(tensors: Parameters<typeof recognize>[0]) {
 }
 
 /** Shape of one image: of the size that the metadata record, else that the network was published for. */
-function imagesOf({ model, inChannels }: Recognized, { inputSize }: Checkpoint["metadata"]): number[] {
-  const side = Number(inputSize) || MODELS[model].inputSize;
+function imagesOf({ model, variant, inChannels }: Recognized, { inputSize }: Checkpoint["metadata"]): number[] {
+  const side = Number(inputSize) || createModel(model, { variant }).spec!.inputSize!;
   return [1, inChannels, side, side];
 }

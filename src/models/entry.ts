@@ -7,6 +7,7 @@ export interface Publication {
   readonly title: string;
   /** Authors and year, as it is cited: "He et al. 2016". */
   readonly cite: string;
+  /** Year in which it first appeared. */
   readonly year: number;
   readonly url: string;
 }
@@ -16,8 +17,10 @@ export interface ModelEntry<Network extends Module = Module> {
   readonly build: (options: ModelOptions) => Network;
   /** Its variants; the first is the default. */
   readonly variants: readonly Variant[];
-  /** Height and width in pixels of the images it was published for. */
+  /** Height and width in pixels of the images that its first variant was published for. */
   readonly inputSize: number;
+  /** Channels of those images: 3 for RGB, 1 for gray. */
+  readonly inChannels: number;
   /** Classes of the data set it was published for. */
   readonly numClasses: number;
   /** What it is, in a few words. */
@@ -27,6 +30,8 @@ export interface ModelEntry<Network extends Module = Module> {
 }
 
 /** Photographs as in ImageNet-1k. */
-export const FOR_IMAGENET = { inputSize: 224, numClasses: 1000 } as const;
+export const FOR_IMAGENET = { inputSize: 224, inChannels: 3, numClasses: 1000 } as const;
 /** Images as in CIFAR-10. */
-export const FOR_CIFAR = { inputSize: 32, numClasses: 10 } as const;
+export const FOR_CIFAR = { inputSize: 32, inChannels: 3, numClasses: 10 } as const;
+/** Handwritten digits as in MNIST, with a border of 2 pixels. */
+export const FOR_DIGITS = { inputSize: 32, inChannels: 1, numClasses: 10 } as const;

@@ -19,12 +19,19 @@ export interface ModelOptions {
   variant?: Variant;
   /** Classes, the length of the scores. Default: those of the data set it was published for, 1000 or 10. */
   numClasses?: number;
-  /** Channels of the images. Default 3, for RGB. */
+  /** Channels of the images. Default: those it was published for, 3 for RGB or 1 for gray. */
   inChannels?: number;
-  /** Height and width of the images in pixels, for networks whose layers depend on it. Default: the published size. */
+  /** Height and width of the images in pixels, for networks whose layers depend on it. Default: that of the variant. */
   inputSize?: number;
   /** Whether GoogLeNet and Inception V3 have their auxiliary classifiers. Default true; other networks have none. */
   auxLogits?: boolean;
+}
+
+/** The variant asked for, else the first of those a network has. Throws for one that it does not have. */
+export function variantOf<V extends Variant>(network: string, { variant }: ModelOptions, known: readonly V[]): V {
+  const found = variant === undefined ? known[0] : known.find((name) => name === variant);
+  check(found !== undefined, () => `${network} has no variant "${variant}"; it has ${known.join(", ")}`);
+  return found;
 }
 
 /** Mean and deviation of ImageNet's pixels, on the scale from 0 to 1. */

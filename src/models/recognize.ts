@@ -21,18 +21,28 @@ export function recognize(tensors: Shapes): Recognized[] {
   const found: Recognized[] = [];
   for (const model of Object.keys(MODELS) as ModelName[]) {
     for (const variant of modelEntry(model).variants) {
-      const published = createModel(model, { variant }).stateShapes();
+      const published = publishedShapes(model, variant);
       if (!sameKeys(published, given)) continue;
-      const { numClasses, inputSize } = modelEntry(model);
+      const { numClasses, inChannels } = modelEntry(model);
       const options = {
         numClasses: sizeInsteadOf(numClasses, 0, published, given) ?? numClasses,
-        inChannels: sizeInsteadOf(3, 1, published, given) ?? 3,
+        inChannels: sizeInsteadOf(inChannels, 1, published, given) ?? inChannels,
       };
-      const actual = shapesOf(model, { ...options, variant, inputSize });
+      const actual = shapesOf(model, { ...options, variant });
       if (actual && sameShapes(actual, given)) found.push({ model, variant, ...options });
     }
   }
   return found;
+}
+
+/** Shapes of the networks that were built to compare with; they take a second together. */
+const built = new Map<string, ReturnType<Module["stateShapes"]>>();
+
+function publishedShapes(model: ModelName, variant: Variant): ReturnType<Module["stateShapes"]> {
+  const key = `${model} ${variant}`;
+  const shapes = built.get(key) ?? createModel(model, { variant }).stateShapes();
+  built.set(key, shapes);
+  return shapes;
 }
 
 /** Undefined where the network cannot be built so. */

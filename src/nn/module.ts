@@ -1,6 +1,6 @@
 import { asTensor, check, checkStateDict, describe, fitKeys, type TensorData } from "../graph/index.ts";
 import { Random } from "../random.ts";
-import { ModuleBuffer, Parameter, Stored } from "./parameter.ts";
+import { ModuleBuffer, Parameter, Parametrized, Stored } from "./parameter.ts";
 import { printModule } from "./print.ts";
 import type { ModelSpec } from "./spec.ts";
 import { Tensor } from "./tensor.ts";
@@ -100,11 +100,18 @@ export abstract class Module<Out extends Output = Output> {
     for (const [key, value] of this.#stored()) if (value instanceof ModuleBuffer) yield [key, value];
   }
 
-  *#stored(): Generator<[key: string, stored: Parameter | ModuleBuffer]> {
+  *#stored(): Generator<[key: string, stored: Parameter | ModuleBuffer, origin: string]> {
     for (const [path, module] of this.modules()) {
-      const own = Object.entries(module);
-      for (const [name, value] of own) if (value instanceof Parameter) yield [join(path, name), value];
-      for (const [name, value] of own) if (value instanceof ModuleBuffer) yield [join(path, name), value];
+      const own = Object.entries(module).map(
+        ([name, value]: [string, unknown]) => [name, value, join(path, name)] as const,
+      );
+      for (const [, value, key] of own)
+        if (value instanceof Parameter && !(value instanceof Parametrized)) yield [key, value, key];
+      for (const [, value, key] of own) if (value instanceof ModuleBuffer) yield [key, value, key];
+      for (const [name, value, key] of own)
+        if (value instanceof Parametrized)
+          for (const [i, original] of value.originals.entries())
+            yield [join(path, `parametrizations.${name}.original${i}`), original, key];
     }
   }
 
@@ -133,8 +140,8 @@ export abstract class Module<Out extends Output = Output> {
    * its key, so the same part has the same weights in any network.
    */
   initialize(seed = 0, { keep = false }: { keep?: boolean } = {}): this {
-    for (const [key, stored] of this.#stored())
-      if (!keep || !stored.data) stored.data = stored.draw(new Random(seed, key));
+    for (const [, stored, origin] of this.#stored())
+      if (!keep || !stored.data) stored.data = stored.draw(new Random(seed, origin));
     return this;
   }
 
@@ -146,8 +153,8 @@ export abstract class Module<Out extends Output = Output> {
   /** Every weight by key, in PyTorch's order. Those that were never set are initialized with seed 0. */
   stateDict(): Map<string, TensorData> {
     const state = new Map<string, TensorData>();
-    for (const [key, stored] of this.#stored()) {
-      stored.data ??= stored.draw(new Random(0, key));
+    for (const [key, stored, origin] of this.#stored()) {
+      stored.data ??= stored.draw(new Random(0, origin));
       state.set(key, stored.data);
     }
     return state;
@@ -165,7 +172,7 @@ export abstract class Module<Out extends Output = Output> {
       typeof weights?.keys === "function",
       () => `${this.type}: loadStateDict takes a Map of tensors by key, but got ${describe(weights)}`,
     );
-    const stored = new Map(this.#stored());
+    const stored = new Map([...this.#stored()].map(([key, value]) => [key, value]));
     const state = new Map(fitKeys(weights, stored).weights);
     for (const [key, value] of stored) {
       const norm = key.match(/^(.*\.|)num_batches_tracked$/)?.[1];
@@ -181,6 +188,11 @@ export abstract class Module<Out extends Output = Output> {
     return this;
   }
 
+  /** The module's settings as text, which stand in parentheses where it is printed: `kernel_size=2, stride=2`. Default: none. */
+  extraRepr(): string {
+    return "";
+  }
+
   /** The module as PyTorch prints it, with all below. */
   toString(): string {
     return printModule(this);
@@ -188,7 +200,7 @@ export abstract class Module<Out extends Output = Output> {
 
   /** What Node's console.log shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return printModule(this);
+    return String(this);
   }
 }
 

@@ -34,6 +34,7 @@ export const BATCH_NORM = {
 export const LP_POOL = { stride: "size", ceilMode: "boolean" } as const;
 export const LRN = { alpha: "number", beta: "number", k: "number" } as const;
 export const AFFINE = { weight: "any", bias: "any", eps: "number" } as const;
+export const BATCH_NORM_FUNCTION = { ...AFFINE, training: "boolean", momentum: "number" } as const;
 export const GROUP_NORM = { eps: "number", affine: "boolean" } as const;
 export const LAYER_NORM = { eps: "number", elementwiseAffine: "boolean", bias: "boolean" } as const;
 export const GELU_OPTIONS = { approximate: "any" } as const;

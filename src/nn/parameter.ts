@@ -1,5 +1,6 @@
 import { asTensor, check, formatShape, numel, type TensorData } from "../graph/index.ts";
 import type { Random } from "../random.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Gives the initial numbers of a tensor of this shape. */
 export type Initializer = (shape: readonly number[], random: Random) => Float32Array;
@@ -57,6 +58,19 @@ export class Parameter extends Stored {
   draw(random: Random): TensorData {
     return { dtype: "float32", shape: this.shape, data: this.initializer(this.shape, random) };
   }
+}
+
+/**
+ * A weight that the network computes from others, its originals. They are trained and saved instead of it, under the keys
+ * `parametrizations.weight.original0`, `…original1` and so on, as in PyTorch. See `weightNorm`.
+ */
+export abstract class Parametrized extends Parameter {
+  /** What PyTorch calls the rule. */
+  abstract readonly type: string;
+  abstract readonly originals: readonly Parameter[];
+
+  /** The weight in a trace, from its originals. */
+  abstract compute(originals: readonly Tensor[]): Tensor;
 }
 
 /** A tensor that is saved with the weights but not trained, such as a running mean (a buffer in PyTorch). */

@@ -1,7 +1,7 @@
 import { check, type DType, describe, Graph, type Shape, type Value } from "../graph/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Module, Output } from "./module.ts";
-import type { ModuleBuffer, Parameter } from "./parameter.ts";
+import { type ModuleBuffer, type Parameter, Parametrized } from "./parameter.ts";
 import { Tensor } from "./tensor.ts";
 
 /** One call of a module during a trace. */
@@ -35,6 +35,14 @@ export interface TraceOptions {
   dropout?: boolean;
   /** Engine that formulas are written for. Default `"cpu"`. */
   target?: Target;
+}
+
+/** Options of `Tracer.dropout`. */
+export interface DropoutOptions {
+  /** Whose mode counts. Default: the module whose `forward` runs. */
+  readonly module?: Module;
+  /** Shape of the mask, which broadcasts to x. Default: that of x. */
+  readonly shape?: Shape;
 }
 
 /** Builds the graph of a network while its `forward` runs. */
@@ -76,7 +84,10 @@ export class Tracer {
   weight(stored: Parameter | ModuleBuffer): Tensor {
     let value = this.#values.get(stored);
     if (!value) {
-      value = this.graph.parameter(this.key(stored), stored.dtype, stored.shape);
+      value =
+        stored instanceof Parametrized
+          ? stored.compute(stored.originals.map((original) => this.weight(original))).value
+          : this.graph.parameter(this.key(stored), stored.dtype, stored.shape);
       this.#values.set(stored, value);
     }
     return new Tensor(value, this);
@@ -136,9 +147,10 @@ export class Tracer {
     if (!(error instanceof Error) || this.#located.has(error)) return error;
     this.#located.add(error);
     const { message, stack } = error;
-    // a layer's own message starts with its name or that of its function, such as "conv2d: "
-    const start = type.length + 2;
-    const rest = message.slice(0, start).toLowerCase() === `${type.toLowerCase()}: ` ? message.slice(start) : message;
+    // a layer's own message starts with its name or that of its function, such as "conv2d: " or "batchNorm: "
+    const [, who = ""] = /^(\w+): /.exec(message) ?? [];
+    const own = who === type || (/^[a-z]/.test(who) && type.toLowerCase().startsWith(who.toLowerCase()));
+    const rest = own ? message.slice(who.length + 2) : message;
     const called = error instanceof TypeError && /\bthis\.[\w.[\]]+ is not a function/.test(message);
     const remedy = called ? "; apply a layer with call, as in this.conv.call(x)" : "";
     error.message = `${path === "" ? type : `${path} (${type})`}: ${rest}${remedy}`;
@@ -161,10 +173,16 @@ export class Tracer {
     return this.#calls[0]!;
   }
 
-  /** In training, x times a mask that is an input of the graph (see `Mask`), of a shape that broadcasts to x; else x itself. */
-  dropout(x: Tensor, p: number, module: Module, shape: Shape = x.shape): Tensor {
-    if (!this.training || !module.training || !this.#dropout || p === 0) return x;
-    const input = `dropout:${this.#paths.get(module) ?? ""}`;
+  /**
+   * In training, x times a mask that is an input of the graph (see `Mask`), of a shape that broadcasts to x; else x itself.
+   * Training is what the module whose `forward` runs is in, or another one.
+   */
+  dropout(x: Tensor, p: number, { module = this.#running.at(-1), shape = x.shape }: DropoutOptions = {}): Tensor {
+    if (!this.training || module?.training === false || !this.#dropout || p === 0) return x;
+    const layer = `dropout:${(module && this.#paths.get(module)) ?? ""}`;
+    // a layer may drop several times
+    const times = this.masks.filter(({ input }) => input.split("#")[0] === layer).length;
+    const input = times === 0 ? layer : `${layer}#${times + 1}`;
     this.masks.push({ input, shape, p });
     return x.mul(this.input(input, shape));
   }

@@ -142,7 +142,7 @@ export class Replay {
     } else if (node.op === "Dropout") {
       const ratio = node.inputs[1] && run.get(node.inputs[1]).known?.values[0];
       const p = typeof ratio === "number" ? ratio : 0.5;
-      run.setTensor(y!, run.tracer.dropout(run.tensor(x!), p, module));
+      run.setTensor(y!, run.tracer.dropout(run.tensor(x!), p, { module }));
     } else {
       const inputs = node.inputs.map((value) => value && run.get(value));
       const placed = run.place.place({

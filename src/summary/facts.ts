@@ -234,7 +234,9 @@ function multAdds({ module, call }: Entry, nodes: Nodes): number {
       ? numel(shape.slice(0, -1))
       : N;
   return sum(
-    [...module.parameters()].map(([name, { numel: count }]) => {
+    Object.entries(module).map(([name, stored]) => {
+      if (!(stored instanceof Parameter)) return 0;
+      const { numel: count } = stored;
       if (name === "weight" || name === "bias") return count * times;
       return /weight|bias/.test(name) ? count * numel(shape.slice(0, 2)) : 0;
     }),
@@ -242,15 +244,15 @@ function multAdds({ module, call }: Entry, nodes: Nodes): number {
 }
 
 /** Applications of weights on the longest path from an input to an output. */
-function weightLayers({ nodes, parameters, outputs }: Graph): number {
+function weightLayers({ nodes, parameters, constants, outputs }: Graph): number {
   const weights = new Set<Value>(parameters);
   const depths = new Map<Value, number>();
   for (const node of nodes) {
     const known = node.inputs.filter((value) => value !== undefined);
     const depth = Math.max(0, ...known.map((value) => depths.get(value) ?? 0));
     const applies = ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.op) && known.some((x) => weights.has(x));
-    // a transposed or reshaped weight is still one
-    const weight = known.length > 0 && ["Transpose", "Reshape"].includes(node.op) && weights.has(known[0]!);
+    // what is computed from weights only, such as a transposed one, is still a weight
+    const weight = known.some((x) => weights.has(x)) && known.every((x) => weights.has(x) || constants.has(x));
     for (const value of node.outputs) {
       depths.set(value, depth + (applies ? 1 : 0));
       if (weight) weights.add(value);

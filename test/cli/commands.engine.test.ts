@@ -129,7 +129,7 @@ describe("the command", () => {
     [[], "Usage: convnets"],
     [["sumary", "vgg16"], "Did you mean summary?"],
     [["summary"], "missing required argument 'model'"],
-    [["summary", "vgg61"], 'no network and no file "vgg61"; the networks are vgg11, '],
+    [["summary", "vgg61"], 'no network and no file "vgg61"; did you mean "vgg11"?'],
     [["summary", "nin", "--variant", "torchvision"], 'nin has no variant "torchvision"; it has note, paper'],
     [["summary", "inception", "--num-classes", "5"], "inception is a block"],
     [["summary", "nin", "--variant", "mine"], "Allowed choices are note, paper, torchvision"],

@@ -7,6 +7,7 @@ import { networkOf } from "../../src/draw/read/parts.ts";
 import { numel } from "../../src/graph/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS, NaiveInception } from "../../src/models/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { problems, tooSmall } from "./checks.ts";
 import { networkOfPlan, networks, ResNet, TwoInputs, tangleOf, tangles } from "./networks.ts";
 
@@ -81,8 +82,9 @@ const BLOCKS = {
   ResNet: [new ResNet(), [1, 3, 32, 32]],
 } as const satisfies Record<string, readonly [Module, readonly number[]]>;
 
-const registered = Object.entries(MODELS).map(([name, { inputSize }]) => {
-  return [name, createModel(name), [1, 3, inputSize, inputSize]] as const;
+const registered = Object.keys(MODELS).map((name) => {
+  const model = createModel(name);
+  return [name, model, imagesOf(model)] as const;
 });
 const cases = [...registered, ...Object.entries(BLOCKS).map(([name, [model, input]]) => [name, model, input] as const)];
 

@@ -9,6 +9,7 @@ import { draw, type Theme } from "../../src/draw/index.ts";
 import { renderPng } from "../../src/draw/node/index.ts";
 import { createModel, INCEPTION_WIDTHS, Inception, MODELS } from "../../src/models/index.ts";
 import { Conv2d, Module, ReLU, Sequential, type Tensor, trace } from "../../src/nn/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { ResNet } from "./networks.ts";
 
 /** Pixels of a drawing as librsvg renders it, which refuses what is no well-formed XML. */
@@ -29,8 +30,8 @@ const INCEPTION_INPUT = [1, 192, 28, 28];
 
 describe.each(LEVELS)("draw, level %s", (level) => {
   it.each(Object.keys(MODELS))("renders %s", async (name) => {
-    const size = MODELS[name as keyof typeof MODELS].inputSize;
-    const svg = draw(createModel(name), { input: [1, 3, size, size], level });
+    const model = createModel(name);
+    const svg = draw(model, { input: imagesOf(model), level });
     const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(svg)!;
     const image = await render(svg);
     expect([image.width, image.height]).toEqual([Number(width), Number(height)]);

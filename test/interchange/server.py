@@ -35,6 +35,12 @@ def torchvision_vgg(name):
     return model
 
 
+def torchvision_network(name):
+    import torchvision
+
+    return getattr(torchvision.models, name)(num_classes=10)
+
+
 def torchvision_googlenet():
     import torchvision
 

@@ -12,6 +12,7 @@ import {
   type Variant,
 } from "../../src/models/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";
+import { imagesOf } from "../support/images.ts";
 
 /** Every network in every variant. */
 const ALL = (Object.keys(MODELS) as ModelName[]).flatMap((name) =>
@@ -44,24 +45,24 @@ const operators = (model: Module, input: Shape) => {
 };
 
 describe.each(ALL)("%s, variant %s", (name, variant) => {
-  const { inputSize } = MODELS[name];
+  const { inChannels = 0, inputSize = 0 } = createModel(name, { variant }).spec ?? {};
 
   it("gives as many classes as are asked for", () => {
     const model = createModel(name, { variant, numClasses: 50 });
-    const outputs = shapes(model, ["N", 3, inputSize, inputSize], true);
+    const outputs = shapes(model, imagesOf(model, "N"), true);
     for (const shape of Object.values(outputs)) expect(shape.slice(0, 2)).toEqual(["N", 50]);
     expect(Object.keys(outputs)).toEqual(OUTPUTS[name] ?? ["output"]);
   });
 
-  it("takes images of other than three channels", () => {
-    const model = createModel(name, { variant, inChannels: 1 });
-    expect(() => trace(model, ["N", 1, inputSize, inputSize])).not.toThrow();
-    expect(() => trace(model, ["N", 3, inputSize, inputSize])).toThrow(/has 3 channels, .* expects 1/);
+  it("takes images with other channels", () => {
+    const model = createModel(name, { variant, inChannels: 2 });
+    expect(() => trace(model, ["N", 2, inputSize, inputSize])).not.toThrow();
+    expect(() => trace(model, ["N", 3, inputSize, inputSize])).toThrow(/has 3 channels, .* expects 2/);
   });
 
   it("names the sizes that fit where one does not", () => {
     const model = createModel(name, { variant });
-    const error = (side: number) => errorOf(() => trace(model, ["N", 3, side, side], { training: true }));
+    const error = (side: number) => errorOf(() => trace(model, ["N", inChannels, side, side], { training: true }));
     const message = error(2);
     if (message === "") return expect(error(1)).toBe(""); // every size fits
     const range = /(\d+) to (\d+) pixels a side/.exec(message) ?? /at least (\d+)×\1 pixels/.exec(message);
@@ -79,6 +80,7 @@ describe("sizes", () => {
     ["vgg11_bn", "paper", [63, 64]],
     ["googlenet", "note", [79, 128, 299]],
     ["googlenet", "paper", [224]],
+    ["alexnet", "paper", [67, 99, 227, 258]],
   ] as const)("%s, variant %s, is built for others by inputSize: %j", (name, variant, sides) => {
     for (const side of sides) {
       const model = createModel(name, { variant, inputSize: side });
@@ -89,6 +91,7 @@ describe("sizes", () => {
 
   it("too small to build a network for are refused with the smallest", () => {
     expect(() => createModel("vgg16", { inputSize: 31 })).toThrow("five halvings need at least 32×32");
+    expect(() => createModel("alexnet", { variant: "paper", inputSize: 66 })).toThrow("it needs at least 67×67");
     expect(() => createModel("googlenet", { inputSize: 78 })).toThrow("at least 79 pixels a side, but inputSize is 78");
     expect(() => googlenet({ inputSize: 78, auxLogits: false })).not.toThrow();
   });
@@ -101,6 +104,18 @@ describe("totals", () => {
     ["googlenet", {}, 13_351_716],
     ["vgg16", { variant: "torchvision" }, 138_357_544],
     ["googlenet", { variant: "torchvision" }, 13_004_888],
+    ["lenet5", {}, 61_706],
+    ["alexnet", {}, 61_100_840],
+    ["alexnet", { variant: "paper" }, 60_965_224],
+    ["resnet18", {}, 11_689_512],
+    ["resnet152", {}, 60_192_808],
+    ["resnet50", { variant: "paper" }, 25_557_032],
+    // 0.27, 0.46, 0.66, 0.85 and 1.7 million (He et al. 2016, Table 6)
+    ["resnet20", {}, 269_722],
+    ["resnet32", {}, 464_154],
+    ["resnet44", {}, 658_586],
+    ["resnet56", {}, 853_018],
+    ["resnet110", {}, 1_727_962],
     ["inception_v3", {}, 27_161_264],
     ["inception_v3", { auxLogits: false }, 23_834_568],
     ["squeezenet1_0", {}, 1_248_424],
@@ -132,10 +147,8 @@ describe("totals", () => {
 describe("variants", () => {
   const image = ["N", 3, 224, 224] as const;
   const dropouts = (name: ModelName, variant: Variant) => {
-    const size = MODELS[name].inputSize;
-    return trace(createModel(name, { variant }), ["N", 3, size, size], { training: true }).tracer.masks.map(
-      ({ p }) => p,
-    );
+    const model = createModel(name, { variant });
+    return trace(model, imagesOf(model, "N"), { training: true }).tracer.masks.map(({ p }) => p);
   };
 
   it("end as they were written", () => {
@@ -152,6 +165,12 @@ describe("variants", () => {
     expect(dropouts("nin", "paper")).toEqual([0.5, 0.5]);
     expect(dropouts("googlenet", "note")).toEqual([0.7, 0.7, 0.4]);
     expect(dropouts("googlenet", "torchvision")).toEqual([0.7, 0.7, 0.2]);
+    expect(dropouts("squeezenet1_0", "torchvision")).toEqual([0.5]);
+    expect(dropouts("inception_v3", "torchvision")).toEqual([0.5]);
+    expect(dropouts("mobilenet_v3_small", "torchvision")).toEqual([0.2]);
+    // the 9 of EfficientNet's 16 blocks that have a shortcut
+    const skipped = [2, 4, 6, 7, 9, 10, 12, 13, 14].map((block) => (0.2 * block) / 16);
+    expect(dropouts("efficientnet_b0", "torchvision")).toEqual([...skipped, 0.2]);
   });
 
   it("of GoogLeNet normalise as they were written", () => {
@@ -180,7 +199,12 @@ describe("variants", () => {
 
 describe("the registry", () => {
   it("names what there is where a name is wrong", () => {
-    expect(() => createModel("vgg12")).toThrow(/there is no network "vgg12"; the networks are vgg11, .*googlenet/);
+    expect(() => createModel("resnet51")).toThrow('there is no network "resnet51"; did you mean "resnet50"?');
+    expect(() => createModel("MobileNet")).toThrow('there is no network "MobileNet"; ');
+    expect(() => createModel("transformer")).toThrow(
+      /there is no network "transformer"; the networks are lenet5, alexnet, vgg11 … vgg_small, nin, .*resnet18 … resnet110/,
+    );
+    expect(errorOf(() => createModel("transformer")).length).toBeLessThan(400);
     expect(() => createModel("nin", { variant: "torchvision" })).toThrow(
       'nin has no variant "torchvision"; it has note, paper',
     );

@@ -8,8 +8,8 @@ it("every network is recognized by its weights, with its classes and channels", 
   for (const model of Object.keys(MODELS) as ModelName[]) {
     for (const variant of MODELS[model].variants) {
       for (const options of [
-        { numClasses: 7, inChannels: 1 },
-        { numClasses: MODELS[model].numClasses, inChannels: 3 },
+        { numClasses: 7, inChannels: 2 },
+        { numClasses: MODELS[model].numClasses, inChannels: MODELS[model].inChannels },
       ]) {
         expect(recognize(shapesOf(model, { variant, ...options }))).toContainEqual({ model, variant, ...options });
       }

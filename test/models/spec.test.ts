@@ -16,6 +16,7 @@ import {
 import { inferenceGraph } from "../../src/onnx/export.ts";
 import { fitOptions, parseConfig, recipe } from "../../src/runs/index.ts";
 import { lastLayers } from "../../src/train/index.ts";
+import { imagesOf } from "../support/images.ts";
 
 const CIFAR = { name: "cifar10", format: "cifar10", size: 32, channels: 3 };
 
@@ -40,13 +41,17 @@ class Own extends Module<Readonly<Record<string, Tensor>>> {
 const AUXILIARY: Partial<Record<ModelName, number[]>> = { googlenet: [0.3, 0.3], inception_v3: [0.4] };
 
 describe.each(Object.keys(MODELS) as ModelName[])("%s says of itself", (name) => {
-  const { variants, inputSize } = MODELS[name];
+  const { variants, inputSize, inChannels } = MODELS[name];
+
+  it("what the registry says of its first variant", () => {
+    expect(createModel(name).spec).toMatchObject({ inputSize, inChannels });
+  });
 
   it.each(variants)("its input size, its auxiliary outputs and how to train it: variant %s", (variant) => {
-    const { spec } = createModel(name, { variant });
-    expect(spec).toMatchObject({ inputSize, inChannels: 3, training: { lr: expect.any(Number) } });
-    const { outputs } = trace(createModel(name, { variant }), [2, 3, inputSize, inputSize], { training: true });
-    const weights = Object.keys(outputs).map((output) => auxiliaryWeight(spec, output));
+    const model = createModel(name, { variant });
+    expect(model.spec?.training).toMatchObject({ lr: expect.any(Number) });
+    const { outputs } = trace(model, imagesOf(model, 2), { training: true });
+    const weights = Object.keys(outputs).map((output) => auxiliaryWeight(model.spec, output));
     expect(weights).toEqual([undefined, ...(AUXILIARY[name] ?? [])]);
   });
 
@@ -55,7 +60,7 @@ describe.each(Object.keys(MODELS) as ModelName[])("%s says of itself", (name) =>
       const data = { name: "mine", format: "image-folder", channels: 3, ...(size && { size }) };
       const { inputSize = 0 } = recipe(name, data);
       const shape: Shape = [2, 3, inputSize, inputSize];
-      expect(() => trace(createModel(name, { inputSize }), shape, { training: true })).not.toThrow();
+      expect(() => trace(createModel(name, { inputSize, inChannels: 3 }), shape, { training: true })).not.toThrow();
     }
   });
 });
@@ -67,6 +72,9 @@ describe("recipes", () => {
     ["nin", { inputSize: 32, lr: 0.05, init: "kaiming_fan_in", optimizer: { weightDecay: 1e-4 } }],
     ["googlenet", { inputSize: 96, lr: 0.02, schedule: { name: "polynomial", power: 0.5 }, batchSize: 16 }],
     ["vgg_small", { inputSize: 32, lr: 0.05, schedule: { name: "cosine" } }],
+    ["alexnet", { inputSize: 64, lr: 0.01, clipNorm: 1, batchSize: 64 }],
+    ["resnet18", { inputSize: 64, lr: 0.025, optimizer: { weightDecay: 1e-4 } }],
+    ["resnet20", { inputSize: 32, lr: 0.05, optimizer: { weightDecay: 1e-4 } }],
     ["./net.js", { inputSize: 32, lr: 1e-3, optimizer: { name: "adamw" } }],
   ])("%s on CIFAR-10", (name, expected) => expect(recipe(name, CIFAR)).toMatchObject(expected));
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createModel, type ModelOptions } from "../../src/models/index.ts";
+import { createModel, MODELS, type ModelName, type ModelOptions } from "../../src/models/index.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { shared, unless } from "../support/skip.ts";
 
@@ -21,6 +21,8 @@ def describe(expression):
     return [[key, str(value.dtype).split(".")[1], list(value.shape)] for key, value in state.items()]
 print(json.dumps({e: describe(e) for e in json.load(sys.stdin)}))
 `;
+
+const hasTorchvision = (name: ModelName) => (MODELS[name].variants as readonly string[]).includes("torchvision");
 
 const TORCHVISION: readonly [string, string, ModelOptions][] = [
   ...(["vgg11", "vgg13", "vgg16", "vgg19"] as const).flatMap((name): [string, string, ModelOptions][] => [
@@ -44,6 +46,13 @@ const TORCHVISION: readonly [string, string, ModelOptions][] = [
     "googlenet",
     { variant: "torchvision", numClasses: 50 },
   ],
+  ...(Object.keys(MODELS) as ModelName[])
+    .filter((name) => !/^(vgg|googlenet)/.test(name) && hasTorchvision(name))
+    .map((name): [string, string, ModelOptions] => [
+      `torchvision.${name}(num_classes=50)`,
+      name,
+      { variant: "torchvision", numClasses: 50 },
+    ]),
 ];
 
 const NOTE: readonly [string, string, ModelOptions][] = [

@@ -8,16 +8,18 @@ export interface Case {
   /** The same in Python; see reference.py. */
   readonly python: string;
   readonly classes: number;
-  /** Whether there is no kink in it: no ReLU, no max pool. */
-  readonly smooth?: boolean;
   /** Side of the image that is classified. */
   readonly evalSide: number;
+  /** Whether it has neither ReLUs nor max-pools, so no value is near a kink. */
+  readonly smooth?: true;
   readonly training?: {
     /** Side of the images, and how many are in a batch. */
     readonly side: number;
     readonly batch: number;
     /** Such that a few steps move the weights by some percent. */
     readonly lr: number;
+    /** Default 2. */
+    readonly steps?: number;
   };
 }
 
@@ -36,6 +38,26 @@ function narrowVgg(name: ModelName): Pick<Case, "create" | "python"> {
     return Object.assign(model, { classifier });
   };
   return { create, python: `narrow_vgg("${name}", ${HIDDEN})` };
+}
+
+/** Torchvision's AlexNet with a narrow classifier. */
+function narrowAlexNet(): Module {
+  const classifier = new Sequential(
+    ...[new Dropout(), new Linear(256 * 6 * 6, HIDDEN), new ReLU()],
+    ...[new Dropout(), new Linear(HIDDEN, HIDDEN), new ReLU()],
+    new Linear(HIDDEN, 1000),
+  );
+  return Object.assign(createModel("alexnet"), { classifier });
+}
+
+/** The paper's AlexNet for images of 99×99, with a narrow classifier. */
+function narrowPaperAlexNet(): Module {
+  const classifier = new Sequential(
+    ...[new Linear(256 * 2 * 2, HIDDEN), new ReLU(), new Dropout()],
+    ...[new Linear(HIDDEN, HIDDEN), new ReLU(), new Dropout()],
+    new Linear(HIDDEN, 1000),
+  );
+  return Object.assign(createModel("alexnet", { variant: "paper", inputSize: 99 }), { classifier });
 }
 
 export const NOTE: Readonly<Record<string, Case>> = {
@@ -69,14 +91,17 @@ export const NOTE: Readonly<Record<string, Case>> = {
 };
 
 /** A torchvision network for photographs of 224×224, at 64×64; in evaluation only where another of its family is trained. */
-function photographs(name: ModelName, { trained = true, smooth = false } = {}): Readonly<Record<string, Case>> {
+function photographs(
+  name: ModelName,
+  { trained = true, smooth }: { trained?: boolean; smooth?: true } = {},
+): Readonly<Record<string, Case>> {
   const example: Case = {
     create: () => createModel(name, { variant: "torchvision" }),
     python: `torchvision_model("${name}")`,
     classes: 1000,
     evalSide: 64,
     ...(trained && { training: { side: 64, batch: 3, lr: 1e-3 } }),
-    smooth,
+    ...(smooth && { smooth }),
   };
   return { [`torchvision's ${name}`]: example };
 }
@@ -101,16 +126,43 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     evalSide: 224,
     training: { side: 96, batch: 4, lr: 1e-3 },
   },
+  "torchvision's AlexNet": {
+    create: narrowAlexNet,
+    python: `narrow_alexnet(${HIDDEN})`,
+    classes: 1000,
+    evalSide: 96,
+    training: { side: 96, batch: 2, lr: 1e-3 },
+  },
+  "torchvision's ResNet-18": {
+    create: () => createModel("resnet18"),
+    python: 'torchvision_model("resnet18")',
+    classes: 1000,
+    evalSide: 96,
+    training: { side: 64, batch: 4, lr: 1e-3, steps: 1 },
+  },
+  "torchvision's ResNet-50": {
+    create: () => createModel("resnet50"),
+    python: 'torchvision_model("resnet50")',
+    classes: 1000,
+    evalSide: 64,
+    training: { side: 64, batch: 2, lr: 1e-3, steps: 1 },
+  },
+  "torchvision's ResNeXt-50": {
+    create: () => createModel("resnext50_32x4d"),
+    python: 'torchvision_model("resnext50_32x4d")',
+    classes: 1000,
+    evalSide: 96,
+  },
   "torchvision's Inception V3": {
     create: () => createModel("inception_v3", { auxLogits: false }),
-    python: "torchvision.models.inception_v3(aux_logits=False, init_weights=False)",
+    python: 'torchvision_model("inception_v3", aux_logits=False)',
     classes: 1000,
     evalSide: 75,
   },
   // which needs images of 299×299 in its network
   "torchvision's auxiliary classifier of Inception V3": {
     create: () => new InceptionAux(3, 10),
-    python: "torchvision.models.inception.InceptionAux(3, 10)",
+    python: "inception_aux(3, 10)",
     classes: 10,
     evalSide: 17,
     training: { side: 20, batch: 4, lr: 1e-3 },
@@ -123,4 +175,30 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
   ...photographs("mobilenet_v3_small"),
   ...photographs("mobilenet_v3_large", { trained: false }),
   ...photographs("efficientnet_b0", { smooth: true }),
+};
+
+/** Networks that neither the note nor torchvision has; reference.py defines them. */
+export const PAPERS: Readonly<Record<string, Case>> = {
+  "LeNet-5": {
+    create: () => createModel("lenet5", { inChannels: 3 }),
+    python: "LeNet5()",
+    smooth: true,
+    classes: 10,
+    evalSide: 32,
+    training: { side: 32, batch: 4, lr: 1e-3 },
+  },
+  "the paper's AlexNet": {
+    create: narrowPaperAlexNet,
+    python: `PaperAlexNet(${HIDDEN})`,
+    classes: 1000,
+    evalSide: 99,
+    training: { side: 99, batch: 2, lr: 1e-3 },
+  },
+  "ResNet-20 for CIFAR": {
+    create: () => createModel("resnet20"),
+    python: "CifarResNet(3)",
+    classes: 10,
+    evalSide: 32,
+    training: { side: 32, batch: 4, lr: 1e-3 },
+  },
 };

@@ -13,10 +13,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { pythonSkipReason } from "../support/python.ts";
 import { shared, unless } from "../support/skip.ts";
-import { type Case, NOTE, TORCHVISION } from "./cases.ts";
+import { type Case, NOTE, PAPERS, TORCHVISION } from "./cases.ts";
 import { compare, type Found, type Kind, TOLERANCES, worst } from "./compare.ts";
 
-const STEPS = 2;
 const seed = Number(process.env.PARITY_SEED ?? 1);
 
 const IN_TRAINING = {
@@ -25,7 +24,7 @@ const IN_TRAINING = {
   activations: "activations of all layers",
   flips: "sides of all kinks",
   gradients: "gradients of all parameters",
-  state: `weights, momentum and running statistics after ${STEPS} steps of SGD`,
+  state: "weights, momentum and running statistics after SGD",
 } as const satisfies Partial<Record<Kind, string>>;
 
 function suite(cases: Readonly<Record<string, Case>>, modules: readonly string[]): void {
@@ -38,7 +37,7 @@ function suite(cases: Readonly<Record<string, Case>>, modules: readonly string[]
       };
 
       beforeAll(async () => {
-        [found] = (await compare(example, modules, [{ seed, steps: STEPS }])) as [Found];
+        [found] = (await compare(example, modules, [{ seed, steps: example.training?.steps ?? 2 }])) as [Found];
       }, 900_000);
 
       it("outputs in evaluation", () => check("outputs"));
@@ -52,6 +51,8 @@ function suite(cases: Readonly<Record<string, Case>>, modules: readonly string[]
 const noTorch = pythonSkipReason("torch");
 const noNote = shared("seed/note_models.py").reason;
 describe("the note's networks", unless(noTorch ?? noNote), () => suite(NOTE, ["torch"]));
+
+describe("networks of papers", unless(noTorch), () => suite(PAPERS, ["torch"]));
 
 const noTorchvision = pythonSkipReason("torch", "torchvision");
 describe("torchvision's networks", unless(noTorchvision), () => suite(TORCHVISION, ["torch", "torchvision"]));

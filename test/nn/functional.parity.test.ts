@@ -90,6 +90,41 @@ describe("convolution and linear", () => {
   });
 });
 
+describe("batch normalization", () => {
+  const geometry = fc.record({
+    C: upTo(3, 1),
+    pixels: fc.array(upTo(4, 2), { minLength: 1, maxLength: 2 }),
+    affine: fc.boolean(),
+    eps: fc.constantFrom(1e-5, 1e-2),
+  });
+
+  it("batchNorm takes running statistics, or those of the batch", () =>
+    checkFamily(
+      family(geometry, ({ C, pixels, affine, eps }, N, draw) => {
+        const weights = affine ? "weight=x[3], bias=x[4], " : "";
+        return {
+          inputs: [
+            draw.uniform([N, C, ...pixels]),
+            draw.uniform([C]),
+            draw.uniform([C], 0.5, 1.5),
+            draw.uniform([C]),
+            draw.uniform([C]),
+          ],
+          wrt: [0, 3, 4],
+          build: ([x, mean, variance, weight, bias]) => {
+            const options = { eps, ...(affine && { weight: weight!, bias: bias! }) };
+            return [
+              F.batchNorm(x!, mean, variance, options),
+              F.batchNorm(x!, undefined, undefined, { ...options, training: true }),
+              weight!.mul(bias!),
+            ];
+          },
+          torch: `[F.batch_norm(x[0], x[1], x[2], ${weights}eps=${eps}), F.batch_norm(x[0], None, None, ${weights}training=True, eps=${eps}), x[3] * x[4]]`,
+        };
+      }),
+    ));
+});
+
 describe("pooling", () => {
   it("maxPool2d takes PyTorch's options, and gives the gradient to the first of equal elements", () =>
     checkFamily(

@@ -133,10 +133,44 @@ describe("containers", () => {
   });
 });
 
-it("Dropout2d drops whole channels", () => {
+it("Dropout2d drops whole channels, StochasticDepth whole images, and functions that drop follow the mode of their module", () => {
   const { tracer, graph } = nn.trace(new nn.Sequential(new nn.Dropout2d(0.25)), ["N", 4, 6, 8], { training: true });
   expect(tracer.masks).toEqual([{ input: "dropout:0", shape: ["N", 4, 1, 1], p: 0.25 }]);
   expect(graph.inputs.map(({ shape }) => formatShape(shape))).toEqual(["[N, 4, 6, 8]", "[N, 4, 1, 1]"]);
+  const net = new Net((x) => F.dropout2d(F.dropout(F.dropout(x), 0.3), 0.2));
+  const masks = () => nn.trace(net, ["N", 4, 6, 8], { training: true }).tracer.masks;
+  expect(masks().map(({ input, shape, p }) => [input, formatShape(shape), p])).toEqual([
+    ["dropout:", "[N, 4, 6, 8]", 0.5],
+    ["dropout:#2", "[N, 4, 6, 8]", 0.3],
+    ["dropout:#3", "[N, 4, 1, 1]", 0.2],
+  ]);
+  net.eval();
+  expect(masks()).toEqual([]);
+  const deep = nn.trace(new nn.Sequential(new nn.StochasticDepth(0.1)), ["N", 4, 6, 8], { training: true }).tracer;
+  expect(deep.masks).toEqual([{ input: "dropout:0", shape: ["N", 1, 1, 1], p: 0.1 }]);
+  expect(String(new nn.StochasticDepth(0.1))).toBe("StochasticDepth(p=0.1, mode=row)");
+  expect(() => shapeOf((x) => F.dropout(x, 1))).toThrow("dropout: p has to lie in [0, 1), but is 1");
+});
+
+it("F.batchNorm needs running statistics, which are buffers where they follow the batch", () => {
+  expect(() => shapeOf((x) => F.batchNorm(x))).toThrow("batchNorm: needs a running mean and variance, unless training");
+  const follows = (x: nn.Tensor) => F.batchNorm(x, x.mean([0, 2, 3]), undefined, { training: true });
+  expect(() => shapeOf(follows)).toThrow("running statistics have to be buffers of the network");
+  expect(() => shapeOf((x) => F.batchNorm(x, undefined, undefined, { train: true } as never))).toThrow('"training"?');
+});
+
+it("F has the function of every layer that has one in torch.nn.functional", () => {
+  const functions: readonly string[] = Object.keys(F).map((name) => name.toLowerCase());
+  const others =
+    /^(F|Layer|ModuleList|ModuleDict|Module|ModuleBuffer|Sequential|Parameter|Parametrized|Tensor|Tracer|Identity|Flatten)$/;
+  const named = (layer: string) =>
+    layer
+      .replace(/^.*Pad2d$/, "pad")
+      .replace(/^Upsample$/, "interpolate")
+      .replace(/^((Batch|Instance).*Norm).d$/, "$1");
+  const layers = Object.keys(nn).filter((name) => /^[A-Z]/.test(name) && !others.test(name));
+  expect(layers.length).toBeGreaterThan(40);
+  expect(layers.filter((layer) => !functions.includes(named(layer).toLowerCase()))).toEqual([]);
 });
 
 it("each layer is drawn under its name", () => {
@@ -144,6 +178,8 @@ it("each layer is drawn under its name", () => {
     conv: ["upconv"],
     norm: ["batch norm", "layer norm", "instance norm", "GroupNorm"],
     activation: [
+      "ReLU6",
+      "Hardtanh",
       "leaky ReLU",
       "PReLU",
       "ELU",
@@ -157,7 +193,7 @@ it("each layer is drawn under its name", () => {
       "softplus",
     ],
     pool: ["max pool", "AdaptiveMaxPool2d", "LPPool2d"],
-    other: ["dropout", "pad", "resize", "depth to space"],
+    other: ["dropout", "pad", "resize", "depth to space", "ChannelShuffle"],
   };
   const drawn = LAYERS.map(({ make, input }) => {
     const svg = draw(new nn.Sequential(make()), { input: [2, ...input], training: true });
@@ -170,11 +206,11 @@ it("each layer is drawn under its name", () => {
 it("layers print as in PyTorch", () => {
   expect(String(new nn.Sequential(new nn.InstanceNorm2d(4), new nn.ELU(), new nn.ReflectionPad2d([1, 2, 3, 0])))).toBe(
     `Sequential(
-  (0): InstanceNorm2d(4, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False)
+  (0): InstanceNorm2d(4, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
   (1): ELU(alpha=1.0)
   (2): ReflectionPad2d((1, 2, 3, 0))
 )`,
   );
-  expect(String(new nn.LayerNorm(8))).toBe("LayerNorm((8,), eps=1e-05, elementwise_affine=True)");
+  expect(String(new nn.LayerNorm(8))).toBe("LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)");
   expect(String(new nn.Upsample({ size: [9, 5] }))).toBe("Upsample(size=(9, 5), mode='nearest')");
 });

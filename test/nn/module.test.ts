@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { fitKeys, type TensorData, tensor, zeros } from "../../src/graph/index.ts";
-import { AdaptiveAvgPool2d, Conv2d, Linear, MaxPool2d, Module, type Tensor, trace } from "../../src/nn/index.ts";
+import { Conv2d, Linear, Module, ReLU, Sequential, type Tensor, trace } from "../../src/nn/index.ts";
 import { IMAGE, Network } from "./tree.ts";
 
 describe("a module tree", () => {
@@ -50,30 +50,32 @@ describe("a module tree", () => {
   it("is printed as in PyTorch", () => {
     const printed = `Network(
   (block): Block(
-    (norm): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
-    (conv): Conv2d(3, 4, kernel_size=(3, 3), stride=1, padding=1, bias=False)
+    (norm): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    (conv): Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
     (tail): Sequential(
       (0): ReLU()
-      (1): MaxPool2d(kernel_size=2)
+      (1): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
       (2): Dropout(p=0.5)
       (3): Sequential(
-        (0): Conv2d(4, 2, kernel_size=(1, 1), stride=1)
+        (0): Conv2d(4, 2, kernel_size=(1, 1), stride=(1, 1))
         (1): Identity()
       )
     )
   )
   (head): Sequential(
     (0): Flatten(start_dim=1, end_dim=-1)
-    (1): Linear(in_features=32, out_features=5)
+    (1): Linear(in_features=32, out_features=5, bias=True)
     (2): Softmax(dim=1)
   )
 )`;
     expect(String(new Network())).toBe(printed);
     expect(inspect(new Network())).toBe(printed);
-    expect(String(new AdaptiveAvgPool2d([null, 3]))).toBe("AdaptiveAvgPool2d(output_size=(None, 3))");
-    expect(String(new MaxPool2d([2, 1], { ceilMode: true, padding: [1, 0] }))).toBe(
-      "MaxPool2d(kernel_size=(2, 1), ceil_mode=True, padding=(1, 0))",
-    );
+    class Scaled extends ReLU {
+      override extraRepr() {
+        return "scale=2";
+      }
+    }
+    expect(String(new Sequential(new Scaled()))).toBe("Sequential(\n  (0): Scaled(scale=2)\n)");
   });
 
   it("names its modules by their static type, and those without one by their class", () => {

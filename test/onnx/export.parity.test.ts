@@ -13,6 +13,7 @@ import { sgd } from "../../src/optim/index.ts";
 import { lower, simplify } from "../../src/passes/index.ts";
 import { Random } from "../../src/random.ts";
 import { trainingGraphs } from "../../src/train/training-graph.ts";
+import { imagesOf } from "../support/images.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
 import { difference, normal, runFile, runGraph } from "./support.ts";
@@ -74,10 +75,10 @@ describe("onnx's checker takes", unless(noOnnx), () => {
     const inside = mkdtempSync(join(folder, "networks-"));
     const wanted: Record<string, Record<string, unknown>> = {};
     for (const [name, variant] of all) {
-      const { inputSize } = MODELS[name];
+      const model = createModel(name, { variant, numClasses: 50 });
       // without numbers, the weights are inputs
-      const graph = inferenceGraph(createModel(name, { variant, numClasses: 50 }), {
-        input: ["N", 3, inputSize, inputSize],
+      const graph = inferenceGraph(model, {
+        input: imagesOf(model, "N"),
         softmax: variant === "paper",
       });
       const file = `${name}-${variant}.onnx`;

@@ -1,8 +1,9 @@
 /** Tables that torchinfo printed for the three networks; golden/make.py makes them anew. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createModel, MODELS } from "../../src/models/index.ts";
+import { createModel } from "../../src/models/index.ts";
 import { type RenderOptions, renderText, summarize } from "../../src/summary/index.ts";
+import { imagesOf } from "../support/images.ts";
 
 const KINDS: Readonly<Record<string, RenderOptions>> = {
   default: {},
@@ -16,8 +17,8 @@ const KINDS: Readonly<Record<string, RenderOptions>> = {
 describe("tables equal torchinfo's, line by line", () => {
   for (const name of ["vgg16", "nin", "googlenet"] as const) {
     test.each(Object.entries(KINDS))(`${name}, %s`, (kind, options) => {
-      const { inputSize } = MODELS[name];
-      const table = renderText(summarize(createModel(name), { input: [1, 3, inputSize, inputSize] }), options);
+      const model = createModel(name);
+      const table = renderText(summarize(model, { input: imagesOf(model) }), options);
       const golden = readFileSync(new URL(`golden/${name}_${kind}.txt`, import.meta.url), "utf8");
       expect(table.split("\n")).toEqual(golden.trimEnd().split("\n"));
     });

@@ -11,6 +11,7 @@ import {
   type Summary,
   summarize,
 } from "../../src/summary/index.ts";
+import { imagesOf } from "../support/images.ts";
 import { network, networks } from "./networks.ts";
 
 const ALL = (Object.keys(MODELS) as ModelName[]).flatMap((name) =>
@@ -21,8 +22,8 @@ const NUMBERS = ["num_params", "mult_adds", "macs"] as const satisfies readonly 
 const COLUMN = 26;
 
 const summaryOf = (name: ModelName, options: Parameters<typeof createModel>[1] = {}, training = false) => {
-  const { inputSize } = MODELS[name];
-  return summarize(createModel(name, options), { input: [1, 3, inputSize, inputSize], training });
+  const model = createModel(name, options);
+  return summarize(model, { input: imagesOf(model), training });
 };
 
 /** Sums of the table's columns, read off the text: brackets mark frozen parameters, "(recursive)" those counted before. */
@@ -52,9 +53,9 @@ function expectSums(summary: Summary, depth: number): void {
 
 describe("columns add up to the totals", () => {
   test.each(ALL)("%s, %s", (name, variant) => {
-    const { inputSize } = MODELS[name];
+    const model = createModel(name, { variant });
     for (const training of [false, true]) {
-      const summary = summarize(createModel(name, { variant }), { input: [2, 3, inputSize, inputSize], training });
+      const summary = summarize(model, { input: imagesOf(model, 2), training });
       for (const depth of [0, 1, 2, 3, 9]) {
         expectSums(summary, depth);
       }
@@ -162,6 +163,11 @@ describe("of the architectures", () => {
     ["nin", 9],
     // "22 layers deep when counting only layers with parameters" (Szegedy et al. 2015)
     ["googlenet", 22],
+    ["lenet5", 5],
+    ["alexnet", 8],
+    ["resnet18", 18],
+    ["resnet152", 152],
+    ["resnet110", 110],
   ] as const)("%s is %i layers deep", (name, depth) => {
     expect(summaryOf(name).totals.weightLayers).toBe(depth);
   });

@@ -6,6 +6,7 @@ import { fans } from "../../src/nn/init.ts";
 import { chooseInit } from "../../src/runs/build.ts";
 import { freeze } from "../../src/train/fine-tuning.ts";
 import { lastLayers } from "../../src/train/last-layers.ts";
+import { imagesOf } from "../support/images.ts";
 
 const INPUT = ["N", 3, 32, 32];
 
@@ -62,9 +63,8 @@ const NETWORKS = Object.keys(MODELS).flatMap((name) =>
 );
 
 describe.each(NETWORKS)("the last layers of %s (%s)", (name, variant) => {
-  const { inputSize } = modelEntry(name);
-  const input = ["N", 3, inputSize, inputSize];
   const model = createModel(name, { variant, numClasses: 7 });
+  const input = imagesOf(model, "N");
   const parameters = new Map(model.parameters());
 
   test("have the classes as outputs, one layer an output", () => {

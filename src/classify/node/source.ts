@@ -4,7 +4,15 @@ import { basename, extname, join } from "node:path";
 import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
 import { fitKeys, type TensorData } from "../../graph/index.ts";
-import { createModel, MODELS, type ModelOptions, modelEntry, recognize, type Variant } from "../../models/index.ts";
+import {
+  createModel,
+  MODELS,
+  type ModelOptions,
+  modelEntry,
+  recognize,
+  suggestNetwork,
+  type Variant,
+} from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
 import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
 import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node/index.ts";
@@ -58,9 +66,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
     );
   }
   if (!existsSync(source)) {
-    throw new CheckpointError(
-      `there is no file, run or network "${source}"; the networks are ${Object.keys(MODELS).join(", ")}`,
-    );
+    throw new CheckpointError(`there is no file, run or network "${source}"; ${suggestNetwork(source)}`);
   }
   return extname(source).toLowerCase() === ".onnx" ? ofOnnx(source, options) : ofWeights(source, options);
 }

@@ -38,8 +38,8 @@ export function faceOf(unit: Unit): Face {
   const main = mainNode(nodes);
   const pooled = pooling(module, nodes);
   if (pooled) return face("pool", pooled.title, pooled.window);
-  // a user's own module with several operators is known by its type
-  if (module && nodes.length > 1 && module.type !== "" && isOwn(nodes))
+  // several operators, or one that serves several layers, do not say what a module does: its type does
+  if (module && module.type !== "" && ((nodes.length > 1 && isOwn(nodes)) || isVague(nodes)))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
   return nodeFace(main, unit);
 }
@@ -56,6 +56,11 @@ function mainNode(nodes: readonly Node[]): Node {
 function isOwn(nodes: readonly Node[]): boolean {
   const computing = nodes.filter((node) => !rearranges(node) && node.op !== "Pad" && node.op !== "Shape");
   return computing.length > 1 && !isAffine(nodes);
+}
+
+/** Limits to any range, or several operators that only move elements. */
+function isVague(nodes: readonly Node[]): boolean {
+  return nodes.length === 1 ? nodes[0]!.op === "Clip" : nodes.every(rearranges);
 }
 
 /** x·W + b, written as two operators. */

@@ -1,6 +1,7 @@
-import { check, checkOptions, Float, formatShape, numel, product, sameShape } from "../../graph/index.ts";
-import { AFFINE, checkPositional, checkWholes, LRN } from "../options.ts";
+import { type Attributes, check, checkOptions, Float, formatShape, product, sameShape } from "../../graph/index.ts";
+import { AFFINE, BATCH_NORM_FUNCTION, checkPositional, checkWholes, LRN } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
+import { filled, follow } from "./support.ts";
 
 /** Options of local response normalization. */
 export interface LocalResponseNormOptions {
@@ -35,10 +36,59 @@ export interface AffineOptions {
   eps?: number;
 }
 
-/** A constant vector or tensor all of whose elements are equal. */
-export function filled(x: Tensor, shape: readonly number[], value: number): Tensor {
-  const data = new Float32Array(numel(shape)).fill(value);
-  return x.wrap(x.tracer.ops.constant({ dtype: "float32", shape, data }));
+/** Options of `batchNorm`. */
+export interface BatchNormOptions extends AffineOptions {
+  /** Use the statistics of the batch, which the running ones then follow. Default false. */
+  training?: boolean;
+  /** Share of the batch's statistics in the new running ones. Default 0.1. */
+  momentum?: number;
+}
+
+/**
+ * Normalizes each channel (Ioffe and Szegedy 2015), by running statistics [C] or, in training, by those of the batch.
+ *
+ *     x [N, C, …] → y [same],  y = weight·(x − mean) / √(variance + eps) + bias
+ *
+ * Throws in training when every batch has one value per channel, as in PyTorch; if only the last batch of an epoch has, its
+ * variance is 0. Throws without running statistics unless `training` is set.
+ */
+export function batchNorm(x: Tensor, mean?: Tensor, variance?: Tensor, options: BatchNormOptions = {}): Tensor {
+  checkOptions("batchNorm", options, BATCH_NORM_FUNCTION);
+  const { training = false, momentum = 0.1, eps = 1e-5 } = options;
+  const { shape, tracer } = x;
+  const C = shape[1] as number;
+  check(
+    training || (mean && variance),
+    () => "batchNorm: needs a running mean and variance, unless training is set, which uses those of the batch",
+  );
+  const { weight = filled(x, [C], 1), bias = filled(x, [C], 0) } = options;
+  // vectors and sequences as images
+  const images = shape.length < 4 ? x.view(...shape, ...[1, 1].slice(shape.length - 2)) : x;
+  const inputs = [images, weight, bias, mean ?? filled(x, [C], 0), variance ?? filled(x, [C], 1)];
+  const emit = (attributes: Attributes) => {
+    const values = inputs.map(({ value }) => value);
+    const outputs = tracer.ops.emit("BatchNormalization", values, { epsilon: new Float(eps), ...attributes });
+    return outputs.map((value) => x.wrap(value));
+  };
+  const back = (y: Tensor) => (shape.length < 4 ? y.view(...shape) : y);
+  // in evaluation, momentum has no effect, but is kept in files for further training; ONNX's is the share that is kept
+  if (!training) return back(emit({ momentum: new Float(1 - momentum) })[0]!);
+  check(
+    product([shape[0]!, ...shape.slice(2)]) !== 1,
+    () =>
+      `batchNorm: a training batch of ${formatShape(shape)} has one value per channel, and so no variance; use larger batches or images`,
+  );
+  // with momentum 0, ONNX returns the statistics of the batch
+  const [y, batchMean, batchVariance] = emit({ training_mode: 1, momentum: new Float(0) }) as [Tensor, Tensor, Tensor];
+  if (mean) follow(mean, batchMean, momentum);
+  if (variance) {
+    // PyTorch keeps the unbiased variance
+    const { ops } = tracer;
+    const count = ops.count(images.value, [0, 2, 3]);
+    const freedom = x.wrap(ops.one("Max", [ops.sub(count, ops.scalar(1)), ops.scalar(1)]));
+    follow(variance, batchVariance.mul(x.wrap(count)).div(freedom), momentum);
+  }
+  return back(y);
 }
 
 /**

@@ -4,6 +4,7 @@ import * as F from "../functional/index.ts";
 import { constant } from "../init.ts";
 import { checkChoice, checkNumbers, checkPositional, checkWholes, GELU_OPTIONS } from "../options.ts";
 import { Parameter } from "../parameter.ts";
+import { real, settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -39,6 +40,10 @@ export class LeakyReLU extends Layer {
   forward(x: Tensor): Tensor {
     return F.leakyRelu(x, this.negativeSlope);
   }
+
+  override extraRepr(): string {
+    return settings({ negativeSlope: this.negativeSlope });
+  }
 }
 
 /**
@@ -64,6 +69,10 @@ export class PReLU extends Layer {
   forward(x: Tensor): Tensor {
     return F.prelu(x, x.tracer.weight(this.weight));
   }
+
+  override extraRepr(): string {
+    return settings({ numParameters: this.numParameters });
+  }
 }
 
 /** y = x where x > 0, else alpha·(exp(x) − 1) (Clevert et al. 2015): x [any] → y [same]. Default alpha 1. */
@@ -79,6 +88,10 @@ export class ELU extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.elu(x, this.alpha);
+  }
+
+  override extraRepr(): string {
+    return settings({ alpha: real(this.alpha) });
   }
 }
 
@@ -106,6 +119,10 @@ export class CELU extends Layer {
   forward(x: Tensor): Tensor {
     return F.celu(x, this.alpha);
   }
+
+  override extraRepr(): string {
+    return settings({ alpha: real(this.alpha) });
+  }
 }
 
 /** y = x·Φ(x), Φ being the normal distribution, or its approximation by tanh (Hendrycks and Gimpel 2016): x [any] → y [same] */
@@ -123,6 +140,10 @@ export class GELU extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.gelu(x, { approximate: this.approximate });
+  }
+
+  override extraRepr(): string {
+    return `approximate='${this.approximate}'`;
   }
 }
 
@@ -179,6 +200,10 @@ export class Hardtanh extends Layer {
   forward(x: Tensor): Tensor {
     return F.hardtanh(x, this.minVal, this.maxVal);
   }
+
+  override extraRepr(): string {
+    return settings({ minVal: real(this.minVal), maxVal: real(this.maxVal) });
+  }
 }
 
 /** y = 1 / (1 + exp(−x)): x [any] → y [same] */
@@ -215,6 +240,10 @@ export class Softplus extends Layer {
   forward(x: Tensor): Tensor {
     return F.softplus(x, { beta: this.beta, threshold: this.threshold });
   }
+
+  override extraRepr(): string {
+    return settings({ beta: real(this.beta), threshold: real(this.threshold) });
+  }
 }
 
 /** y = exp(x) / Σ exp(x) along the axis `dim`: x [any] → y [same] */
@@ -231,6 +260,10 @@ export class Softmax extends Layer {
   forward(x: Tensor): Tensor {
     return x.softmax(this.dim);
   }
+
+  override extraRepr(): string {
+    return settings({ dim: this.dim });
+  }
 }
 
 /** y = x − log Σ exp(x) along the axis `dim`: x [any] → y [same] */
@@ -246,5 +279,9 @@ export class LogSoftmax extends Layer {
 
   forward(x: Tensor): Tensor {
     return x.logSoftmax(this.dim);
+  }
+
+  override extraRepr(): string {
+    return settings({ dim: this.dim });
   }
 }

@@ -1,5 +1,6 @@
 import { check, describe } from "../../graph/index.ts";
 import { Module } from "../module.ts";
+import { printModule } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -71,6 +72,10 @@ export class ModuleList<M extends Module = Module<Tensor>> extends Module<Tensor
 
   *[Symbol.iterator](): Generator<M> {
     for (const [, module] of this.children<M>()) yield module;
+  }
+
+  override toString(): string {
+    return printModule(this, true);
   }
 
   forward(): Tensor {

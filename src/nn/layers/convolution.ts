@@ -4,6 +4,7 @@ import * as F from "../functional/index.ts";
 import { defaultBias, defaultWeight } from "../init.ts";
 import { CONV, CONV_TRANSPOSE, checkPositional, pair, type Size, WEIGHTS } from "../options.ts";
 import { Parameter } from "../parameter.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { type InitOptions, Layer } from "./layer.ts";
 
@@ -51,6 +52,10 @@ export class Conv2d extends Layer {
   forward(x: Tensor): Tensor {
     const { tracer } = x;
     return F.conv2d(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias), this.options);
+  }
+
+  override extraRepr(): string {
+    return convSettings(this);
   }
 }
 
@@ -100,4 +105,31 @@ export class ConvTranspose2d extends Layer {
     const { tracer } = x;
     return F.convTranspose2d(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias), this.options);
   }
+
+  override extraRepr(): string {
+    return convSettings(this);
+  }
+}
+
+function convSettings(layer: Conv2d | ConvTranspose2d): string {
+  const { inChannels, outChannels, kernelSize, bias } = layer;
+  const {
+    stride = 1,
+    padding = 0,
+    outputPadding = 0,
+    dilation = 1,
+    groups = 1,
+  } = layer.options as ConvTransposeOptions;
+  const unless = (usual: number, size: Size) =>
+    pair(size).every((pixels) => pixels === usual) ? undefined : pair(size);
+  const named = {
+    kernelSize,
+    stride: pair(stride),
+    padding: typeof padding === "string" ? padding : unless(0, padding),
+    dilation: unless(1, dilation),
+    outputPadding: unless(0, outputPadding),
+    groups: groups === 1 ? undefined : groups,
+    bias: bias ? undefined : false,
+  };
+  return `${inChannels}, ${outChannels}, ${settings(named)}`;
 }

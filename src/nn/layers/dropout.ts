@@ -1,4 +1,6 @@
-import { check, describe, formatShape } from "../../graph/index.ts";
+import { checkRate } from "../functional/dropout.ts";
+import * as F from "../functional/index.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -9,15 +11,16 @@ export class Dropout extends Layer {
 
   constructor(p = 0.5) {
     super();
-    check(
-      typeof p === "number" && p >= 0 && p < 1,
-      () => `${this.type}: p has to lie in [0, 1), but is ${describe(p)}`,
-    );
+    checkRate(this.type, p);
     this.p = p;
   }
 
   forward(x: Tensor): Tensor {
-    return x.tracer.dropout(x, this.p, this);
+    return F.dropout(x, this.p);
+  }
+
+  override extraRepr(): string {
+    return settings({ p: this.p });
   }
 }
 
@@ -32,8 +35,7 @@ export class Dropout2d extends Dropout {
   static override readonly type: string = "Dropout2d";
 
   override forward(x: Tensor): Tensor {
-    check(x.shape.length === 4, () => `Dropout2d: takes images [N, C, H, W], not ${formatShape(x.shape)}`);
-    return x.tracer.dropout(x, this.p, this, [...x.shape.slice(0, 2), 1, 1]);
+    return F.dropout2d(x, this.p);
   }
 }
 
@@ -46,16 +48,11 @@ export class Dropout2d extends Dropout {
 export class StochasticDepth extends Dropout {
   static override readonly type: string = "StochasticDepth";
 
-  constructor(p: number) {
-    super(p);
+  override forward(x: Tensor): Tensor {
+    return F.stochasticDepth(x, this.p);
   }
 
-  override forward(x: Tensor): Tensor {
-    return x.tracer.dropout(
-      x,
-      this.p,
-      this,
-      x.shape.map((size, axis) => (axis === 0 ? size : 1)),
-    );
+  override extraRepr(): string {
+    return `${super.extraRepr()}, mode=row`;
   }
 }

@@ -3,6 +3,7 @@ import * as F from "../functional/index.ts";
 import { defaultBias, defaultWeight } from "../init.ts";
 import { checkPositional, WEIGHTS } from "../options.ts";
 import { Parameter } from "../parameter.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { type InitOptions, Layer } from "./layer.ts";
 
@@ -35,5 +36,9 @@ export class Linear extends Layer {
   forward(x: Tensor): Tensor {
     const { tracer } = x;
     return F.linear(x, tracer.weight(this.weight), this.bias && tracer.weight(this.bias));
+  }
+
+  override extraRepr(): string {
+    return settings({ inFeatures: this.inFeatures, outFeatures: this.outFeatures, bias: this.bias !== undefined });
   }
 }

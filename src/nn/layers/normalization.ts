@@ -1,9 +1,11 @@
-import { type Attributes, check, checkOptions, describe, Float, formatShape, product } from "../../graph/index.ts";
+import { check, checkOptions, describe, formatShape } from "../../graph/index.ts";
 import type { LocalResponseNormOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
+import { follow } from "../functional/support.ts";
 import { ones, zeros } from "../init.ts";
 import { BATCH_NORM, checkPositional, checkWholes, GROUP_NORM, LAYER_NORM, LRN } from "../options.ts";
 import { ModuleBuffer, Parameter } from "../parameter.ts";
+import { python, real, settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -59,39 +61,21 @@ abstract class ChannelNorm extends Layer {
     }
   }
 
-  /** Whether running statistics take the place of x's own. */
-  protected evaluates({ tracer }: Tensor): boolean {
-    return this.running_mean !== undefined && !(tracer.training && this.training);
+  /** Whether statistics of x are used, instead of the running ones. */
+  protected trains({ tracer }: Tensor): boolean {
+    return this.running_mean === undefined || (tracer.training && this.training);
   }
 
-  /** BatchNormalization of x [N, C, H, W] with these attributes, and all its outputs. */
-  protected batchNormalization(x: Tensor, attributes: Attributes): Tensor[] {
-    const { tracer } = x;
-    const { weight, bias, running_mean, running_var } = this;
-    const inputs = [weight, bias, running_mean, running_var].map((stored, i) =>
-      stored ? tracer.weight(stored) : F.filled(x, [this.numFeatures], i % 3 === 0 ? 1 : 0),
-    );
-    const values = [x, ...inputs].map(({ value }) => value);
-    const all = { epsilon: new Float(this.eps), ...attributes };
-    return tracer.ops.emit("BatchNormalization", values, all).map((value) => x.wrap(value));
+  /** Normalizes by the running statistics, or by those of the batch. */
+  protected batchNorm(x: Tensor, training: boolean): Tensor {
+    const { running_mean: mean, running_var: variance, momentum, eps } = this;
+    const [running, spread] = [mean, variance].map((buffer) => buffer && x.tracer.weight(buffer));
+    return F.batchNorm(x, running, spread, { ...affine(this, x), training, momentum, eps });
   }
 
-  /** y with the running statistics. */
-  protected evaluated(x: Tensor): Tensor {
-    // no effect in this form, but kept in files for further training; ONNX's momentum is the share that is kept
-    return this.batchNormalization(x, { momentum: new Float(1 - this.momentum) })[0]!;
-  }
-
-  /** Lets the running statistics follow those of a batch [C]. */
-  protected follow({ tracer }: Tensor, mean: Tensor, variance: Tensor): void {
-    for (const [buffer, batch] of [
-      [this.running_mean!, mean],
-      [this.running_var!, variance],
-    ] as const) {
-      const key = tracer.key(buffer);
-      const running = tracer.updates.get(key) ?? tracer.weight(buffer);
-      tracer.updates.set(key, running.mul(1 - this.momentum).add(batch.mul(this.momentum)));
-    }
+  override extraRepr(): string {
+    const { eps, momentum, affine, bias, trackRunningStats } = this;
+    return `${this.numFeatures}, ${settings({ eps: real(eps), momentum, affine, bias: bias !== undefined, trackRunningStats })}`;
   }
 }
 
@@ -111,25 +95,9 @@ export class BatchNorm2d extends ChannelNorm {
   }
 
   forward(x: Tensor): Tensor {
-    if (this.evaluates(x)) return this.evaluated(x);
-    const { tracer } = x;
-    const { ops } = tracer;
-    check(
-      product([x.shape[0]!, ...x.shape.slice(2)]) !== 1,
-      () =>
-        `${this.type}: a training batch of ${formatShape(x.shape)} has one value per channel, and so no variance; use larger batches or images`,
-    );
-    // with momentum 0, ONNX returns the statistics of the batch
-    const attributes = { training_mode: 1, momentum: new Float(0) };
-    const [y, mean, variance] = this.batchNormalization(x, attributes) as [Tensor, Tensor, Tensor];
-    if (this.num_batches_tracked) {
-      const count = x.wrap(ops.count(x.value, [0, 2, 3]));
-      // PyTorch keeps the unbiased variance
-      const one = ops.scalar(1);
-      const freedom = x.wrap(ops.one("Max", [ops.sub(count.value, one), one]));
-      this.follow(x, mean, variance.mul(count).div(freedom));
-      tracer.counters.push(tracer.key(this.num_batches_tracked));
-    }
+    const training = this.trains(x);
+    const y = this.batchNorm(x, training);
+    if (training && this.num_batches_tracked) x.tracer.counters.push(x.tracer.key(this.num_batches_tracked));
     return y;
   }
 }
@@ -148,7 +116,7 @@ export class BatchNorm1d extends BatchNorm2d {
       shape.length === 2 || shape.length === 3,
       () => `BatchNorm1d: takes [N, C] or [N, C, L], not ${formatShape(shape)}; BatchNorm2d takes images`,
     );
-    return super.forward(x.view(...shape, ...[1, 1].slice(shape.length - 2))).view(...shape);
+    return super.forward(x);
   }
 }
 
@@ -168,8 +136,9 @@ export class InstanceNorm2d extends ChannelNorm {
 
   forward(x: Tensor): Tensor {
     check(x.shape.length === 4, () => `InstanceNorm2d: takes images [N, C, H, W], not ${formatShape(x.shape)}`);
-    if (this.evaluates(x)) return this.evaluated(x);
-    if (this.running_mean) this.follow(x, x.mean([0, 2, 3]), x.var([2, 3]).mean(0));
+    if (!this.trains(x)) return this.batchNorm(x, false);
+    if (this.running_mean) follow(x.tracer.weight(this.running_mean), x.mean([0, 2, 3]), this.momentum);
+    if (this.running_var) follow(x.tracer.weight(this.running_var), x.var([2, 3]).mean(0), this.momentum);
     return F.instanceNorm(x, { ...affine(this, x), eps: this.eps });
   }
 }
@@ -229,6 +198,11 @@ export class GroupNorm extends Layer {
     );
     return F.groupNorm(x, this.numGroups, { ...affine(this, x), eps: this.eps });
   }
+
+  override extraRepr(): string {
+    const { numGroups, numChannels, eps, affine, bias } = this;
+    return `${numGroups}, ${numChannels}, ${settings({ eps: real(eps), affine, bias: bias !== undefined })}`;
+  }
 }
 
 /** Options of `LayerNorm`. */
@@ -276,6 +250,11 @@ export class LayerNorm extends Layer {
   forward(x: Tensor): Tensor {
     return F.layerNorm(x, this.normalizedShape, { ...affine(this, x), eps: this.eps });
   }
+
+  override extraRepr(): string {
+    const { normalizedShape, eps, elementwiseAffine, bias } = this;
+    return `${python(normalizedShape)}, ${settings({ eps: real(eps), elementwiseAffine, bias: bias !== undefined })}`;
+  }
 }
 
 /**
@@ -300,5 +279,10 @@ export class LocalResponseNorm extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.localResponseNorm(x, this.size, this.options);
+  }
+
+  override extraRepr(): string {
+    const { alpha = 1e-4, beta = 0.75, k = 1 } = this.options;
+    return `${this.size}, ${settings({ alpha: real(alpha), beta: real(beta), k: real(k) })}`;
   }
 }

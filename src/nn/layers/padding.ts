@@ -2,6 +2,7 @@ import { check, describe } from "../../graph/index.ts";
 import type { PadOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
 import { checkNumbers } from "../options.ts";
+import { python, settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -24,6 +25,10 @@ abstract class Pad2d extends Layer {
 
   protected pad(x: Tensor, options: PadOptions): Tensor {
     return F.pad(x, this.padding, options);
+  }
+
+  override extraRepr(): string {
+    return python(this.padding);
   }
 }
 
@@ -49,6 +54,10 @@ export class ConstantPad2d extends Pad2d {
 
   forward(x: Tensor): Tensor {
     return this.pad(x, { value: this.value });
+  }
+
+  override extraRepr(): string {
+    return settings({ padding: this.padding, value: this.value });
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type OutputSize,
   type Size,
 } from "../options.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -31,6 +32,12 @@ export class MaxPool2d extends Layer {
   forward(x: Tensor): Tensor {
     return F.maxPool2d(x, this.kernelSize, this.options);
   }
+
+  override extraRepr(): string {
+    const { kernelSize } = this;
+    const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = this.options;
+    return settings({ kernelSize, stride, padding, dilation, ceilMode });
+  }
 }
 
 /** Mean of each window; the stride is the kernel's size by default: x [N, C, H, W] → y [N, C, outH, outW] */
@@ -50,6 +57,12 @@ export class AvgPool2d extends Layer {
   forward(x: Tensor): Tensor {
     return F.avgPool2d(x, this.kernelSize, this.options);
   }
+
+  override extraRepr(): string {
+    const { kernelSize } = this;
+    const { stride = kernelSize, padding = 0 } = this.options;
+    return settings({ kernelSize, stride, padding });
+  }
 }
 
 /** Means over windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
@@ -66,6 +79,10 @@ export class AdaptiveAvgPool2d extends Layer {
   forward(x: Tensor): Tensor {
     return F.adaptiveAvgPool2d(x, this.outputSize);
   }
+
+  override extraRepr(): string {
+    return settings({ outputSize: this.outputSize });
+  }
 }
 
 /** Largest values of windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
@@ -81,6 +98,10 @@ export class AdaptiveMaxPool2d extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.adaptiveMaxPool2d(x, this.outputSize);
+  }
+
+  override extraRepr(): string {
+    return settings({ outputSize: this.outputSize });
   }
 }
 
@@ -107,5 +128,10 @@ export class LPPool2d extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.lpPool2d(x, this.normType, this.kernelSize, this.options);
+  }
+
+  override extraRepr(): string {
+    const { stride = null, ceilMode = false } = this.options;
+    return settings({ normType: this.normType, kernelSize: this.kernelSize, stride, ceilMode });
   }
 }

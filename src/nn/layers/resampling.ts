@@ -1,6 +1,7 @@
 import type { InterpolateOptions } from "../functional/index.ts";
 import * as F from "../functional/index.ts";
 import { checkWholes } from "../options.ts";
+import { real, settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -24,6 +25,12 @@ export class Upsample extends Layer {
   forward(x: Tensor): Tensor {
     return F.interpolate(x, this.options);
   }
+
+  override extraRepr(): string {
+    const { size, scaleFactor, mode } = this.options;
+    const factor = typeof scaleFactor === "number" ? real(scaleFactor) : scaleFactor?.map(real);
+    return settings({ scaleFactor: factor, size, mode: `'${mode}'` });
+  }
 }
 
 /** Channels become pixels (Shi et al. 2016): x [N, C·r², H, W] → y [N, C, H·r, W·r] with r = upscaleFactor */
@@ -40,6 +47,10 @@ export class PixelShuffle extends Layer {
   forward(x: Tensor): Tensor {
     return F.pixelShuffle(x, this.upscaleFactor);
   }
+
+  override extraRepr(): string {
+    return settings({ upscaleFactor: this.upscaleFactor });
+  }
 }
 
 /** Deals channels out over the groups, so that group convolutions after it see all of them (Zhang et al. 2017): x [N, C, H, W] → y [same] */
@@ -55,5 +66,9 @@ export class ChannelShuffle extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.channelShuffle(x, this.groups);
+  }
+
+  override extraRepr(): string {
+    return settings({ groups: this.groups });
   }
 }

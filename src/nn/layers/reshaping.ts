@@ -1,6 +1,7 @@
 import { check, describe } from "../../graph/index.ts";
 import * as F from "../functional/index.ts";
 import { checkPositional } from "../options.ts";
+import { settings } from "../print.ts";
 import type { Tensor } from "../tensor.ts";
 import { Layer } from "./layer.ts";
 
@@ -19,6 +20,10 @@ export class Flatten extends Layer {
 
   forward(x: Tensor): Tensor {
     return x.flatten(this.startDim, this.endDim);
+  }
+
+  override extraRepr(): string {
+    return settings({ startDim: this.startDim, endDim: this.endDim });
   }
 }
 
@@ -50,5 +55,9 @@ export class Unflatten extends Layer {
 
   forward(x: Tensor): Tensor {
     return F.unflatten(x, this.dim, this.unflattenedSize);
+  }
+
+  override extraRepr(): string {
+    return settings({ dim: this.dim, unflattenedSize: this.unflattenedSize });
   }
 }
