@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 /** What a test needs besides Node stands in the name of its file: x.engine.test.ts and so on; x.test.ts needs nothing. */
 const TIERS = ["engine", "parity", "browser"];
 
+/** Besides the unit tests: files of these share a worker's modules, which take a second to load. */
+const SHARED = ["parity"];
+
 export default defineConfig({
   test: {
     // two cores: engines and PyTorch compute with threads of their own
@@ -17,11 +20,13 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: [`test/**/*.{${TIERS}}.test.ts`],
-          // all files of a worker share its modules: half of the time went into loading them for each file
           isolate: false,
         },
       },
-      ...TIERS.map((name) => ({ extends: true as const, test: { name, include: [`test/**/*.${name}.test.ts`] } })),
+      ...TIERS.map((name) => ({
+        extends: true as const,
+        test: { name, include: [`test/**/*.${name}.test.ts`], isolate: !SHARED.includes(name) },
+      })),
     ],
   },
 });

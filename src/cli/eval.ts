@@ -34,6 +34,9 @@ interface Flags {
   json?: boolean;
 }
 
+/** Of so many classes or fewer, the right one is among the five likeliest in any case. */
+const TOP = 5;
+
 const percent = (share: number) => (Number.isFinite(share) ? `${(100 * share).toFixed(2)} %` : "–");
 
 /** `10 classes (airplane, automobile, bird, …)` */
@@ -49,7 +52,8 @@ function show(
 ): void {
   for (const line of skippedLines(skipped)) print(line);
   print(`${images} images in ${seconds.toFixed(1)} s (${Math.round(images / seconds)} images/s)`);
-  print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}  top-5 ${percent(top5)}\n`);
+  const several = perClass.length > TOP ? `  top-${TOP} ${percent(top5)}` : "";
+  print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}${several}\n`);
   const name = (k: number) => classes[k] ?? String(k);
   printTable([
     ["class", "images", "recall", "most often taken for"],
@@ -65,6 +69,10 @@ function show(
       return [[name(label), String(images), percent(recall), other < 0 ? "" : `${name(other)} (${row[other]})`]];
     }),
   ]);
+}
+
+function withoutTop5({ top5: _, ...rest }: Evaluation): Omit<Evaluation, "top5"> {
+  return rest;
 }
 
 /** A part of a data set. What a run held out of its training set is its validation set, and its test set if there is no other. */
@@ -144,7 +152,7 @@ export const command = new Command("eval")
           weights: target,
           data: dataset.name,
           classes: dataset.classes,
-          ...evaluation,
+          ...(dataset.classes.length > TOP ? evaluation : withoutTop5(evaluation)),
           skipped: loader.skipped,
         });
       else show(evaluation, dataset.classes, loader.skipped);

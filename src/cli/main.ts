@@ -19,12 +19,29 @@ const COMMANDS = {
   inspect: ["show what is in a weight file or an .onnx file", () => import("./inspect.ts")],
 } as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
 
+/** What an option of other commands is called here. */
+const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  "--input": ["--input-size <pixels>"],
+  "--input-size": ["--input <N,C,H,W>"],
+  "--run": ["--out <dir>"],
+  "--size": ["--input-size <pixels>", "--input <N,C,H,W>"],
+};
+
+/** The message about an unknown option, with what the option is called in this command. */
+function withHint(text: string, command: Command | undefined): string {
+  const [line = "", asked = ""] = /^error: unknown option '(--[\w-]+)'/.exec(text) ?? [];
+  const flags = command?.options.map((option) => option.flags.replace(/^-\w, /, "")) ?? [];
+  const known = ELSEWHERE[asked]?.find((flag) => flags.includes(flag));
+  return known === undefined ? text : `${line}; here it is ${known}\n`;
+}
+
 async function main(args: readonly string[]): Promise<void> {
+  let running: Command | undefined;
   const program = new Command("convnets")
     .description("Train convolutional networks, look at them, and exchange them with PyTorch and ONNX.")
     .version(VERSION, "-v, --version")
     .showHelpAfterError('(add "--help" for help)')
-    .configureOutput({ outputError: (text, write) => write(red(text)) })
+    .configureOutput({ outputError: (text, write) => write(red(withHint(text, running))) })
     .exitOverride()
     .enablePositionalOptions()
     .addHelpText(
@@ -40,6 +57,7 @@ Examples:
   const wanted = args[0] === "help" ? args[1] : args[0];
   for (const [name, [line, load]] of Object.entries(COMMANDS)) {
     const command = name === wanted ? (await load()).command : new Command(name);
+    if (name === wanted) running = command;
     program.addCommand(command.copyInheritedSettings(program).summary(line));
   }
   await program.parseAsync(args, { from: "user" });

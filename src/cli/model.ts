@@ -139,10 +139,11 @@ async function modelOfRun(dir: string, flags: ModelFlags): Promise<LoadedModel> 
   const { RUN_FILES, readConfig } = await import("../runs/node/index.ts");
   if (!existsSync(join(dir, RUN_FILES.config)))
     throw new UsageError(`${dir} is a directory; a network file or a run's folder was expected`);
-  const { model, variant } = await readConfig(dir);
+  const { model, variant, auxLogits } = await readConfig(dir);
   const best = join(dir, RUN_FILES.best);
   const recorded = existsSync(best) ? await recordedIn(best) : {};
-  return loadModel(model, { ...recorded, ...(variant && { variant }), finished: true, ...flags });
+  const aux = auxLogits === false ? { aux: false } : {};
+  return loadModel(model, { ...recorded, ...(variant && { variant }), finished: true, ...flags, ...aux });
 }
 
 /** What weights record about the shape of their network. */
@@ -154,10 +155,11 @@ async function recordedIn(file: string): Promise<ModelFlags> {
 }
 
 /** What the metadata of weights record about the shape of their network. */
-export function recorded({ classes, inputSize, inChannels }: Readonly<Record<string, string>>): ModelFlags {
+export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly<Record<string, string>>): ModelFlags {
   const size = Number(inputSize);
   return {
     ...(classes !== undefined && { numClasses: (JSON.parse(classes) as unknown[]).length }),
+    ...(auxLogits === "false" && { aux: false }),
     ...(size > 0 && { input: [1, Number(inChannels ?? 3), size, size] }),
   };
 }

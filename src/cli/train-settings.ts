@@ -20,6 +20,8 @@ export interface TrainFlags {
   offline?: boolean;
   report: boolean;
   variant?: TrainConfigInput["variant"];
+  /** False leaves out the auxiliary classifiers. */
+  aux?: boolean;
   inputSize?: number;
   epochs?: number;
   batchSize?: number;
@@ -88,6 +90,7 @@ export async function configOf(
     ...(named !== undefined && { model: named }),
     ...(flags.data !== undefined && { data: flags.data }),
     ...(flags.variant && { variant: flags.variant }),
+    ...(flags.aux === false && { auxLogits: false }),
     ...(flags.inputSize !== undefined && { inputSize: flags.inputSize }),
   };
   for (const name of ["model", "data"])
@@ -118,14 +121,22 @@ export async function configOf(
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
-  return { config: checked(merged), located };
+  const config = checked(merged);
+  const trained = config.weights !== undefined || /\.onnx$/i.test(config.model);
+  if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
+  return { config, located };
 }
 
 /** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */
 async function describedBy(model: string): Promise<Module | undefined> {
-  if (isRegistered(model) || /\.onnx$/i.test(model)) return undefined;
+  if (isRegistered(model)) return undefined;
   return (await loadModel(model, { numClasses: 2, finished: true })).model;
 }
+
+const UNNORMALIZED =
+  "The transforms do not normalize the images. Weights that were trained on normalized ones need the same: { normalize: { mean, std } }.";
+
+const isNormalize = (step: unknown) => typeof step === "object" && step !== null && "normalize" in step;
 
 const nameOf = (optimizer: unknown) => (optimizer as { name?: unknown } | undefined)?.name;
 
@@ -140,7 +151,6 @@ function checked(config: unknown): TrainConfig {
 
 /** A recipe with the normalization that published weights were trained with. */
 function normalizedAs(published: readonly Transform[], recipe: TrainConfigInput): TrainConfigInput {
-  const isNormalize = (step: unknown) => typeof step === "object" && step !== null && "normalize" in step;
   const normalize = published.find(isNormalize);
   const changed = (steps: readonly unknown[]) => steps.map((step) => (isNormalize(step) ? normalize : step));
   const { train, validation } = recipe.transforms;

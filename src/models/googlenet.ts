@@ -215,7 +215,7 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     check(
       !fixedSize || auxSize >= 1,
       () =>
-        `GoogLeNet: its auxiliary classifiers need images of at least 79 pixels a side, but inputSize is ${inputSize}; enlarge the images, or leave them out (auxLogits: false; summary and draw: --no-aux)`,
+        `GoogLeNet: its auxiliary classifiers need images of at least 79 pixels a side, but inputSize is ${inputSize}; enlarge the images, or leave them out (auxLogits: false; on the command line: --no-aux)`,
     );
     // the images whose maps an auxiliary classifier pools to the same side; without fixed sizes, the last pool needs a pixel
     this.#sizes = fixedSize ? [48 * auxSize + 31, 48 * auxSize + 78] : [16 * lastPool - 17];

@@ -13,6 +13,7 @@ import {
   BatchNorm2d,
   type Initializer,
   init,
+  type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
@@ -67,6 +68,10 @@ export class OnnxModule extends Module<Output> {
     super();
     this.#foldedNorms = foldedNorms;
     const graph = prune(given);
+    const [, inChannels, height, width] = graph.inputs[0]?.shape ?? [];
+    // a size that the file fixes is one that the network was made for
+    if (typeof inChannels === "number" && typeof height === "number" && height === width)
+      Object.assign(this, { spec: { inputSize: height, inChannels } satisfies ModelSpec });
     const constants = new Map([...graph.constants].map(([value, data]) => [value, toFloat32(data)]));
     this.#replay = new Replay(graph, constants, name);
     const { root, homes } = structureOf(graph);

@@ -66,6 +66,8 @@ export const trainConfigSchema = v.strictObject({
   variant: v.optional(v.picklist(VARIANTS)),
   /** Height and width of the images that the network is built for, in pixels. */
   inputSize: v.optional(positiveCount),
+  /** Whether the network has its auxiliary classifiers. Default: as the network says. */
+  auxLogits: v.optional(v.boolean()),
   /** Name or folder of the data set. */
   data: v.string(),
   /** Share of the training images held out for validation; 0 validates on the test images. */

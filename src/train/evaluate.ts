@@ -3,6 +3,7 @@ import { checkOptions, type Shape, type TensorData } from "../graph/index.ts";
 import { Forms } from "../infer/index.ts";
 import { logProbabilities, type Module, mainOutput, type Tensor } from "../nn/index.ts";
 import type { Engine, Feeds } from "../runtime/index.ts";
+import type { Evaluation } from "./evaluation.ts";
 import { FixedNetworks } from "./fixed-networks.ts";
 import { targetOf, totalLoss } from "./loss.ts";
 import { crossEntropyLoss, type Loss } from "./losses.ts";
@@ -18,36 +19,6 @@ import {
 import { Tally } from "./tally.ts";
 import { targetFor } from "./target-for.ts";
 import { metricOutput } from "./training-graph.ts";
-
-/** An image that was classified wrongly, and how sure the network was of it. */
-export interface Mistake {
-  /** Position in the data set. */
-  readonly sample: number;
-  readonly label: number;
-  readonly predicted: number;
-  /** Probability of the predicted class. */
-  readonly probability: number;
-}
-
-/** How good a network is on a data set. What belongs to a classification is NaN, or empty, for another loss. */
-export interface Evaluation {
-  readonly images: number;
-  /** Mean over the images: of classes the negative log-likelihood of the right one, else the loss that was trained. */
-  readonly loss: number;
-  /** What was measured: `accuracy` of classes or labels, `f1`, `meanAbsoluteError`, or what was asked for. */
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Share of images whose right class is the most likely one. */
-  readonly top1: number;
-  /** Share of images whose right class is among the five most likely. */
-  readonly top5: number;
-  /** Share of each class that was found (recall); NaN for a class without images. */
-  readonly perClass: readonly number[];
-  /** [label][predicted], counts. */
-  readonly confusion: readonly (readonly number[])[];
-  /** The mistakes that the network was surest of, worst first. */
-  readonly worst: readonly Mistake[];
-  readonly seconds: number;
-}
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {

@@ -1,5 +1,5 @@
 import type { TensorData } from "../graph/index.ts";
-import type { Evaluation } from "./evaluate.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { Totals } from "./metrics.ts";
 
 /** How far a run is: enough, together with its tensors, to continue exactly as if it had never stopped. */

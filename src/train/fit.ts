@@ -1,31 +1,8 @@
-import type { Loader } from "../data/index.ts";
 import { check } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
-import type { Schedule } from "../optim/index.ts";
-import type { EndEvent, EpochEvent, TrainEvent, TrainingState } from "./events.ts";
+import type { EndEvent, EpochEvent, TrainEvent } from "./events.ts";
 import { trainingLoop } from "./loop.ts";
-import { checkTraining, type TrainingOptions } from "./options.ts";
-
-/** Options of `fit`: those of every training, the data, and how long it takes. */
-export interface FitOptions extends TrainingOptions {
-  readonly train: Loader;
-  /** Evaluated after each epoch. */
-  readonly validation?: Loader;
-  /** Times that all images are seen. */
-  readonly epochs: number;
-  /** The learning rate over the epochs, such as `cosineRate(0.1)`. */
-  readonly schedule: Schedule;
-  /** Batches that make one update. Default 1. */
-  readonly accumulate?: number;
-  /** Stop after this many epochs without a better one. */
-  readonly patience?: number;
-  /** Updates between checkpoints within an epoch; there is one after each epoch in any case. */
-  readonly checkpointEvery?: number;
-  /** Stops the training after the current step, with a checkpoint. */
-  readonly signal?: AbortSignal;
-  /** Continues from a saved state. */
-  readonly resume?: TrainingState;
-}
+import { checkTraining, type FitOptions } from "./options.ts";
 
 /** How a training went. */
 export interface FitResult {

@@ -1,16 +1,15 @@
 /** Training: losses, the step, evaluation and the loop. Nothing here needs Node. */
 export {
   type EvaluateOptions,
-  type Evaluation,
   Evaluator,
   type EvaluatorOptions,
   evaluate,
   inputShape,
-  type Mistake,
 } from "./evaluate.ts";
+export type { Evaluation, Mistake } from "./evaluation.ts";
 export type * from "./events.ts";
 export { freeze, loadForFineTuning } from "./fine-tuning.ts";
-export { type Fit, type FitOptions, type FitResult, fit } from "./fit.ts";
+export { type Fit, type FitResult, fit } from "./fit.ts";
 export { lastLayers } from "./last-layers.ts";
 export { DivergedError } from "./loop.ts";
 export {
@@ -37,7 +36,7 @@ export {
   type Totals,
   type TotalsMetric,
 } from "./metrics.ts";
-export type { TrainingOptions, TrainingStepOptions } from "./options.ts";
+export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {

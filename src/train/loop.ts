@@ -1,12 +1,12 @@
 import type { Batch, Loader } from "../data/index.ts";
 import type { TensorData } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
-import { type Evaluation, Evaluator } from "./evaluate.ts";
+import { Evaluator } from "./evaluate.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { EpochEvent, Progress, StepEvent, TrainEvent } from "./events.ts";
-import type { FitOptions } from "./fit.ts";
 import { crossEntropyLoss } from "./losses.ts";
 import { addTotals, defaultMetrics, metricValues } from "./metrics.ts";
-import { TRAINING_OPTIONS, type TrainingOptions } from "./options.ts";
+import { type FitOptions, TRAINING_OPTIONS, type TrainingOptions } from "./options.ts";
 import { TrainingStep } from "./step.ts";
 import { checkDataset, targetFor } from "./target-for.ts";
 

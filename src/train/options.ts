@@ -1,6 +1,8 @@
+import type { Loader } from "../data/index.ts";
 import { check, checkOptions, type Shape } from "../graph/index.ts";
-import type { Optimizer } from "../optim/index.ts";
+import type { Optimizer, Schedule } from "../optim/index.ts";
 import type { Engine } from "../runtime/index.ts";
+import type { TrainingState } from "./events.ts";
 import type { Loss } from "./losses.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -37,6 +39,27 @@ export interface TrainingStepOptions extends TrainingOptions {
   readonly input: Shape;
   /** Shape of a batch of targets, for a loss that is a function. Default: that of the main output. */
   readonly target?: Shape;
+}
+
+/** Options of `fit`: those of every training, the data, and how long it takes. */
+export interface FitOptions extends TrainingOptions {
+  readonly train: Loader;
+  /** Evaluated after each epoch. */
+  readonly validation?: Loader;
+  /** Times that all images are seen. */
+  readonly epochs: number;
+  /** The learning rate over the epochs, such as `cosineRate(0.1)`. */
+  readonly schedule: Schedule;
+  /** Batches that make one update. Default 1. */
+  readonly accumulate?: number;
+  /** Stop after this many epochs without a better one. */
+  readonly patience?: number;
+  /** Updates between checkpoints within an epoch; there is one after each epoch in any case. */
+  readonly checkpointEvery?: number;
+  /** Stops the training after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Continues from a saved state. */
+  readonly resume?: TrainingState;
 }
 
 /** Names of the options that every training takes. */

@@ -1,5 +1,5 @@
 import { check } from "../graph/index.ts";
-import type { Evaluation, Mistake } from "./evaluate.ts";
+import type { Evaluation, Mistake } from "./evaluation.ts";
 
 /** Counts correct and wrong classifications as batches come in. */
 export class Tally {

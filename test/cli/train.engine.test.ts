@@ -224,7 +224,7 @@ describe("settings", () => {
   });
 
   test("take any size of images", () => {
-    for (const side of [32, 33, 34, 35, 36, 40]) {
+    for (const side of [32, 33, 40]) {
       const { transforms } = printed("vgg16", "--input-size", String(side));
       expect(transforms.validation).toHaveLength(side === 32 ? 1 : 2);
     }

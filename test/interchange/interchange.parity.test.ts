@@ -2,22 +2,19 @@
  * Weights of every registered network, drawn by PyTorch, through every format and back, bit for bit: PyTorch's two forms,
  * safetensors, and the initializers of an export.
  */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { type TensorData, toBytes } from "../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../src/models/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { readOnnx } from "../../src/onnx/node/index.ts";
 import { imagesOf } from "../support/images.ts";
-import { interpreter, pythonSkipReason } from "../support/python.ts";
+import { pythonSkipReason } from "../support/python.ts";
+import { PythonServer } from "../support/python-server.ts";
 import { shared, unless } from "../support/skip.ts";
 
 /** Type, shape and hash of the bits. */
@@ -55,7 +52,7 @@ const CASES: readonly Case[] = [
 ];
 
 const seedFolder = shared("seed").path;
-const server = fileURLToPath(new URL("./server.py", import.meta.url));
+const SERVER = readFileSync(new URL("./server.py", import.meta.url), "utf8");
 const reason = pythonSkipReason("torch", "numpy");
 const ALL_MODULES = ["torch", "numpy", "torchvision", "onnx"];
 /** Without these two, networks are compared that need neither, in formats that need neither. */
@@ -81,27 +78,8 @@ it("no family is left out", () => {
 
 describe(`PyTorch's weights`, unless(reason), () => {
   const root = mkdtempSync(join(tmpdir(), "convnets-round-trip-"));
-  let python: ChildProcessByStdio<Writable, Readable, null>;
-  let lines: AsyncIterator<string>;
-  beforeAll(() => {
-    python = spawn(interpreter(noExtras ? ["torch", "numpy"] : ALL_MODULES), [server, seedFolder], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
-  });
-  afterAll(() => {
-    python.stdin.end();
-    rmSync(root, { recursive: true });
-  });
-
-  async function ask<T>(question: object): Promise<T> {
-    python.stdin.write(`${JSON.stringify(question)}\n`);
-    const { value, done } = await lines.next();
-    if (done) throw new Error("Python ended; its message stands above");
-    const answer = JSON.parse(value);
-    if (answer.error) throw new Error(`Python: ${answer.error}`);
-    return answer;
-  }
+  const python = new PythonServer(SERVER, noExtras ? ["torch", "numpy"] : ALL_MODULES, [seedFolder]);
+  afterAll(() => rmSync(root, { recursive: true }));
 
   it.for(CASES.map((example, i) => [example.name, JSON.stringify(example.options), i] as const))(
     "%s %s, there and back",
@@ -112,7 +90,7 @@ describe(`PyTorch's weights`, unless(reason), () => {
       const folder = join(root, String(i));
       mkdirSync(folder);
       const shapes = [...createModel(name, options).stateShapes()];
-      const given = await ask<Facts>({ do: "make", folder, seed: i, model: model ?? null, shapes });
+      const given = await python.ask<Facts>({ do: "make", folder, seed: i, model: model ?? null, shapes });
 
       let state = new Map<string, TensorData>();
       for (const file of ["zip.pth", "stream.pth", "theirs.safetensors"]) {
@@ -131,7 +109,7 @@ describe(`PyTorch's weights`, unless(reason), () => {
       writeFileSync(join(folder, "ours.onnx"), bytes);
 
       const files = ["ours.pth", "ours.safetensors", ...(noExtras ? [] : ["ours.onnx"])];
-      const back = await ask<Record<string, Facts>>({ do: "read", folder, files });
+      const back = await python.ask<Record<string, Facts>>({ do: "read", folder, files });
       expect(back["ours.pth"]).toEqual(given);
       expect(Object.keys(back["ours.pth"]!)).toEqual(Object.keys(given));
       expect(back["ours.safetensors"]).toEqual(given);
@@ -152,7 +130,7 @@ describe(`PyTorch's weights`, unless(reason), () => {
       if (key === "features.1.bias") return [["features.1.offset", shape]];
       return [[key, key === "classifier.weight" ? [7, 128] : shape]];
     });
-    await ask({ do: "make", folder, seed: 0, model: null, shapes });
+    await python.ask({ do: "make", folder, seed: 0, model: null, shapes });
     for (const file of ["zip.pth", "stream.pth", "theirs.safetensors"]) {
       const { tensors } = await readCheckpoint(join(folder, file));
       expect(() => createModel("vgg_small").loadStateDict(tensors), file).toThrow(

@@ -1,6 +1,4 @@
-"""Makes weight files of a network and reads ours; answers each line of JSON with one.
-
-    python3 server.py SEED_FOLDER
+"""Makes weight files of a network and reads ours, as interchange.parity.test.ts asks. Argument: the folder of note_models.py.
 
 Tensors are told by type, shape and hash of their bits.
 """
@@ -15,7 +13,7 @@ import torch.nn as nn
 
 sys.path.insert(0, sys.argv[1])
 torch.set_num_threads(1)
-# the first weights are replaced at once, and drawing them takes long
+# initial weights are replaced at once, and to make them takes long
 for name in ("kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "normal_", "uniform_"):
     setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
@@ -121,10 +119,4 @@ def read(folder, files):
     return answer
 
 
-for line in sys.stdin:
-    question = json.loads(line)
-    try:
-        answer = {"make": make, "read": read}[question.pop("do")](**question)
-    except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+serve(lambda question: {"make": make, "read": read}[question.pop("do")](**question))

@@ -130,7 +130,9 @@ describe("createModel", () => {
   it("leaves out GoogLeNet's auxiliary classifiers on request", () => {
     const model = createModel("googlenet", { auxLogits: false, inputSize: 32 });
     expect(Object.keys(trace(model, [2, 3, 32, 32], { training: true }).outputs)).toEqual(["logits"]);
-    expect(() => createModel("googlenet", { inputSize: 32 })).toThrow("auxLogits: false; summary and draw: --no-aux");
+    expect(() => createModel("googlenet", { inputSize: 32 })).toThrow(
+      "auxLogits: false; on the command line: --no-aux",
+    );
   });
 
   it("refuses unknown options and wrong types", () => {

@@ -2,7 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import { PythonServer } from "../support/python-server.ts";
 import { shared } from "../support/skip.ts";
 import type { Case } from "./cases.ts";
@@ -39,9 +38,8 @@ export interface Run extends ComputeOptions {
   readonly plant?: () => () => void;
 }
 
-/** PyTorch for each list of modules: started once for all networks of a test file. */
+/** PyTorch for each list of modules: started once for all networks. */
 const references = new Map<string, PythonServer>();
-afterAll(() => Promise.all(Array.from(references.values(), (reference) => reference.close())));
 
 function reference(modules: readonly string[]): PythonServer {
   const key = modules.join();

@@ -1,11 +1,9 @@
 /** Activations against PyTorch, over shapes with any number of axes. */
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { F, type Tensor } from "../../src/nn/index.ts";
 import { family } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const sizes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 });
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TensorData } from "../../src/graph/index.ts";
 import { BatchNorm2d, Module, type Tensor, trace } from "../../src/nn/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
@@ -7,7 +7,7 @@ import { Draw } from "../support/draw.ts";
 import { expectClose, RUNS, SEED } from "../support/family.ts";
 import { pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
-import { Torch } from "../support/torch.ts";
+import { torch } from "../support/torch.ts";
 
 const TOLERANCE = 1e-5;
 const engine = nodeEngine({ threads: 1 });
@@ -40,9 +40,6 @@ const options = fc.record({
 const py = (value: boolean) => (value ? "True" : "False");
 
 describe("BatchNorm2d against PyTorch", unless(pythonSkipReason("torch")), () => {
-  const torch = new Torch();
-  afterAll(() => torch.close());
-
   it("normalizes, updates the running statistics over three batches, then uses them", () =>
     fc.assert(
       fc.asyncProperty(

@@ -1,11 +1,9 @@
 /** einsum against torch.einsum. */
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { einsum, Identity, Tracer } from "../../src/nn/index.ts";
 import { family, RUNS } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const LETTERS = ["a", "b", "c", "d"];
 

@@ -1,10 +1,8 @@
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { cat, F } from "../../src/nn/index.ts";
 import { family, RUNS } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const upTo = (max: number, min = 0) => fc.integer({ min, max });
 const pairOf = <T>(item: fc.Arbitrary<T>) => fc.tuple(item, item);

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createModel } from "../../src/models/index.ts";
 import {
   BatchNorm2d,
@@ -42,7 +42,6 @@ function expectSameDistribution(ours: Float32Array, theirs: Float64Array, what: 
 
 describe("initial weights against PyTorch", unless(pythonSkipReason("torch", "torchvision")), () => {
   const torch = new Torch("torchvision");
-  afterAll(() => torch.close());
 
   const ask = async (expression: string) =>
     (await torch.ask({ expression, inputs: [], wrt: [], weights: [] })).outputs.map(({ data }) => data as Float64Array);

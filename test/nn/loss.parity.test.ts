@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { tensor } from "../../src/graph/index.ts";
 import {
   crossEntropy,
@@ -14,9 +14,7 @@ import {
 import { logSoftmax } from "../../src/passes/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { family } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const sizes = fc.record({ K: fc.integer({ min: 2, max: 6 }), images: fc.boolean() });
 

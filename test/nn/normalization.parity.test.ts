@@ -1,11 +1,9 @@
 /** Normalizations by an input's own statistics against PyTorch. */
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { F } from "../../src/nn/index.ts";
 import { family } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const upTo = (max: number, min = 1) => fc.integer({ min, max });
 const affine = fc.constantFrom("none", "weight", "both");

@@ -1,11 +1,9 @@
 /** Padding and resampling of images against PyTorch. */
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { F } from "../../src/nn/index.ts";
 import { family, RUNS } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const upTo = (max: number, min = 1) => fc.integer({ min, max });
 const image = fc.tuple(upTo(3), upTo(6), upTo(6));

@@ -1,11 +1,9 @@
 /** Methods of tensors against PyTorch. */
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { F, stack } from "../../src/nn/index.ts";
 import { family, RUNS } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const upTo = (max: number, min = 0) => fc.integer({ min, max });
 const shape = fc.tuple(upTo(4, 1), upTo(4, 1), upTo(4, 1));

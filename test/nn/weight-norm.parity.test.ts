@@ -1,6 +1,6 @@
 /** Weight normalization against torch.nn.utils.parametrizations.weight_norm. */
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { draw } from "../../src/draw/index.ts";
 import { fromBytes, type TensorData, toBytes } from "../../src/graph/index.ts";
 import { compile } from "../../src/infer/index.ts";
@@ -12,12 +12,10 @@ import { summarize } from "../../src/summary/index.ts";
 import { mseLoss, oneHot, TrainingStep } from "../../src/train/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose, family } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
+import { checkFamily } from "../support/gradients.ts";
 import { python } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
 import { modernTorchSkipReason } from "./modern.ts";
-
-afterAll(closeTorch);
 
 const engine = nodeEngine({ threads: 1 });
 const modern = modernTorchSkipReason();

@@ -1,9 +1,7 @@
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { RUNS } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
+import { checkFamily } from "../support/gradients.ts";
 import { CASES } from "./cases/index.ts";
-
-afterAll(closeTorch);
 
 /** Windows have more geometry than other operators. */
 const RUNS_OF: Readonly<Record<string, number>> = { convolution: 3 * RUNS, pooling: 3 * RUNS };

@@ -13,7 +13,7 @@ import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "./draw.ts";
 import { type Case, expectClose, type Family, numbers, RUNS, SEED } from "./family.ts";
 import { pythonSkipReason } from "./python.ts";
-import { type Answer, Torch } from "./torch.ts";
+import { type Answer, torch } from "./torch.ts";
 
 /** Largest difference from PyTorch, as a share of the largest element (or of 0.1 where that is smaller). */
 const FORWARD_TOLERANCE = 1e-5;
@@ -24,11 +24,7 @@ const DIFFERENCE_TOLERANCE = 0.01;
 const ROUNDING = 3e-6;
 
 const engine = nodeEngine({ threads: 1 });
-const torch = new Torch();
 const withTorch = pythonSkipReason("torch") === undefined;
-
-/** Ends Python; for `afterAll`. */
-export const closeTorch = () => torch.close();
 
 /** Draws geometries and checks each, with a batch of 2, or with a named batch size at 1 and 3. */
 export async function checkFamily({ geometry, at }: Family, runs = RUNS): Promise<void> {

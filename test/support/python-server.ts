@@ -1,6 +1,5 @@
 /** A Python process that answers any number of questions, as to import PyTorch takes seconds. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { interpreter } from "./python.ts";
@@ -26,7 +25,10 @@ export class PythonServer {
   #process: ChildProcessByStdio<Writable, Readable, null> | undefined;
   #lines: AsyncIterator<string> | undefined;
 
-  /** Runs a script that ends with `serve(…)`, by the first interpreter that has all of these modules. Starts when first asked. */
+  /**
+   * Runs a script that ends with `serve(…)`, by the first interpreter that has all of these modules. It starts when first
+   * asked, and ends with this process.
+   */
   constructor(script: string, modules: readonly string[], args: readonly string[] = []) {
     this.#script = SERVE + script;
     this.#modules = modules;
@@ -35,9 +37,7 @@ export class PythonServer {
 
   /** Asks one question at a time. Throws Python's error. */
   async ask<T>(question: object): Promise<T> {
-    this.#process ??= spawn(interpreter(this.#modules), ["-c", this.#script, ...this.#args], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+    this.#process ??= this.#start();
     this.#lines ??= createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
     this.#process.stdin.write(`${JSON.stringify(question)}\n`);
     const { value, done } = await this.#lines.next();
@@ -47,9 +47,9 @@ export class PythonServer {
     return answer;
   }
 
-  async close(): Promise<void> {
-    if (!this.#process) return;
-    this.#process.stdin.end();
-    await once(this.#process, "exit");
+  #start(): ChildProcessByStdio<Writable, Readable, null> {
+    return spawn(interpreter(this.#modules), ["-c", this.#script, ...this.#args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
   }
 }

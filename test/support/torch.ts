@@ -1,14 +1,10 @@
 /** PyTorch as the reference of single operations: one Python process answers any number of questions. */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface, type Interface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { fromBytes, type TensorData, toBytes } from "../../src/graph/index.ts";
-import { interpreter } from "./python.ts";
+import { PythonServer } from "./python-server.ts";
 
-/** Answers a line of JSON with a line of JSON: outputs of an expression in float64, and gradients of Σ output · weight. */
-const SERVER = `
-import base64, json, sys
+/** Outputs of an expression in float64, and gradients of Σ output · weight. */
+const SCRIPT = `
+import base64
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,12 +36,7 @@ def answer(question):
         gradients = [torch.zeros_like(v) if g is None else g for v, g in zip(wrt, gradients)]
     return {"outputs": [write(v) for v in y], "gradients": [write(g) for g in gradients]}
 
-for line in sys.stdin:
-    try:
-        reply = answer(json.loads(line))
-    except Exception as error:
-        reply = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(reply), flush=True)
+serve(answer)
 `;
 
 export interface Question {
@@ -76,44 +67,20 @@ const toWire = (tensor: TensorData): Wire => ({
 });
 const fromWire = ({ dtype, shape, data }: Wire): TensorData => fromBytes(dtype, shape, Buffer.from(data, "base64"));
 
-/** Questions are answered one after the other, each to its end. */
 export class Torch {
-  readonly #modules: readonly string[];
-  #server: ChildProcessByStdio<Writable, Readable, null> | undefined;
-  #lines: AsyncIterator<string> | undefined;
-  #reader: Interface | undefined;
+  readonly #python: PythonServer;
 
   /** With the modules that expressions use, besides PyTorch. */
   constructor(...modules: string[]) {
-    this.#modules = ["torch", "numpy", ...modules];
+    this.#python = new PythonServer(SCRIPT, ["torch", "numpy", ...modules]);
   }
 
   async ask({ expression, inputs, wrt, weights }: Question): Promise<Answer> {
-    const { server, lines } = this.#start();
     const question = { expression, wrt, inputs: inputs.map(toWire), weights: weights.map(toWire) };
-    server.stdin.write(`${JSON.stringify(question)}\n`);
-    const { value, done } = await lines.next();
-    if (done) throw new Error("Python ended; its message stands above");
-    const reply = JSON.parse(value) as { error?: string; outputs: Wire[]; gradients: Wire[] };
-    if (reply.error) throw new Error(`Python: ${reply.error} in ${expression}`);
-    return { outputs: reply.outputs.map(fromWire), gradients: reply.gradients.map(fromWire) };
-  }
-
-  async close(): Promise<void> {
-    if (!this.#server) return;
-    this.#server.stdin.end();
-    await once(this.#server, "exit");
-    this.#reader?.close();
-  }
-
-  #start() {
-    if (!this.#server) {
-      this.#server = spawn(interpreter(this.#modules), ["-c", SERVER], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
-      this.#reader = createInterface({ input: this.#server.stdout });
-      this.#lines = this.#reader[Symbol.asyncIterator]();
-    }
-    return { server: this.#server, lines: this.#lines! };
+    const { outputs, gradients } = await this.#python.ask<{ outputs: Wire[]; gradients: Wire[] }>(question);
+    return { outputs: outputs.map(fromWire), gradients: gradients.map(fromWire) };
   }
 }
+
+/** For all test files of a worker. */
+export const torch = new Torch();

@@ -51,7 +51,7 @@ function train(dir: string, resume: boolean): ChildProcess {
     "--data",
     data,
     "--epochs",
-    "6",
+    "3",
     "--batch-size",
     "16",
     "--checkpoint-every",

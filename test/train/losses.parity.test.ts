@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { type TensorData, tensor } from "../../src/graph/index.ts";
 import { Flatten, type Tensor } from "../../src/nn/index.ts";
 import { Random } from "../../src/random.ts";
@@ -11,9 +11,7 @@ import {
   mseLoss,
 } from "../../src/train/index.ts";
 import { family } from "../support/family.ts";
-import { checkFamily, closeTorch } from "../support/gradients.ts";
-
-afterAll(closeTorch);
+import { checkFamily } from "../support/gradients.ts";
 
 const context = { outputs: {} } as LossContext;
 const sizes = fc.record({ K: fc.integer({ min: 2, max: 6 }), images: fc.boolean(), seed: fc.nat() });

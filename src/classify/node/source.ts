@@ -201,7 +201,7 @@ function fitted(steps: readonly Transform[], side: number | undefined): readonly
 function registered(
   name: string,
   tensors: Checkpoint["tensors"],
-  { variant, inputSize, inChannels }: Checkpoint["metadata"],
+  { variant, inputSize, inChannels, auxLogits }: Checkpoint["metadata"],
   asked: { variant: Variant | undefined; numClasses: number | undefined },
 ): Module {
   const known = asked.variant ?? (variant as Variant | undefined);
@@ -216,6 +216,7 @@ function registered(
     ...(numClasses !== undefined && { numClasses }),
     ...(inputSize !== undefined && { inputSize: Number(inputSize) }),
     ...(channels !== undefined && { inChannels: channels }),
+    ...(auxLogits === "false" && { auxLogits: false }),
   };
   const named = known ?? fit?.variant;
   if (named !== undefined) return createModel(name, { ...options, variant: named });

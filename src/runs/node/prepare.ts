@@ -110,12 +110,13 @@ export type ModelMaker = (config: TrainConfig, facts: { numClasses: number; chan
 
 /** A registered network for the classes and channels of the data. */
 export const registeredModel: ModelMaker = async (config, { numClasses, channels }) => {
-  const { model, variant, inputSize } = config;
+  const { model, variant, inputSize, auxLogits } = config;
   return createModel(model, {
     numClasses,
     inChannels: channels,
     ...(variant && { variant }),
     ...(inputSize !== undefined && { inputSize }),
+    ...(auxLogits !== undefined && { auxLogits }),
   });
 };
 

@@ -157,6 +157,7 @@ function describe(
     architecture: config.model,
     ...(config.variant && { variant: config.variant }),
     ...(config.inputSize !== undefined && { inputSize: String(config.inputSize) }),
+    ...(config.auxLogits !== undefined && { auxLogits: String(config.auxLogits) }),
     inChannels: String(channels),
     classes: JSON.stringify(classes),
     preprocessing: JSON.stringify(config.transforms.validation),

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../engine.ts";
@@ -10,7 +9,8 @@ interface OrtWasm extends Ort {
   readonly env: { readonly wasm: { numThreads?: number } };
 }
 
-const require = createRequire(import.meta.url);
+// as node:module is a test runner's own within its sandboxes (vitest's vmThreads), which cannot load native code
+const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
 
 /** ONNX Runtime's files ship in the package's own folder; a clone of the repository has them in node_modules. */
 function load(name: "onnxruntime-node" | "onnxruntime-web"): Ort {
