@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { Argument, Command, Option } from "commander";
-import { MODELS, type ModelName, modelEntry, suggestNetwork } from "../models/index.ts";
+import { MODELS, type ModelEntry, type ModelName, modelEntry, suggestNetwork } from "../models/index.ts";
 import { type PublishedWeights, publishedVersions } from "../pretrained/index.ts";
 import { COSTS } from "./costs.ts";
 import { grouped, scaled } from "./format.ts";
@@ -80,9 +80,13 @@ function sizesOf({ transforms }: PublishedWeights): string[] {
   return [resize.interpolation === "bilinear" ? `${resize.size}` : `${resize.size} bicubic`, `${centerCrop.size}`];
 }
 
+/** A data set of the kind that a network was published for. */
+function dataFor({ numClasses, inChannels }: ModelEntry): string {
+  if (inChannels === 1) return "mnist";
+  return numClasses === 10 ? "cifar10" : "./photos";
+}
+
 function commandsFor(name: string, versions: readonly PublishedWeights[]): string[] {
-  const { numClasses } = modelEntry(name);
-  const variant = versions.length > 0 && modelEntry(name).variants[0] !== "torchvision" ? " --variant torchvision" : "";
   const [older, newer] = versions;
   return [
     `  convnets summary ${name}`,
@@ -92,9 +96,8 @@ function commandsFor(name: string, versions: readonly PublishedWeights[]): strin
           `  convnets classify photo.jpg --model ${name}`,
           `  convnets train ${name} --data ./photos --weights torchvision`,
           ...(newer ? [`  convnets export ${name} --weights torchvision:${older!.version} -o ${name}.onnx`] : []),
-          ...(variant ? [`  convnets compare ${name} resnet18`] : []),
         ]
-      : [`  convnets train ${name} --data ${numClasses === 10 ? "cifar10" : "./photos"}`]),
+      : [`  convnets train ${name} --data ${dataFor(modelEntry(name))}`]),
   ];
 }
 

@@ -18,7 +18,7 @@ import { SHUFFLENET } from "./shufflenet.ts";
 import { SQUEEZENET } from "./squeezenet.ts";
 import { VGG } from "./vgg.ts";
 
-/** The networks that `createModel` builds, by name, in the order in which they were published. */
+/** The networks that `createModel` builds, by name: family by family, the older ones first. */
 export const MODELS = {
   ...LENET,
   ...ALEXNET,

@@ -2,7 +2,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyTransforms, compileTransforms, type Transform } from "../../src/data/index.ts";
 import { createModel, MODELS, type ModelName } from "../../src/models/index.ts";
-import { namedWeights, PRETRAINED, type PretrainedName, publishedVersions, publishedWeights } from "../../src/pretrained/index.ts";
+import {
+  namedWeights,
+  PRETRAINED,
+  type PretrainedName,
+  publishedVersions,
+  publishedWeights,
+} from "../../src/pretrained/index.ts";
 import { testPicture } from "../data/pil.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
