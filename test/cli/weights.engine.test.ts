@@ -108,7 +108,7 @@ describe("weights", () => {
 describe("the command", () => {
   it.each([
     [["export", "vgg11", "--weights", "torchvision", "--variant", "paper", "-o", "x.onnx"], "not for paper"],
-    [["export", "nin", "--weights", "torchvision", "-o", "x.onnx"], "has no weights for nin"],
+    [["export", "nin", "--weights", "torchvision", "-o", "x.onnx"], 'nobody published weights for "nin"'],
     [["train", "vgg11", "--weights", "torchvision", "--variant", "note"], "not for note"],
   ])("%j: exit code 2", (args, message) => {
     const { stderr, status } = convnets(args, { cwd: root });
