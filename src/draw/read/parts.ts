@@ -1,5 +1,5 @@
 import { check, type Graph, type Node, type Value } from "../../graph/index.ts";
-import { Dropout, Layer, type Module, type ModuleCall } from "../../nn/index.ts";
+import { Dropout, Layer, type Module, type ModuleCall, StochasticDepth } from "../../nn/index.ts";
 
 /** One layer: the operators of one call of a layer's module, or a single operator between modules. */
 export interface Unit {
@@ -110,7 +110,8 @@ class Reader {
     }
     parts.push(...this.#take(path, this.#last(outputs)).map((node) => this.#unit([node])));
     // a layer that only passes its input on is left out, except Dropout, which does so only outside training
-    if (parts.length === 0 && module instanceof Dropout && module.p > 0) parts.push(this.#handOn(module, path, inputs));
+    const drops = module instanceof Dropout && !(module instanceof StochasticDepth) && module.p > 0;
+    if (parts.length === 0 && drops) parts.push(this.#handOn(module, path, inputs));
     return { name, type: module.type, path, parts };
   }
 
