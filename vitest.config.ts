@@ -8,7 +8,7 @@ const SHARED = ["parity"];
 
 export default defineConfig({
   test: {
-    // two cores: engines and PyTorch compute with threads of their own
+    // two cores: two files at once, so each computes with one thread where it can; idle threads of ONNX Runtime would spin
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 300_000,

@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["pretrained", "train", "report", "random", "version"],
   ],
+  studio: [],
   classify: ["graph", "nn", "models", "onnx", "runtime", "infer", "data", "checkpoint", "train", "runs", "pretrained"],
 };
 /** Entries and commands may import everything. */
@@ -54,7 +55,7 @@ const MAX_LINES = 400;
 
 /** Where Node's modules and packages that need Node may be imported: in `node` folders, and in the command line. */
 const NODE_ALLOWED = /^(node\.ts|cli\/.*|[^/]+\/node\/.*)$/;
-const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar"]);
+const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar", "sirv"]);
 
 /**
  * Files that may know each other's types, though not import each other's values: each of these groups is one thing that is too long for

@@ -12,6 +12,7 @@ const COMMANDS = {
   predict: ["compute the outputs of a network: .npy and .npz in and out", () => import("./predict.ts")],
   models: ["list the available networks", () => import("./models.ts")],
   summary: ["show a network as a table of layers, like torchinfo", () => import("./summary.ts")],
+  studio: ["see networks in the browser", () => import("./studio.ts")],
   draw: ["draw a network's architecture as SVG", () => import("./draw.ts")],
   compare: ["compare two networks or blocks", () => import("./compare.ts")],
   export: ["write a network as an .onnx file", () => import("./export.ts")],

@@ -41,7 +41,7 @@ const OPTIONS = ["level", "theme", "title", "input", "training"] as const satisf
 export function draw(source: Module | Trace | Graph, options: DrawOptions = {}): string {
   checkOptions("draw", options, OPTIONS);
   const { theme = "auto", title = titleOf(source) } = options;
-  const traced = sourceOf(source, options);
+  const traced = sourceOf("draw", source, options);
   const scene = sceneOf(traced, { ...options, title });
   return svg(scene, { theme, title, description: descriptionOf(networkOf(traced)) });
 }
@@ -52,7 +52,7 @@ export function sceneOf(source: Source, { level = "layer", title = source.graph.
   const layers = layersOf(network);
   const scene = isTower(layers)
     ? volumeScene(network, layers, level)
-    : flowScene(itemsOf(network, level), level === "layer");
+    : flowScene(itemsOf(network, level), { open: level === "layer" });
   return withTitleAndLegend(scene, title, factsOf(network));
 }
 
@@ -61,18 +61,23 @@ function titleOf(source: Module | Trace | Graph): string {
   return source instanceof Graph ? source.name : source.graph.name;
 }
 
-function sourceOf(source: Module | Trace | Graph, { input, training = false }: DrawOptions): Source {
+/** What to read; a module is traced. */
+export function sourceOf(
+  who: string,
+  source: Module | Trace | Graph,
+  { input, training = false }: Pick<DrawOptions, "input" | "training">,
+): Source {
   if (source instanceof Graph) return { graph: source };
   if (!(source instanceof Module)) return source;
   check(
     input,
-    () => "draw: a module is drawn for an input of a given shape; pass one, such as { input: [1, 3, 224, 224] }",
+    () => `${who}: a module is drawn for an input of a given shape; pass one, such as { input: [1, 3, 224, 224] }`,
   );
   return trace(source, input, { training });
 }
 
 /** Whether it is a chain that shrinks its maps, which solids show better than boxes. */
-function isTower(items: readonly Item[]): boolean {
+export function isTower(items: readonly Item[]): boolean {
   const edges = edgesOf(items);
   const chain = edges.length === items.length - 1 && edges.every(([from, to]) => to === from + 1);
   const sizes = items.flatMap(({ units }) => units.flatMap(({ gives }) => gives.map(({ shape }) => mapSize(shape))));

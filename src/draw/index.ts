@@ -9,6 +9,17 @@
  *
  * `draw.ts` puts them together; `text.ts` measures and writes text for all of them.
  */
+export {
+  type Diagram,
+  type DiagramEdge,
+  type DiagramNode,
+  type DiagramOptions,
+  diagram,
+} from "./diagram.ts";
 export { type DrawOptions, draw } from "./draw.ts";
-export type { Theme } from "./paint/theme.ts";
+export { KINDS } from "./layout/page.ts";
+export type { Direction, Form, Text } from "./layout/scene.ts";
+export type { DrawnShape } from "./paint/shapes.ts";
+export { type Palette, palette, type Theme } from "./paint/theme.ts";
 export type { Level } from "./read/items.ts";
+export type { Face, Kind } from "./read/layers.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Prediction } from "../../src/classify/index.ts";
 import { imagesBelow } from "../../src/data/node/index.ts";
 import { type Classifier, tensor } from "../../src/index.ts";
-import { classifier, type Picture } from "../../src/node.ts";
+import { classifier, nodeEngine, type Picture } from "../../src/node.ts";
 import { output } from "../cli/run.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { shared, unless } from "../support/skip.ts";
@@ -34,7 +34,8 @@ describe("the five best classes are torchvision's", unless(noTorch ?? noData), (
     files = [...photos, ...validation.filter((_, i) => i % every === 0).slice(0, IMAGES)];
     const script = readFileSync(new URL("./reference.py", import.meta.url), "utf8");
     wanted = JSON.parse(python(script, { args: [folder], input: JSON.stringify(files) })) as Top[];
-    classify = await classifier("googlenet", { weights: join(folder, "weights.pth") });
+    const engine = nodeEngine({ threads: 1 });
+    classify = await classifier("googlenet", { weights: join(folder, "weights.pth"), engine });
   }, 300_000);
 
   afterAll(async () => {

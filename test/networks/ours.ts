@@ -35,7 +35,7 @@ export async function compute(example: Case, folder: string, { seed, steps, chan
   await write("start", model.stateDict());
   if (change) model.loadStateDict(change(model.stateDict()));
 
-  const engine = nodeEngine();
+  const engine = nodeEngine({ threads: 1 });
   const input = drawImages(1, evalSide, seed);
   const { graph } = trace(model.eval(), ["N", 3, evalSide, evalSide]);
   const executable = await engine.compile(graph, { weights: model.stateDict() });

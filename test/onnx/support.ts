@@ -8,7 +8,7 @@ export type Feeds = Readonly<Record<string, TensorData>>;
 
 /** Runs the file as it is. */
 export async function runFile(model: Uint8Array | string, feeds: Feeds): Promise<Record<string, TensorData>> {
-  const session = await ort.InferenceSession.create(model as string);
+  const session = await ort.InferenceSession.create(model as string, { intraOpNumThreads: 1 });
   const given = Object.entries(feeds).map(([name, { dtype, shape, data }]) => [
     name,
     new ort.Tensor(dtype as "float32", data as Float32Array, shape),
@@ -23,7 +23,7 @@ export async function runFile(model: Uint8Array | string, feeds: Feeds): Promise
   );
 }
 
-export const engine = nodeEngine({ threads: 2 });
+export const engine = nodeEngine({ threads: 1 });
 
 /** Runs a graph through the library's engine. */
 export async function runGraph(

@@ -48,7 +48,7 @@ interface Plan {
 /** The same training here and in PyTorch. */
 async function both({ model, batch, steps, lr, evaluate }: Plan): Promise<readonly [ours: Run, theirs: Run]> {
   await writeCheckpoint(join(folder, "weights.safetensors"), { tensors: model.stateDict(), metadata: {} });
-  const engine = nodeEngine();
+  const engine = nodeEngine({ threads: 1 });
   const loader = dataLoader(await openDataset(DATA), { batchSize: batch, shuffle: true, seed: 3, transforms });
   const optimizer = sgd({ momentum: 0.9, weightDecay: 5e-4 });
   const step = await TrainingStep.create(model, { engine, input: INPUT, optimizer, dropout: false });

@@ -18,14 +18,27 @@ import type { Box, Direction, Point, Scene, Text, Wire } from "./scene.ts";
 /** A pleasant ratio of width to height. */
 const ASPECT = 1.6;
 
-/** Boxes and lines, in rows or in a column, whichever fits a page better. Unchanged shapes are written if there is room. */
-export function flowScene(items: readonly Item[], open: boolean): Scene {
+export interface FlowOptions {
+  /** Whether blocks are frames around their inside, unless an item says so itself. Default false. */
+  readonly open?: boolean;
+  /** Width of the page in pixels. */
+  readonly width?: number;
+  /** Default: whichever fits the page better. */
+  readonly direction?: Direction;
+}
+
+/** Boxes and lines, in rows or in a column. Unchanged shapes are written if there is room. */
+export function flowScene(
+  items: readonly Item[],
+  { open = false, width = PAGE_WIDTH, direction }: FlowOptions = {},
+): Scene {
   const drawn = (style: Style) =>
-    compose(layoutFlow(items, style, style.direction === "right" ? PAGE_WIDTH - 2 * TURN : Infinity), style);
-  const scenes = [drawn(pageStyle("right", open)), drawn(pageStyle("down", open))];
-  if (scenes[0]!.width > PAGE_WIDTH) scenes.push(drawn(pageStyle("right", open, true)));
-  const cost = ({ width, height }: Scene) =>
-    Math.abs(Math.log(width / height / ASPECT)) + 8 * Math.max(0, Math.log(width / PAGE_WIDTH));
+    compose(layoutFlow(items, style, style.direction === "right" ? width - 2 * TURN : Infinity), style);
+  const directions: readonly Direction[] = direction ? [direction] : ["right", "down"];
+  const scenes = directions.map((direction) => drawn(pageStyle(direction, open)));
+  if (scenes[0]!.direction === "right" && scenes[0]!.width > width) scenes.push(drawn(pageStyle("right", open, true)));
+  const cost = (scene: Scene) =>
+    Math.abs(Math.log(scene.width / scene.height / ASPECT)) + 8 * Math.max(0, Math.log(scene.width / width));
   return scenes.reduce((best, scene) => (cost(scene) < cost(best) ? scene : best));
 }
 

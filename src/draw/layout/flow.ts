@@ -54,6 +54,8 @@ class Flow {
   /** The item whose output it reads, if that shape is not written again. */
   readonly #unwritten: ReadonlySet<number>;
   readonly #insides = new Map<Item, Area>();
+  /** Items that only the port of a frame reads. */
+  readonly #border: ReadonlySet<number>;
   readonly #hanging: ReadonlySet<Item>;
   readonly #stretch = new Map<number, number>();
   readonly #side: ReadonlyMap<number, readonly Series[]>;
@@ -71,6 +73,8 @@ class Flow {
     this.#trunk = trunk;
     this.#side = side;
     const hanging = [...side.values()].flat(2).flatMap((part) => part.items);
+    const read = new Set(edges.flatMap(([from, to]) => (items[to]!.role === "port" ? [] : [from])));
+    this.#border = new Set(edges.flatMap(([from]) => (read.has(from) ? [] : [from])));
     this.#hanging = new Set(hanging.map((i) => items[i]!));
     const layers = items.map((item) => style.size(item, framed)).filter(({ form }) => form === "layer");
     // in frames, boxes below each other have lines of equal length after them
@@ -263,7 +267,11 @@ class Flow {
   /** Whether the line out of a frame lies on another axis than the line into it. */
   #leavesAside(index: number): boolean {
     const item = this.#items[index]!;
-    return item.role === "block" && this.#style.open && this.#inside(item).out !== 0;
+    return this.#isOpen(item) && this.#inside(item).out !== 0;
+  }
+
+  #isOpen({ role, open = this.#style.open }: Item): boolean {
+    return role === "block" && open;
   }
 
   #part(part: Structure, around: Neighbours, branches: Piece | undefined): Piece {
@@ -294,12 +302,12 @@ class Flow {
 
   #box(index: number, depth: number, branches?: Piece): Placed {
     const item = this.#items[index]!;
-    const { direction, open, rim, headline } = this.#style;
+    const { direction, rim, headline } = this.#style;
     const stub = this.#stub(index);
     const written = stub > 0 && !this.#unwritten.has(index);
     const base = { item, index, u: 0, v: 0, depth, stub, written, out: 0 };
     const label = written ? this.#style.label(item) : 0;
-    if (item.role === "block" && open) {
+    if (this.#isOpen(item)) {
       const inside = this.#inside(item);
       const right = direction === "right";
       const length = inside.length + (right ? 0 : headline);
@@ -320,10 +328,7 @@ class Flow {
 
   /** No text on a line to the port of a frame: the frame has its own line. */
   #stub(index: number): number {
-    const readers = this.#edges.filter(([from]) => from === index).map(([, to]) => this.#items[to]!.role);
-    return readers.length > 0 && readers.every((role) => role === "port")
-      ? 0
-      : this.#stubs[index]! + (this.#stretch.get(index) ?? 0);
+    return this.#border.has(index) ? 0 : this.#stubs[index]! + (this.#stretch.get(index) ?? 0);
   }
 
   #inside(block: Item): Area {

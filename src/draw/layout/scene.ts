@@ -5,6 +5,7 @@ import type { Kind } from "../read/layers.ts";
  * What the layouts pass to the SVG writer: boxes, lines and texts with their positions in pixels, y downwards.
  */
 
+/** A text of a drawing, on its baseline. */
 export interface Text {
   /** Middle or start of the text, on its baseline. */
   readonly x: number;

@@ -30,10 +30,10 @@ interface Span {
   readonly right: number;
 }
 
-export function volumeScene(network: Network, layers: readonly Item[], level: Level): Scene {
+export function volumeScene(network: Network, layers: readonly Item[], level: Level, page = PAGE_WIDTH): Scene {
   const attempts = SCALES.map((scale) => groupsOf(network, layers, level, scale).map(spanOf));
-  const fitting = attempts.find((spans) => rowsOf(spans).length === 1);
-  const rows = rowsOf(fitting ?? attempts[0]!);
+  const fitting = attempts.find((spans) => rowsOf(spans, page).length === 1);
+  const rows = rowsOf(fitting ?? attempts[0]!, page);
   const boxes: Box[] = [];
   const wires: Wire[] = [];
   const texts: Text[] = [];
@@ -132,11 +132,11 @@ function spanOf(group: Group): Span {
 }
 
 /** Groups in rows that fit the page. */
-function rowsOf(spans: readonly Span[]): Span[][] {
+function rowsOf(spans: readonly Span[], page: number): Span[][] {
   const rows: Span[][] = [];
   for (const span of spans) {
     const row = rows.at(-1);
-    if (row && lengthOf([...row, span]) <= PAGE_WIDTH) row.push(span);
+    if (row && lengthOf([...row, span]) <= page) row.push(span);
     else rows.push([span]);
   }
   return rows;

@@ -1,9 +1,11 @@
 import { formatShape } from "../../graph/index.ts";
-import { BAND, layerTitle } from "../layout/measure.ts";
-import type { Box, Direction, Point, Scene, Text, Wire } from "../layout/scene.ts";
+import { layerTitle } from "../layout/measure.ts";
+import type { Box, Direction, Scene, Text, Wire } from "../layout/scene.ts";
 import type { Item } from "../read/items.ts";
 import { textWidth } from "../text.ts";
+import { type Attributes, shapesOf } from "./shapes.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
+import { n, wirePaths } from "./wires.ts";
 
 export interface SvgOptions {
   readonly title: string;
@@ -49,19 +51,19 @@ export function escaped(text: string): string {
   );
 }
 
-/** A number with at most one decimal. */
-function n(value: number): string {
-  return String(Math.round(value * 10) / 10);
-}
-
-type Attributes = Readonly<Record<string, string | number | undefined>>;
-
 function element(name: string, attributes: Attributes, content?: string): string {
   const written = Object.entries(attributes)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}="${typeof value === "number" ? n(value) : value}"`)
     .join("");
   return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
+}
+
+/** A line with an arrow at its end, unless it only reaches the border of a frame. */
+function drawWire(wire: Wire, direction: Direction): string {
+  const { line, tip } = wirePaths(wire, direction);
+  const path = element("path", { class: "wire", d: line });
+  return tip === undefined ? path : path + element("path", { class: "tip", d: tip });
 }
 
 function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
@@ -81,154 +83,12 @@ function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
 
 function drawBox(box: Box, direction: Direction): string {
   const { item, texts } = box;
-  const parts = [element("title", {}, escaped(tooltip(item))), ...shapesOf(box, direction), ...texts.map(drawText)];
-  return element("g", {}, parts.join(""));
-}
-
-function shapesOf(box: Box, direction: Direction): string[] {
-  const { form, item, x, y, width, height } = box;
-  const rect = (name: string, rx: number) => element("rect", { class: name, x, y, width, height, rx });
-  switch (form) {
-    case "frame":
-      return [rect("frame", 10)];
-    case "block":
-      return [rect("block", 8), ...(box.miniature ?? []).map((small) => drawSmall(small))];
-    case "end":
-      return [rect("end", height / 2)];
-    case "sum":
-      return [
-        element("ellipse", { class: item.kind, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
-        ...ring(box),
-      ];
-    case "bar":
-    case "layer":
-      return [rect(item.kind ?? "other", 5), ...bands(box, direction)];
-    case "volume":
-      return volume(box);
-    default:
-      return form satisfies never;
-  }
-}
-
-/** The layers folded into one, as stripes on the side where the data leaves it. */
-function bands({ item, x, y, width, height }: Box, direction: Direction): string[] {
-  return item.folded.map(({ kind }, i) => {
-    const inset = BAND * (item.folded.length - i) + 1;
-    return direction === "right"
-      ? element("rect", {
-          class: `band ${kind}`,
-          x: x + width - inset,
-          y: y + 3,
-          width: BAND - 1,
-          height: height - 6,
-          rx: 1,
-        })
-      : element("rect", {
-          class: `band ${kind}`,
-          x: x + 5,
-          y: y + height - inset,
-          width: width - 10,
-          height: BAND - 2,
-          rx: 1,
-        });
-  });
-}
-
-/** An activation after a sum, as a ring around it. */
-function ring({ item, x, y, width, height }: Box): string[] {
-  return item.folded.map(({ kind }) =>
-    element("ellipse", { class: `ring ${kind}`, cx: x + width / 2, cy: y + height / 2, rx: width / 2, ry: height / 2 }),
-  );
-}
-
-function drawSmall({ form, item, x, y, width, height }: Box): string {
-  const rx = form === "sum" ? height / 2 : 1;
-  return element("rect", { class: `small ${item.kind ?? "other"}`, x, y, width, height, rx });
-}
-
-/** A solid seen from the front, slightly from above and the right; the layers folded in are slices at its right. */
-function volume({ item, x, y, width, height, depth = 0 }: Box): string[] {
-  const kind = item.kind ?? "join";
-  const bands = item.folded.map((face) => face.kind);
-  const body = width - BAND * bands.length;
-  const rise = depth / 2;
-  const front = (left: number, wide: number) => `M${n(left)} ${n(y)}h${n(wide)}v${n(height)}h${n(-wide)}z`;
-  const top = (left: number, wide: number) =>
-    `M${n(left)} ${n(y)}l${n(depth)} ${n(-rise)}h${n(wide)}l${n(-depth)} ${n(rise)}z`;
-  const right = x + width;
-  const side = `M${n(right)} ${n(y)}l${n(depth)} ${n(-rise)}v${n(height)}l${n(-depth)} ${n(rise)}z`;
-  const path = (name: string, d: string) => element("path", { class: name, d });
-  return [
-    path(kind, side),
-    path("shade", side),
-    path(kind, top(x, width)),
-    path("gleam", top(x, width)),
-    path(kind, front(x, width)),
-    ...bands.flatMap((band, i) => {
-      const left = x + body + BAND * i;
-      return [path(`slice ${band}`, top(left, BAND)), path(`slice ${band}`, front(left, BAND))];
-    }),
-    path(`outline ${kind}`, front(x, width)),
+  const parts = [
+    element("title", {}, escaped(tooltip(item))),
+    ...shapesOf(box, direction).map(({ tag, attributes }) => element(tag, attributes)),
+    ...texts.map(drawText),
   ];
-}
-
-const TURN_RADIUS = 8;
-const TIP = 6;
-
-/** A line with an arrow at its end; it runs straight into the arrow. */
-function drawWire({ points: given, to }: Wire, direction: Direction): string {
-  const points = [...given];
-  const end = points.at(-1)!;
-  const before = points.at(-2)!;
-  if (to?.role !== "port" && !isStraight(before, end)) {
-    points.splice(-1, 0, direction === "right" ? [end[0] - TIP, end[1]] : [end[0], end[1] - TIP]);
-  }
-  const [first, ...rest] = points;
-  const path = [`M${n(first![0])} ${n(first![1])}`];
-  rest.forEach((point, i) => {
-    const from = points[i]!;
-    const next = rest[i + 1];
-    if (!isStraight(from, point)) path.push(curve(from, point, direction));
-    else if (next && isStraight(point, next) && turns(from, point, next)) path.push(corner(from, point, next));
-    else path.push(`L${n(point[0])} ${n(point[1])}`);
-  });
-  const line = element("path", { class: "wire", d: path.join("") });
-  return to?.role === "port" ? line : line + tip(points.at(-2)!, end);
-}
-
-function isStraight([ax, ay]: Point, [bx, by]: Point): boolean {
-  return ax === bx || ay === by;
-}
-
-function turns([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): boolean {
-  return (ax === bx) !== (bx === cx) && (ay === by) !== (by === cy);
-}
-
-function corner(from: Point, at: Point, to: Point): string {
-  const towards = (other: Point): Point => {
-    const length = Math.hypot(other[0] - at[0], other[1] - at[1]);
-    const part = Math.min(TURN_RADIUS, length / 2) / length;
-    return [at[0] + (other[0] - at[0]) * part, at[1] + (other[1] - at[1]) * part];
-  };
-  const [a, b] = [towards(from), towards(to)];
-  return `L${n(a[0])} ${n(a[1])}Q${n(at[0])} ${n(at[1])} ${n(b[0])} ${n(b[1])}`;
-}
-
-function curve([ax, ay]: Point, [bx, by]: Point, direction: Direction): string {
-  if (direction === "right") {
-    const middle = n((ax + bx) / 2);
-    return `C${middle} ${n(ay)} ${middle} ${n(by)} ${n(bx)} ${n(by)}`;
-  }
-  const middle = n((ay + by) / 2);
-  return `C${n(ax)} ${middle} ${n(bx)} ${middle} ${n(bx)} ${n(by)}`;
-}
-
-/** The arrow at the end of a line that arrives horizontally or vertically. */
-function tip([fromX, fromY]: Point, [x, y]: Point): string {
-  const [dx, dy] = [TIP * Math.sign(x - fromX), TIP * Math.sign(y - fromY)];
-  const [wideX, wideY] = [0.55 * dy, 0.55 * dx];
-  const corners = [`${n(x - dx + wideX)} ${n(y - dy - wideY)}`, `${n(x - dx - wideX)} ${n(y - dy + wideY)}`];
-  return element("path", { class: "tip", d: `M${n(x)} ${n(y)}L${corners.join("L")}z` });
+  return element("g", {}, parts.join(""));
 }
 
 /** The tooltip of a box. */

@@ -6,7 +6,7 @@ import { FONTS } from "../text.ts";
 export type Theme = "light" | "dark" | "auto";
 
 /** Colors by name: those of the page, and for each kind those of its face and its edge. */
-type Palette = Readonly<
+export type Palette = Readonly<
   Record<"page" | "ink" | "muted" | "line" | "frame" | "rim" | "block" | `${Kind}-${"face" | "edge"}`, string>
 >;
 
@@ -69,6 +69,9 @@ const DARK: Palette = {
   "other-face": "#40382a",
   "other-edge": "#bfa97f",
 };
+
+/** The colors of drawings in a theme: of the page, and for each family of layers those of its face and its edge. */
+export const palette = (theme: "light" | "dark"): Palette => (theme === "dark" ? DARK : LIGHT);
 
 const ROOT = "convnets-drawing";
 

@@ -12,6 +12,8 @@ export type Level = "block" | "layer";
  * enter or leave a frame.
  */
 export interface Item {
+  /** Tells it from all others of the network: the path of its module, or of the module around it and its operator. */
+  readonly id: string;
   readonly role: "layer" | "block" | "input" | "output" | "port";
   /** Undefined for blocks and ends. */
   readonly kind?: Kind;
@@ -27,9 +29,11 @@ export interface Item {
   readonly shape: Shape;
   readonly reads: readonly Value[];
   readonly gives: readonly Value[];
-  /** Layers of a block. */
+  /** Layers of a block; of an open one, the layers and blocks that are shown in it. */
   readonly inside: readonly Item[];
   readonly units: readonly Unit[];
+  /** Whether a block is drawn as a frame around its inside. Default: as the drawing does with all of its blocks. */
+  readonly open?: boolean;
 }
 
 /** The items at a level of detail, in the order of computation: inputs, layers and blocks, outputs. */
@@ -37,6 +41,12 @@ export function itemsOf(network: Network, level: Level): Item[] {
   const items = new Items(network, level);
   const shown = items.frontier(network.root);
   return items.withEnds(!network.modular && level === "block" ? items.groupBranches(shown) : shown);
+}
+
+/** The items of a drawing in which these blocks, at any depth, are open, and all others are closed. */
+export function nestedItemsOf(network: Network, open: ReadonlySet<string>): Item[] {
+  const items = new Items(network, "block");
+  return items.withEnds(items.nested(network.root, open));
 }
 
 /** The same, with every layer visible. */
@@ -62,6 +72,7 @@ export function keepsShape(items: readonly Item[], edges: Edges, index: number):
 /** The inside of a block, between the ports where lines enter and leave it. */
 export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edges: (readonly [number, number])[] } {
   const port: Item = {
+    id: "",
     role: "port",
     title: "",
     folded: [],
@@ -88,6 +99,8 @@ export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edge
 const FRAMED = 4;
 /** A module whose maps have this many sizes is a sequence of blocks, not a block. */
 const SEQUENCE_OF_SIZES = 3;
+/** More layers than this that belong to no block are grouped by their branches. */
+const UNGROUPED = 16;
 
 class Items {
   readonly #network: Network;
@@ -120,12 +133,26 @@ class Items {
     return this.#fold(items);
   }
 
+  /** Layers and blocks of a part; those in `open` hold their own layers and blocks, the others all of their layers. */
+  nested(part: Part, open: ReadonlySet<string>): Item[] {
+    const items = part.parts.flatMap((child) => {
+      if (isUnit(child)) return [this.#layer(child)];
+      const inside = this.flat(child);
+      if (inside.length <= 1) return inside;
+      if (part.parts.length === 1 || isSequence(inside)) return this.nested(child, open);
+      const block = this.#block(child, inside);
+      return open.has(block.id) ? [{ ...this.#block(child, this.nested(child, open)), open: true }] : [block];
+    });
+    const folded = this.#fold(items);
+    if (folded.length <= UNGROUPED || folded.some(({ role }) => role === "block")) return folded;
+    return this.groupBranches(folded).map((item) =>
+      item.role === "block" && open.has(item.id) ? { ...item, open: true } : item,
+    );
+  }
+
   /** Whether a module is shown as its parts instead of as one block. */
   #opens(part: Part, inside: readonly Item[]): boolean {
-    const values = inside.flatMap(({ reads, gives }) => [...reads, ...gives]);
-    if (values.every(({ shape }) => shape.length <= 2)) return true;
-    const maps = values.flatMap(({ shape }) => [mapSize(shape) ?? [1, 1]]).filter(([H, W]) => H * W > 1);
-    if (new Set(maps.map(String)).size >= SEQUENCE_OF_SIZES) return true;
+    if (isSequence(inside)) return true;
     if (this.#level === "block") return false;
     if (inside.length < FRAMED && isChain(inside)) return true;
     return this.frontier(part).filter(({ role }) => role === "block").length > 1;
@@ -134,6 +161,7 @@ class Items {
   #layer(unit: Unit): Item {
     const face = faceOf(unit);
     return {
+      id: unit.id,
       role: "layer",
       kind: face.kind,
       title: face.title,
@@ -149,13 +177,14 @@ class Items {
     };
   }
 
-  #block({ name, type, path }: { name: string; type: string; path: string }, inside: readonly Item[]): Item {
+  #block({ id, name, type, path }: Omit<Part, "parts">, inside: readonly Item[]): Item {
     const units = inside.flatMap(({ units }) => units);
     const within = new Map<Value, number>();
     for (const value of units.flatMap(({ reads }) => reads)) within.set(value, (within.get(value) ?? 0) + 1);
     const made = new Set(inside.flatMap(({ gives }) => gives));
     const gives = [...made].filter((value) => (this.#readers.get(value) ?? 0) > (within.get(value) ?? 0));
     return {
+      id,
       role: "block",
       // "0" says little without the name of its list
       title: /^\d+$/.test(name) ? path.split(".").slice(-2).join(".") : name,
@@ -222,6 +251,7 @@ class Items {
   /** Inputs before and outputs after the items. */
   withEnds(items: readonly Item[]): Item[] {
     const end = (role: "input" | "output", title: string, value: Value): Item => ({
+      id: `${role}:${title}`,
       role,
       title,
       folded: [],
@@ -256,12 +286,20 @@ class Items {
       const type = join.title === "+" ? "residual" : join.title === "concat" ? "branches" : "";
       count++;
       grouped[next.item] = this.#block(
-        { name: `block ${count}`, type, path: "" },
+        { id: `block ${count}`, name: `block ${count}`, type, path: "" },
         members.map((i) => items[i]!),
       );
     });
     return items.flatMap((item, i) => grouped[i] ?? (used.has(i) ? [] : [item]));
   }
+}
+
+/** Whether layers change the size of their maps so often, or are all on vectors, that they are no block. */
+function isSequence(inside: readonly Item[]): boolean {
+  const values = inside.flatMap(({ reads, gives }) => [...reads, ...gives]);
+  if (values.every(({ shape }) => shape.length <= 2)) return true;
+  const maps = values.flatMap(({ shape }) => [mapSize(shape) ?? [1, 1]]).filter(([H, W]) => H * W > 1);
+  return new Set(maps.map(String)).size >= SEQUENCE_OF_SIZES;
 }
 
 /** Whether a layer is easier to read as a part of the one before it. */

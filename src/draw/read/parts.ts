@@ -3,6 +3,8 @@ import { Dropout, Layer, type Module, type ModuleCall, StochasticDepth } from ".
 
 /** One layer: the operators of one call of a layer's module, or a single operator between modules. */
 export interface Unit {
+  /** Path of the layer; of an operator outside layers, the path of the module around it and its name. Repeated ones are numbered. */
+  readonly id: string;
   /** Empty if a layer passes its input on, as Dropout does outside training. */
   readonly nodes: readonly Node[];
   /** The layer; undefined for operators between modules and in graphs without modules. */
@@ -14,6 +16,8 @@ export interface Unit {
 
 /** One call of a module, with its contents in order. */
 export interface Part {
+  /** Its path; further calls of the same module are numbered. */
+  readonly id: string;
   readonly name: string;
   readonly type: string;
   readonly path: string;
@@ -57,15 +61,42 @@ export function networkOf({ graph, root, inputs }: Source): Network {
   const sources = inputs?.map(({ value }) => value) ?? graph.inputs;
   const carriers = carriersOf(graph, sources);
   const reader = new Reader(graph, carriers);
-  const part = root ? reader.call(root) : reader.scopes(graph.name);
+  const part = identified(root ? reader.call(root) : reader.scopes(graph.name));
+  const parameters = new Set(graph.parameters);
+  const weights = new Map<Unit, ReadonlySet<Value>>();
   const read = new Set(unitsOf(part).flatMap(({ reads }) => reads));
   return {
     root: part,
     modular: root !== undefined || graph.nodes.some(({ scope }) => scope !== ""),
     inputs: sources.filter((value) => read.has(value)),
     outputs: new Map([...graph.outputs].map(([name, value]) => [name, reader.now(value)])),
-    weights: (unit) => weightsOf(graph, carriers, unit),
+    weights: (unit) => {
+      const found = weights.get(unit) ?? weightsOf(graph, parameters, carriers, unit);
+      weights.set(unit, found);
+      return found;
+    },
   };
+}
+
+/** The same parts with ids. */
+function identified(root: Part): Part {
+  const counts = new Map<string, number>();
+  const next = (name: string): string => {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return count === 1 ? name : `${name}~${count}`;
+  };
+  const part = (given: Part): Part => {
+    const id = next(given.path);
+    return { ...given, id, parts: given.parts.map((child) => (isUnit(child) ? unit(child, id) : part(child))) };
+  };
+  const unit = (given: Unit, around: string): Unit => {
+    const { module, path, nodes } = given;
+    // the operators of a layer that is called once more stand below the part of this call
+    const id = !module ? next(`${around}/${nodes[0]?.op ?? ""}`) : path === around ? around : next(path);
+    return { ...given, id };
+  };
+  return part(root);
 }
 
 class Reader {
@@ -112,7 +143,7 @@ class Reader {
     // a layer that only passes its input on is left out, except Dropout, which does so only outside training
     const drops = module instanceof Dropout && !(module instanceof StochasticDepth) && module.p > 0;
     if (parts.length === 0 && drops) parts.push(this.#handOn(module, path, inputs));
-    return { name, type: module.type, path, parts };
+    return { id: path, name, type: module.type, path, parts };
   }
 
   /** A module without child modules is one layer, unless it is a user's own and does the work of several. */
@@ -126,7 +157,7 @@ class Reader {
 
   /** Parts by the scopes of the nodes, for graphs without a trace. */
   scopes(name: string): Part {
-    return { name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
+    return { id: "", name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
   }
 
   #byScope(nodes: readonly Node[], path: readonly string[]): (Part | Unit)[] {
@@ -145,7 +176,7 @@ class Reader {
       const alone = nodes.every(({ scope }) => scope === whole);
       if (alone && nodes.filter(({ op }) => WEIGHTED.has(op)).length <= 1 && this.#isChain(nodes))
         return this.#unit(nodes);
-      return { name, type: "", path: whole, parts: this.#byScope(nodes, inner) };
+      return { id: whole, name, type: "", path: whole, parts: this.#byScope(nodes, inner) };
     });
   }
 
@@ -175,7 +206,14 @@ class Reader {
       (value) => this.#results.has(value) || this.#readers.get(value)?.some((node) => !inside.has(node)),
     );
     const path = nodes[0]!.scope;
-    return { nodes, module, path, reads: [...new Set((reads as Value[]).map((value) => this.now(value)))], gives };
+    return {
+      id: path,
+      nodes,
+      module,
+      path,
+      reads: [...new Set((reads as Value[]).map((value) => this.now(value)))],
+      gives,
+    };
   }
 
   #handOn(module: Module, path: string, [x]: readonly Value[]): Unit {
@@ -183,7 +221,7 @@ class Reader {
     const y = { ...x };
     const reads = [this.now(x)];
     this.#renamed.set(x, y);
-    return { nodes: [], module, path, reads, gives: [y] };
+    return { id: path, nodes: [], module, path, reads, gives: [y] };
   }
 
   /** Nodes on a path from an input to an output, with their positions. */
@@ -211,8 +249,12 @@ function carriersOf(graph: Graph, inputs: readonly Value[]): Set<Value> {
 }
 
 /** Parameters that a layer learns, which the statistics of batch normalization are not. */
-function weightsOf(graph: Graph, carriers: ReadonlySet<Value>, { nodes }: Unit): Set<Value> {
-  const parameters = new Set(graph.parameters);
+function weightsOf(
+  graph: Graph,
+  parameters: ReadonlySet<Value>,
+  carriers: ReadonlySet<Value>,
+  { nodes }: Unit,
+): Set<Value> {
   const found = new Set<Value>();
   const seen = new Set<Value>();
   const collect = (value: Value | undefined): void => {

@@ -1,0 +1,90 @@
+import { Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+
+/** What layers take before their options, in this order. */
+const POSITIONAL = [
+  "inChannels",
+  "outChannels",
+  "inFeatures",
+  "outFeatures",
+  "numFeatures",
+  "numGroups",
+  "numChannels",
+  "normalizedShape",
+  "normType",
+  "size",
+  "kernelSize",
+  "outputSize",
+  "p",
+  "negativeSlope",
+  "dim",
+  "startDim",
+  "endDim",
+  "minVal",
+  "maxVal",
+] as const;
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/**
+ * A layer as the expression that builds it; settings that are the default are left out.
+ *
+ *     layerCode(model.conv1) === "new Conv2d(3, 64, 7, { stride: 2, padding: 3 })"
+ *
+ * Undefined for modules that contain others, which no expression of numbers builds.
+ */
+export function layerCode(module: Module): string | undefined {
+  if (module.children().next().done !== true) return undefined;
+  const settings = layerSettings(module);
+  const names = POSITIONAL.filter((name) => name in settings);
+  const values = names.map((name) => settings[name]);
+  const usual = usualSettings(module, values);
+  const options = Object.entries(settings).filter(
+    ([name, value]) => !(names as readonly string[]).includes(name) && text(value) !== text(usual[name]),
+  );
+  // trailing arguments that are the default are left out too
+  while (
+    names.length > 0 &&
+    text(usualSettings(module, values.slice(0, names.length - 1))[names.at(-1)!]) === text(values[names.length - 1])
+  )
+    names.pop();
+  const given = [
+    ...values.slice(0, names.length).map(text),
+    ...(options.length > 0 ? [`{ ${options.map(([name, value]) => `${name}: ${text(value)}`).join(", ")} }`] : []),
+  ];
+  return `new ${module.type}(${given.join(", ")})`;
+}
+
+/** Numbers, flags and sizes that a layer was made with, by name: `{ inChannels: 3, …, stride: 2, bias: true }`. */
+export function layerSettings(module: Module): Settings {
+  const settings: Record<string, unknown> = {};
+  const add = (values: object): void => {
+    for (const [name, value] of Object.entries(values)) {
+      if (name === "options" && value && typeof value === "object") add(value);
+      else if (isPlain(value) || (Array.isArray(value) && value.every(isPlain))) settings[name] = value;
+      else if (name === "bias" && value instanceof Parameter) settings.bias = true;
+    }
+  };
+  add(module);
+  if ("weight" in module && !("bias" in settings)) settings.bias = false;
+  return settings;
+}
+
+/** Those that a layer of this class has which is given nothing else. */
+function usualSettings(module: Module, values: readonly unknown[]): Settings {
+  try {
+    const made: unknown = new (module.constructor as new (...values: readonly unknown[]) => unknown)(...values);
+    return made instanceof Module ? layerSettings(made) : {};
+  } catch {
+    return {};
+  }
+}
+
+const isPlain = (value: unknown) => value === null || /^(boolean|number|string)$/.test(typeof value);
+
+function text(value: unknown): string {
+  if (!Array.isArray(value)) return JSON.stringify(value) ?? "undefined";
+  return value.length > 1 && value.every((item) => item === value[0])
+    ? text(value[0])
+    : `[${value.map(text).join(", ")}]`;
+}

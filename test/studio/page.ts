@@ -1,0 +1,24 @@
+/** The built page, for the tests of the studio. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "vite";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const INDEX = join(ROOT, "dist/studio/web/index.html");
+
+/** When a file below these folders was last changed. */
+function newest(...folders: readonly string[]): number {
+  const times = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map(
+      (name) => statSync(join(ROOT, folder, name)).mtimeMs,
+    ),
+  );
+  return Math.max(...times);
+}
+
+/** Builds the page if it is missing or older than its sources. */
+export async function buildPage(): Promise<void> {
+  if (existsSync(INDEX) && statSync(INDEX).mtimeMs > newest("web", "src")) return;
+  await build({ root: join(ROOT, "web"), configFile: join(ROOT, "web/vite.config.ts"), logLevel: "error" });
+}

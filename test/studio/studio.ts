@@ -1,0 +1,78 @@
+/** The studio in Chromium, for tests: every page that is opened is watched for errors and for requests to other hosts. */
+import { createRequire } from "node:module";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
+import { type StudioServer, serveStudio } from "../../src/studio/node/index.ts";
+import { EXECUTABLE } from "../conformance/chromium.ts";
+import { buildPage } from "./page.ts";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** A page of the studio, and what went wrong on it. */
+export interface OpenStudio {
+  readonly page: Page;
+  readonly problems: readonly string[];
+}
+
+export class Studios {
+  readonly server: StudioServer;
+  readonly #browser: Browser;
+
+  private constructor(server: StudioServer, browser: Browser) {
+    this.server = server;
+    this.#browser = browser;
+  }
+
+  static async create(folder: string): Promise<Studios> {
+    await buildPage();
+    const server = await serveStudio({ folder });
+    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", "--disable-gpu"] });
+    return new Studios(server, browser);
+  }
+
+  /** Opens the studio; `query` is the part of the address after "#/explore?". Waits until the map is drawn. */
+  async open(query: string, options: BrowserContextOptions = {}): Promise<OpenStudio> {
+    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await context.newPage();
+    const problems: string[] = [];
+    const origin = `http://127.0.0.1:${this.server.port}`;
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+    });
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("request", (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${origin}/`) && !/^(blob|data):/.test(url)) problems.push(`request to ${url}`);
+    });
+    await page.goto(`${origin}/#/explore?${query}`);
+    await drawn(page);
+    return { page, problems };
+  }
+
+  async close(): Promise<void> {
+    await this.#browser?.close();
+    await this.server?.close();
+  }
+}
+
+/** Waits until the map shows boxes. */
+export const drawn = (page: Page) => page.waitForSelector(".map .node");
+
+/** Fails if axe-core finds anything in the page. */
+export async function expectAccessible(page: Page): Promise<void> {
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(await source());
+  const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as {
+    violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const told = found.violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}\n${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join("\n")}`,
+  );
+  expect(told).toEqual([]);
+}
+
+let axe: Promise<string> | undefined;
+function source(): Promise<string> {
+  axe ??= import("node:fs/promises").then(({ readFile }) => readFile(AXE, "utf8"));
+  return axe;
+}

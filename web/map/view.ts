@@ -1,0 +1,98 @@
+/** Zooming and panning of the map. */
+import { signal } from "@preact/signals";
+import type { Diagram, DiagramNode } from "convnets/draw";
+import { select } from "d3-selection";
+import "d3-transition";
+import { type D3ZoomEvent, type ZoomBehavior, type ZoomTransform, zoom, zoomIdentity, zoomTransform } from "d3-zoom";
+
+const SCALES = [0.08, 6] as const;
+const FIT = { right: 0.42, down: 0.8, most: 1.4 } as const;
+/** Room at the borders, where the path, the legend and the buttons are. */
+const MARGIN = { x: 20, top: 50, bottom: 56 } as const;
+/** Milliseconds of a movement; none for those who asked for less motion. */
+const DURATION = 180;
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Scale of the map, for what has to keep its size. */
+export const scale = signal(1);
+
+/** The part of the map that is seen: how it is moved by pointer, wheel and touch, and by the page. */
+export class View {
+  readonly #svg: SVGSVGElement;
+  readonly #zoom: ZoomBehavior<SVGSVGElement, unknown>;
+  /** Whether somebody moved the map since it was fitted. */
+  moved = false;
+
+  constructor(svg: SVGSVGElement, layer: SVGGElement) {
+    this.#svg = svg;
+    this.#zoom = zoom<SVGSVGElement, unknown>()
+      .scaleExtent([...SCALES])
+      .clickDistance(5)
+      .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
+        layer.setAttribute("transform", String(transform));
+        scale.value = transform.k;
+        if (sourceEvent) this.moved = true;
+      });
+    select(svg).call(this.#zoom).on("dblclick.zoom", null);
+  }
+
+  get transform(): ZoomTransform {
+    return zoomTransform(this.#svg);
+  }
+
+  zoomBy(factor: number): void {
+    this.#moving().call(this.#zoom.scaleBy, factor);
+    this.moved = true;
+  }
+
+  /** Shows the whole drawing; one that is much taller than the window from its beginning. */
+  fit({ width, height, direction }: Diagram, smooth = true): void {
+    const room = this.#room();
+    const inner = [room.width - 2 * MARGIN.x, room.height - MARGIN.top - MARGIN.bottom] as const;
+    const whole = Math.min(inner[0] / width, inner[1] / height, Math.max(FIT.most, room.width / 1500));
+    const k = Math.max(whole, Math.min(FIT[direction], inner[0] / width));
+    const x = Math.max(MARGIN.x, (room.width - width * k) / 2);
+    const y = MARGIN.top + Math.max(0, (inner[1] - height * k) / 2);
+    this.#to(zoomIdentity.translate(x, y).scale(k), smooth);
+    this.moved = false;
+  }
+
+  /** Moves a box to where another was, without a visible jump. */
+  hold(before: DiagramNode, after: DiagramNode): void {
+    const { k, x, y } = this.transform;
+    this.#to(zoomIdentity.translate(x + (before.x - after.x) * k, y + (before.y - after.y) * k).scale(k), false);
+  }
+
+  /** Brings a box into sight, and zooms out if it is larger than the window. */
+  reveal({ x, y, width, height }: DiagramNode): void {
+    const room = this.#room();
+    const now = this.transform;
+    const fitting = Math.min((room.width - 2 * MARGIN.x) / width, (room.height - MARGIN.top - MARGIN.bottom) / height);
+    const k = Math.min(Math.max(now.k, 0.45), fitting);
+    const scaled = k === now.k ? now : zoomIdentity.translate(now.x, now.y).scale(k);
+    const [left, top] = [scaled.applyX(x), scaled.applyY(y)];
+    const shift = (start: number, length: number, low: number, high: number) =>
+      start < low ? low - start : Math.min(0, high - (start + length));
+    const dx = shift(left, width * k, MARGIN.x, room.width - MARGIN.x);
+    const dy = shift(top, height * k, MARGIN.top, room.height - MARGIN.bottom);
+    if (dx !== 0 || dy !== 0 || k !== now.k)
+      this.#to(zoomIdentity.translate(scaled.x + dx, scaled.y + dy).scale(k), true);
+  }
+
+  #room(): { width: number; height: number } {
+    const { clientWidth, clientHeight } = this.#svg;
+    return { width: clientWidth || 800, height: clientHeight || 500 };
+  }
+
+  #moving() {
+    return select(this.#svg)
+      .transition()
+      .duration(calm.matches ? 0 : DURATION);
+  }
+
+  #to(transform: ZoomTransform, smooth: boolean): void {
+    if (smooth && !calm.matches) this.#moving().call(this.#zoom.transform, transform);
+    else select(this.#svg).interrupt().call(this.#zoom.transform, transform);
+  }
+}

@@ -1,0 +1,17 @@
+import type { IconNode } from "lucide";
+import { Network } from "lucide";
+import type { FunctionComponent } from "preact";
+import type { TextKey } from "../text/index.ts";
+import { Explore } from "./Explore.tsx";
+
+/** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
+export interface Panel {
+  /** Its part of the address: "#/explore". */
+  readonly id: string;
+  readonly name: TextKey;
+  readonly icon: IconNode;
+  readonly view: FunctionComponent;
+}
+
+/** The panels, in the order of the rail. docs/studio.md says how to add one. */
+export const PANELS: readonly Panel[] = [{ id: "explore", name: "explore", icon: Network, view: Explore }];

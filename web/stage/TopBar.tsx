@@ -1,0 +1,71 @@
+import { ChevronDown, CircleHelp, Moon, Search as SearchIcon, Sun } from "lucide";
+import { theme } from "../state/preferences.ts";
+import { go, route } from "../state/route.ts";
+import { fileName, network } from "../state/stage.ts";
+import { t } from "../text/index.ts";
+import { short } from "../ui/format.ts";
+import { Icon } from "../ui/Icon.tsx";
+import { Logo } from "../ui/Logo.tsx";
+import { dialog } from "./dialogs.ts";
+
+const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
+
+/** Name of the network, search, theme, language. */
+export function TopBar() {
+  const { net, variant } = route.value;
+  const { value, busy } = network.value;
+  const other = theme.value === "dark" ? "light" : "dark";
+  return (
+    <header class="top">
+      <h1 class="unseen">convnets studio: {fileName(net) ?? net}</h1>
+      <a class="brand" href="#/explore" aria-label="convnets studio">
+        <Logo />
+        <span>convnets</span>
+      </a>
+      <button type="button" class="picker" aria-haspopup="dialog" onClick={() => (dialog.value = "networks")}>
+        <b>{fileName(net) ?? net}</b>
+        {variant && <span class="tag">{variant}</span>}
+        {value && (
+          <span class={`picker-facts${busy ? " is-busy" : ""}`}>
+            {short(value.summary.totals.params)} {t("paramsShort")} · {short(value.summary.totals.macs)} MACs
+          </span>
+        )}
+        <Icon icon={ChevronDown} size={16} />
+      </button>
+      <button type="button" class="search-button" aria-haspopup="dialog" onClick={() => (dialog.value = "search")}>
+        <Icon icon={SearchIcon} size={16} />
+        <span>{t("search")}</span>
+        <kbd>{isMac ? "⌘K" : "Ctrl K"}</kbd>
+      </button>
+      <div class="top-end">
+        <button
+          type="button"
+          class="quiet"
+          title={t(other === "dark" ? "themeDark" : "themeLight")}
+          aria-label={t(other === "dark" ? "themeDark" : "themeLight")}
+          onClick={() => go({ theme: other })}
+        >
+          <Icon icon={other === "dark" ? Moon : Sun} />
+        </button>
+        <button
+          type="button"
+          class="quiet language"
+          aria-label={`${t("language")}: ${t("languageLabel")}`}
+          lang={t("language") === "EN" ? "en" : "zh-CN"}
+          onClick={() => go({ language: t("language") === "EN" ? "en" : "zh" })}
+        >
+          {t("language")}
+        </button>
+        <button
+          type="button"
+          class="quiet help"
+          title={`${t("keys")} (?)`}
+          aria-label={t("keys")}
+          onClick={() => (dialog.value = "keys")}
+        >
+          <Icon icon={CircleHelp} />
+        </button>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,38 @@
+import { signal } from "@preact/signals";
+import { keep, NETWORK_FILE } from "../state/files.ts";
+import { go } from "../state/route.ts";
+import { t } from "../text/index.ts";
+import { dialog } from "./dialogs.ts";
+
+/** A message about something that did not work, which disappears by itself or by a click. */
+export const notice = signal<string | undefined>(undefined);
+
+/** Opens a file that was dropped or chosen. */
+export async function openFile(file: File): Promise<void> {
+  if (!NETWORK_FILE.test(file.name)) {
+    notice.value = t("notNetwork", { name: file.name });
+    return;
+  }
+  await keep(file);
+  dialog.value = undefined;
+  notice.value = undefined;
+  go({
+    net: `file:${file.name}`,
+    variant: undefined,
+    open: [],
+    selected: undefined,
+    form: undefined,
+    classes: undefined,
+    side: undefined,
+  });
+}
+
+/** Lets the reader choose a file. */
+export function chooseFile(): void {
+  const input = Object.assign(document.createElement("input"), { type: "file", accept: ".onnx,.pth,.pt,.safetensors" });
+  input.addEventListener("change", () => {
+    const [file] = input.files ?? [];
+    if (file) openFile(file);
+  });
+  input.click();
+}

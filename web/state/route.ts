@@ -1,0 +1,108 @@
+/** What is on the page, as the part of its address after "#": a reload, or the address mailed to somebody else, shows the same. */
+import { effect, signal } from "@preact/signals";
+import { takeToken } from "./token.ts";
+
+export interface Route {
+  /** Id of the panel in the rail. */
+  readonly panel: string;
+  /** Name of a registered network, or "file:NAME" for one that was opened from a file. */
+  readonly net: string;
+  readonly variant?: string;
+  /** Number of classes and side of the input in pixels, where they are not the usual. */
+  readonly classes?: number;
+  readonly side?: number;
+  /** Ids of the open blocks. */
+  readonly open: readonly string[];
+  /** Id of what is selected. */
+  readonly selected?: string;
+  readonly form?: "boxes" | "solids";
+  /** What the colors of the map mean, where it is not the family of a layer. */
+  readonly color?: "params" | "macs" | "memory";
+  /** Tab of the dock; "none" hides it. */
+  readonly dock: string;
+  readonly theme?: "light" | "dark";
+  readonly language?: "en" | "zh";
+}
+
+/** On a phone the map comes first. */
+const isPhone = matchMedia("(max-width: 760px)").matches;
+
+const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPhone ? "none" : "table" };
+
+const THEMES = ["light", "dark"] as const;
+const LANGUAGES = ["en", "zh"] as const;
+const FORMS = ["boxes", "solids"] as const;
+const COLORS = ["params", "macs", "memory"] as const;
+
+/** Reads the part of an address after "#". What cannot be read is left out. */
+export function parseRoute(hash: string): Route {
+  const [panel = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const values = new URLSearchParams(query);
+  const text = (name: string) => values.get(name) || undefined;
+  const among = <T extends string>(name: string, allowed: readonly T[]) => allowed.find((one) => one === text(name));
+  const count = (name: string) => {
+    const number = Number(text(name));
+    return Number.isInteger(number) && number > 0 ? number : undefined;
+  };
+  const optional = {
+    variant: text("variant"),
+    classes: count("classes"),
+    side: count("side"),
+    selected: text("at"),
+    form: among("form", FORMS),
+    color: among("color", COLORS),
+    theme: among("theme", THEMES),
+    language: among("lang", LANGUAGES),
+  };
+  return {
+    panel: panel || START.panel,
+    net: text("net") ?? START.net,
+    open: text("open")?.split(" ") ?? [],
+    dock: text("dock") ?? START.dock,
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+  };
+}
+
+/** The part of an address after "#". */
+export function formatRoute(route: Route): string {
+  const { panel, net, variant, classes, side, open, selected, form, color, dock, theme, language } = route;
+  const values = new URLSearchParams();
+  const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
+  set("net", net);
+  set("variant", variant);
+  set("classes", classes);
+  set("side", side);
+  if (open.length > 0) set("open", open.join(" "));
+  set("at", selected);
+  set("form", form);
+  set("color", color);
+  if (dock !== START.dock) set("dock", dock);
+  set("theme", theme);
+  set("lang", language);
+  return `#/${panel}?${values}`;
+}
+
+takeToken(location.hash);
+export const route = signal<Route>(parseRoute(location.hash));
+
+/** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
+const isStep = (a: Route, b: Route) => a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant;
+
+/** Changes the route; fields set to undefined are removed. */
+export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {
+  const before = route.peek();
+  const merged = Object.entries({ ...before, ...change }).filter(([, value]) => value !== undefined);
+  const after = Object.fromEntries(merged) as unknown as Route;
+  if (isStep(before, after)) history.pushState(null, "", formatRoute(after));
+  route.value = after;
+}
+
+window.addEventListener("popstate", () => {
+  takeToken(location.hash);
+  route.value = parseRoute(location.hash);
+});
+
+effect(() => {
+  const hash = formatRoute(route.value);
+  if (hash !== location.hash) history.replaceState(null, "", hash);
+});

@@ -1,0 +1,155 @@
+/** The network on the stage, its drawing, and what is selected. One selection rules all: a box, its row, its bar, its card. */
+import { batch, computed, effect, signal } from "@preact/signals";
+import type { Diagram, DiagramNode } from "convnets/draw";
+import type { Row } from "convnets/summary";
+import { bench } from "../bench/client.ts";
+import type { Family, Network, Source } from "../bench/protocol.ts";
+import { fileBytes } from "./files.ts";
+import { isNarrow } from "./preferences.ts";
+import { go, route } from "./route.ts";
+
+/** A value that the worker computes: what it is now, whether a new one is on its way, and why there is none. */
+export interface Pending<T> {
+  readonly value?: T;
+  readonly busy: boolean;
+  readonly error?: string;
+}
+
+export const families = signal<readonly Family[]>([]);
+export const network = signal<Pending<Network>>({ busy: true });
+export const drawing = signal<Pending<Diagram>>({ busy: true });
+/** Id of what the pointer is over, on the map, in the table or in the bars. */
+export const hovered = signal<string | undefined>(undefined);
+
+bench.families().then((found) => {
+  families.value = found;
+});
+
+/** What is opened: changes of it load another network. */
+const wanted = computed(() => {
+  const { net, variant, classes, side } = route.value;
+  return JSON.stringify({ net, variant, classes, side });
+});
+
+const FILE = "file:";
+/** The name of the file that a network is from. */
+export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.length) : undefined);
+
+async function sourceOf(key: string): Promise<Source> {
+  const { net, variant, classes, side } = JSON.parse(key);
+  const file = fileName(net);
+  if (file !== undefined) return { kind: "file", name: file, bytes: await fileBytes(file) };
+  const options = {
+    ...(variant && { variant }),
+    ...(classes && { numClasses: classes }),
+    ...(side && { inputSize: side }),
+  };
+  return { kind: "registered", name: net, options };
+}
+
+effect(() => {
+  const key = wanted.value;
+  const before = network.peek();
+  network.value = { ...(before.value && { value: before.value }), busy: true };
+  const isLatest = () => wanted.peek() === key;
+  sourceOf(key)
+    .then((source) => bench.open("a", source))
+    .then(
+      (value) => {
+        if (isLatest()) network.value = { value, busy: false };
+      },
+      (error: Error) => {
+        if (isLatest())
+          batch(() => {
+            network.value = { busy: false, error: error.message };
+            drawing.value = { busy: false };
+          });
+      },
+    );
+});
+
+/** Width in pixels that the map has; rows are broken to suit it. */
+export const mapWidth = signal(1000);
+
+let drawn = 0;
+effect(() => {
+  const { value, busy } = network.value;
+  const { open, form } = route.value;
+  if (!value || busy) return;
+  const number = ++drawn;
+  const options = {
+    open,
+    ...(form && { form }),
+    ...(isNarrow.value && form !== "solids" ? { direction: "down" as const } : { width: pageWidth(mapWidth.value) }),
+  };
+  const show = (next: Pending<Diagram>) => {
+    if (number === drawn) drawing.value = next;
+  };
+  bench.diagram("a", options).then(
+    (diagram) => show({ value: diagram, busy: false }),
+    // an address may ask for solids where the network has none
+    (error: Error) => (form ? go({ form: undefined }) : show({ busy: false, error: error.message })),
+  );
+});
+
+/** Steps of 120, so that dragging a border does not lay out the map anew all the time. */
+const pageWidth = (width: number) => Math.max(760, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
+
+/** The path of the module that an id stands for. */
+export const pathOf = (id: string) => id.replace(/~\d+$/, "");
+
+export const rows = computed<readonly Row[]>(() => network.value.value?.summary.rows ?? []);
+
+export const rowByPath = computed(() => {
+  const found = new Map<string, Row>();
+  for (const row of rows.value) if (!found.has(row.path)) found.set(row.path, row);
+  return found;
+});
+
+/** The row of an id; operators outside layers have none. */
+export const rowOf = (id: string | undefined): Row | undefined =>
+  id === undefined ? undefined : rowByPath.value.get(pathOf(id));
+
+/** Whether a box stands for an id, or for something inside it that the map does not show apart. */
+export function stands(node: DiagramNode, id: string): boolean {
+  if (node.id === id) return true;
+  if (node.open) return false;
+  return node.members.some((member) => member === id || member.startsWith(`${id}.`));
+}
+
+/** The boxes that stand for an id. */
+export function nodesOf(diagram: Diagram | undefined, id: string | undefined): readonly DiagramNode[] {
+  if (!diagram || id === undefined) return [];
+  const exact = diagram.nodes.filter((node) => node.id === id);
+  return exact.length > 0 ? exact : diagram.nodes.filter((node) => stands(node, id));
+}
+
+export const select = (id: string | undefined) => go({ selected: id });
+
+/** Opens a block, or closes it with all that is open in it. */
+export function toggle(id: string): void {
+  const { open } = route.peek();
+  if (open.includes(id)) go({ open: open.filter((one) => one !== id && !one.startsWith(`${id}.`)), selected: id });
+  else go({ open: [...open, id] });
+}
+
+/** Opens the blocks around an id, so that its own box is on the map. */
+export function reveal(id: string): void {
+  const diagram = drawing.peek().value;
+  const { open } = route.peek();
+  const parts = pathOf(id).split(/[./]/);
+  const around = parts.slice(0, -1).map((_, i) => parts.slice(0, i + 1).join("."));
+  const known = new Set(diagram?.nodes.map((node) => node.id));
+  const blocks = around.filter((path) => rowByPath.peek().get(path)?.leaf === false && path !== "");
+  // blocks that the map never shows as such do no harm: they have no box to open
+  if (!known.has(id)) go({ open: [...new Set([...open, ...blocks])], selected: id });
+  else go({ selected: id });
+}
+
+/** Opens every block, at any depth. */
+export async function openEverything(): Promise<void> {
+  const blocks = rows.peek().filter(({ leaf, path }) => !leaf && path !== "");
+  const { nodes } = drawing.peek().value ?? { nodes: [] };
+  const grouped = nodes.filter(({ opens }) => opens).map(({ id }) => id);
+  go({ open: [...new Set([...blocks.map(({ path }) => path), ...grouped])] });
+}
