@@ -38,11 +38,7 @@ const BOTTLENECK = 4 * GROWTH;
 const conv = (from: number, to: number, kernelSize: number, options: Conv2dOptions = {}) =>
   new Conv2d(from, to, kernelSize, { ...options, bias: false, weight: init.kaimingNormal() });
 
-/**
- * A layer of a dense block: it sees what all layers before it gave.
- *
- *     block's input and earlier layers' features → y [N, 32, H, W]
- */
+/** What a layer of a dense block adds: x [N, inChannels, H, W] → y [N, 32, H, W] */
 class DenseLayer extends Module<Tensor> {
   static readonly type: string = "_DenseLayer";
   readonly norm1: BatchNorm2d;
@@ -58,14 +54,13 @@ class DenseLayer extends Module<Tensor> {
     this.conv1 = conv(inChannels, BOTTLENECK, 1);
   }
 
-  forward(...features: Tensor[]): Tensor {
-    let x = cat(features, 1); //                                         [N, inChannels, H, W]
-    x = this.conv1.call(this.relu1.call(this.norm1.call(x))); //         [N, 128, H, W]
-    return this.conv2.call(this.relu2.call(this.norm2.call(x))); //      [N, 32, H, W]
+  forward(x: Tensor): Tensor {
+    x = this.conv1.call(this.relu1.call(this.norm1.call(x))); //      [N, 128, H, W]
+    return this.conv2.call(this.relu2.call(this.norm2.call(x))); //   [N, 32, H, W]
   }
 }
 
-/** x [N, inChannels, H, W] → y [N, inChannels + 32·layers, H, W] */
+/** Each layer sees what all layers before it added: x [N, inChannels, H, W] → y [N, inChannels + 32·layers, H, W] */
 class DenseBlock extends Module<Tensor> {
   static readonly type: string = "_DenseBlock";
 
@@ -76,9 +71,8 @@ class DenseBlock extends Module<Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    const features = [x];
-    for (const [, layer] of this.children<DenseLayer>()) features.push(layer.call(...features));
-    return cat(features, 1);
+    for (const [, layer] of this.children<DenseLayer>()) x = cat([x, layer.call(x)], 1);
+    return x;
   }
 }
 

@@ -93,14 +93,14 @@ export const NOTE: Readonly<Record<string, Case>> = {
 /** A torchvision network for photographs of 224×224, at 64×64; in evaluation only where another of its family is trained. */
 function photographs(
   name: ModelName,
-  { trained = true, smooth }: { trained?: boolean; smooth?: true } = {},
+  { trained = true, evalSide = 64, smooth }: { trained?: boolean; evalSide?: number; smooth?: true } = {},
 ): Readonly<Record<string, Case>> {
   const example: Case = {
     create: () => createModel(name, { variant: "torchvision" }),
     python: `torchvision_model("${name}")`,
     classes: 1000,
-    evalSide: 64,
-    ...(trained && { training: { side: 64, batch: 3, lr: 1e-3 } }),
+    evalSide,
+    ...(trained && { training: { side: 64, batch: 3, lr: 1e-3, steps: 1 } }),
     ...(smooth && { smooth }),
   };
   return { [`torchvision's ${name}`]: example };
@@ -158,6 +158,7 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     python: 'torchvision_model("inception_v3", aux_logits=False)',
     classes: 1000,
     evalSide: 75,
+    training: { side: 107, batch: 6, lr: 1e-3, steps: 1 },
   },
   // which needs images of 299×299 in its network
   "torchvision's auxiliary classifier of Inception V3": {
@@ -173,7 +174,7 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
   ...photographs("mobilenet_v2"),
   ...photographs("shufflenet_v2_x1_0"),
   ...photographs("mobilenet_v3_small"),
-  ...photographs("mobilenet_v3_large", { trained: false }),
+  ...photographs("mobilenet_v3_large", { trained: false, evalSide: 128 }),
   ...photographs("efficientnet_b0", { smooth: true }),
 };
 
