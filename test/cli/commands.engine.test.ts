@@ -80,7 +80,7 @@ describe("models", () => {
     expect(table).toMatch(/^lenet5 +61,706 +416\.52 k +1×32×32 +1998 +LeCun et al\. 1998$/m);
     expect(table).toMatch(/^ {2}note +as in the study note, a set of lecture notes/m);
     for (const line of table.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
-    expect(output("models", "--markdown")).toContain("[He et al. 2016](https://arxiv.org/abs/1512.03385) |");
+    expect(output("models", "--markdown")).toContain("[He et al. 2016](https://arxiv.org/abs/1512.03385)");
   });
 
   test("shows one with its variants, weights and commands", () => {
