@@ -57,7 +57,8 @@ describe("in Chromium", unless(noChromium), () => {
     await page.evaluate(`location.hash = ${JSON.stringify(`#/learn?net=nin&${query}`)}`);
     await page.waitForSelector(".lesson");
   }
-  const text = (page: Page) => page.evaluate(`document.querySelector(".lesson").textContent.replaceAll("\\u00a0", " ")`);
+  const text = (page: Page) =>
+    page.evaluate(`document.querySelector(".lesson").textContent.replaceAll("\\u00a0", " ")`);
   const shows = async (page: Page, parts: readonly string[]) => {
     for (const part of parts) await expect.poll(() => text(page)).toContain(part);
   };

@@ -171,15 +171,16 @@ export const STACKS = page({
     why: ({ count, small, large }) => (
       <>
         Each further 3×3 adds one ring of pixels to the field, and always 9 C² weights. A single filter pays for its
-        whole area. The stack also has {count} ReLUs where the large filter has one. It is not free, though: on maps of {STACK_SIDE}×{STACK_SIDE}, it keeps{" "}
-        {grouped(small.bytes)} bytes of outputs instead of {grouped(large.bytes)}, and it can only express filters that
-        are a chain of small ones.
+        whole area. The stack also has {count} ReLUs where the large filter has one. It is not free, though: on maps of{" "}
+        {STACK_SIDE}×{STACK_SIDE}, it keeps {grouped(small.bytes)} bytes of outputs instead of {grouped(large.bytes)},
+        and it can only express filters that are a chain of small ones.
       </>
     ),
     formula,
     where: () => (
       <>
-        VGG16 has no other convolutions than these. In its third block, three of them see 7×7 of the block's input. The blocks of ResNet-18 are pairs of them.
+        VGG16 has no other convolutions than these. In its third block, three of them see 7×7 of the block's input. The
+        blocks of ResNet-18 are pairs of them.
       </>
     ),
     link: "The third block of VGG16",
@@ -203,15 +204,13 @@ export const STACKS = page({
     why: ({ count, small, large }) => (
       <>
         每多一个 3×3，感受野向外扩大一圈像素，权重总是增加 9 C²；而单个大卷积核要为整个面积付出权重。堆叠还有 {count} 个
-        ReLU，大卷积核只有一个。但这并非没有代价：特征图为 {STACK_SIDE}×{STACK_SIDE} 时，它要保存 {grouped(small.bytes)} 字节的输出，而不是{" "}
-        {grouped(large.bytes)} 字节；并且只能表示由小卷积核串成的滤波器。
+        ReLU，大卷积核只有一个。但这并非没有代价：特征图为 {STACK_SIDE}×{STACK_SIDE} 时，它要保存 {grouped(small.bytes)}{" "}
+        字节的输出，而不是 {grouped(large.bytes)} 字节；并且只能表示由小卷积核串成的滤波器。
       </>
     ),
     formula,
     where: () => (
-      <>
-        VGG16 只用这一种卷积。在它的第三个模块中，三个 3×3 看到模块输入的 7×7。ResNet-18 的模块由成对的 3×3 构成。
-      </>
+      <>VGG16 只用这一种卷积。在它的第三个模块中，三个 3×3 看到模块输入的 7×7。ResNet-18 的模块由成对的 3×3 构成。</>
     ),
     link: "查看 VGG16 的第三个模块",
   },
