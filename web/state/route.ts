@@ -20,6 +20,9 @@ export interface Route {
   readonly color?: "params" | "macs" | "memory";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
+  /** Id of the run that is shown, and of the one whose curves are beside it. */
+  readonly run?: string;
+  readonly beside?: string;
   readonly theme?: "light" | "dark";
   readonly language?: "en" | "zh";
 }
@@ -51,6 +54,8 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    run: text("run"),
+    beside: text("beside"),
     theme: among("theme", THEMES),
     language: among("lang", LANGUAGES),
   };
@@ -65,7 +70,7 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, selected, form, color, dock, theme, language } = route;
+  const { panel, net, variant, classes, side, open, selected, form, color, dock, run, beside, theme, language } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -77,6 +82,8 @@ export function formatRoute(route: Route): string {
   set("form", form);
   set("color", color);
   if (dock !== START.dock) set("dock", dock);
+  set("run", run);
+  set("beside", beside);
   set("theme", theme);
   set("lang", language);
   return `#/${panel}?${values}`;

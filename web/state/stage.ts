@@ -35,6 +35,9 @@ const FILE = "file:";
 /** The name of the file that a network is from. */
 export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.length) : undefined);
 
+/** The network of the stage, as it is opened. */
+export const stageSource = (): Promise<Source> => sourceOf(wanted.value);
+
 async function sourceOf(key: string): Promise<Source> {
   const { net, variant, classes, side } = JSON.parse(key);
   const file = fileName(net);

@@ -1,3 +1,5 @@
+import { trainEn } from "./train-en.ts";
+
 /** Every text of the page in English; `zh.ts` has the same keys. */
 export const en = {
   skip: "Skip to the map",
@@ -106,6 +108,7 @@ export const en = {
   folded: "with {names}",
   isOpen: "open block",
   isClosed: "closed block",
+  ...trainEn,
 } as const;
 
 export type Texts = { readonly [K in keyof typeof en]: string };

@@ -1,4 +1,5 @@
 import type { Texts } from "./en.ts";
+import { trainZh } from "./train-zh.ts";
 
 /** 页面的中文文本。 */
 export const zh: Texts = {
@@ -107,4 +108,5 @@ export const zh: Texts = {
   folded: "含 {names}",
   isOpen: "已展开的模块",
   isClosed: "未展开的模块",
+  ...trainZh,
 };
