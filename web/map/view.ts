@@ -28,6 +28,14 @@ export class View {
     this.#svg = svg;
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
+      // the drawing may be gone from the page while a movement ends, and then has no size of its own
+      .extent(() => {
+        const { width, height } = this.#room();
+        return [
+          [0, 0],
+          [width, height],
+        ];
+      })
       .clickDistance(5)
       .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
         layer.setAttribute("transform", String(transform));

@@ -93,7 +93,8 @@ takeToken(location.hash);
 export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
-const isStep = (a: Route, b: Route) => a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant;
+const isStep = (a: Route, b: Route) =>
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.run !== b.run;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

@@ -43,7 +43,8 @@ export const trainEn = {
   trainSide: "Image side, px",
   trainDevice: "Computes on",
   trainAuto: "Automatic",
-  trainPlan: "{train} images for training, {validation} for validation, {steps} steps an epoch. {params} parameters, {macs} MACs an image.",
+  trainPlan:
+    "{train} images for training, {validation} for validation, {steps} steps an epoch. {params} parameters, {macs} MACs an image.",
   trainStart: "Start training",
   trainPreview: "What it will learn",
   trainPreviewHint: "{count} classes; the network sees the images and has to name the class",

@@ -17,7 +17,9 @@ export interface OpenData {
 }
 
 export async function datasets(): Promise<readonly DataInfo[]> {
-  const found = await Promise.all((await folders(["data"])).map((id) => readJson<StoredData>(["data", id, "data.json"])));
+  const found = await Promise.all(
+    (await folders(["data"])).map((id) => readJson<StoredData>(["data", id, "data.json"])),
+  );
   return found
     .filter((data) => data !== undefined)
     .map(({ labels: _labels, files: _files, ...info }) => info)

@@ -5,6 +5,7 @@ import type { TensorData } from "convnets/graph";
 import type { Module } from "convnets/nn";
 import { type ReportData, report } from "convnets/report";
 import type { Source } from "../bench/protocol.ts";
+import { confusionOf } from "./confusion.ts";
 import { openData, partsOf, picturesOf } from "./data.ts";
 import { planOf } from "./plan.ts";
 import type { Course, ExportedFile, ExportFormat } from "./protocol.ts";
@@ -49,6 +50,7 @@ const stem = ({ info }: Course) => `${info.title.replace(/\.\w+$/, "")}-${info.d
 
 export async function exportRun(id: string, format: ExportFormat): Promise<ExportedFile> {
   const run = await trained(id);
+  if (format === "stage") return exportRun(id, run.metadata.architecture ? "safetensors" : "onnx");
   const { course, model, input, metadata, weights } = run;
   const file = (end: string, bytes: Uint8Array): ExportedFile => ({
     name: `${stem(course)}${end}`,
@@ -78,7 +80,11 @@ function codeOf({ course, source, metadata, input }: Trained): string {
   const [, channels, side] = input;
   const lines =
     source.kind === "registered" || metadata.architecture
-      ? registeredCode(metadata, { channels: channels!, side: side!, classes: classes.length }, `${stem(course)}.safetensors`)
+      ? registeredCode(
+          metadata,
+          { channels: channels!, side: side!, classes: classes.length },
+          `${stem(course)}.safetensors`,
+        )
       : [
           'import { readFile } from "node:fs/promises";',
           'import { onnxModule } from "convnets";',
@@ -131,7 +137,10 @@ async function reportOf(id: string, { course, model, input, config }: Trained): 
       ...{ sample: Number(sample), label: labels[Number(sample)]!, predicted: last!.predicted[Number(sample)]! },
       probability: sure / 100,
     }));
-  const shown = await picturesOf(validation, worst.map(({ sample }) => sample));
+  const shown = await picturesOf(
+    validation,
+    worst.map(({ sample }) => sample),
+  );
   const pictures = await Promise.all(
     worst.map(async (mistake, i) => {
       const { width, height, rgba } = shown[i]!;
@@ -167,13 +176,6 @@ const STATES = {
   diverged: "diverged",
   failed: "failed",
 } as const satisfies Record<string, ReportData["state"]>;
-
-/** [label][predicted], counts. */
-export function confusionOf(predicted: ArrayLike<number>, labels: ArrayLike<number>, classes: number): number[][] {
-  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]! += 1;
-  return counts;
-}
 
 function base64(bytes: Uint8Array): string {
   let text = "";

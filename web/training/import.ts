@@ -62,8 +62,7 @@ export async function importImages(
     bitmap.close();
     const { data } = context.getImageData(0, 0, side, side);
     const at = kept.length * 3 * area;
-    for (let p = 0; p < area; p++)
-      for (let c = 0; c < 3; c++) images[at + c * area + p] = data[4 * p + c]!;
+    for (let p = 0; p < area; p++) for (let c = 0; c < 3; c++) images[at + c * area + p] = data[4 * p + c]!;
     kept.push({ label, file: file.name });
   }
   for (const [label, { name: className }] of classes.entries())
@@ -178,13 +177,19 @@ async function importIdx(files: readonly File[]): Promise<DataInfo> {
   if (!train) throw new Error("train-images-idx3-ubyte and train-labels-idx1-ubyte are needed");
   const [, H = 0, W = 0] = train.pixels.sizes;
   if (test && (test.pixels.sizes[1] !== H || test.pixels.sizes[2] !== W))
-    throw new Error(`images for training have ${H}×${W} pixels, those for testing ${test.pixels.sizes.slice(1).join("×")}`);
+    throw new Error(
+      `images for training have ${H}×${W} pixels, those for testing ${test.pixels.sizes.slice(1).join("×")}`,
+    );
   const parts = test ? [train, test] : [train];
   const labels = parts.flatMap((part) => [...part.labels]);
   const images = new Uint8Array(labels.length * H * W);
   images.set(train.pixels.data);
   if (test) images.set(test.pixels.data, train.pixels.data.length);
-  const count = Math.max(...labels.slice(0, 1), labels.reduce((most, label) => Math.max(most, label), 1)) + 1;
+  const count =
+    Math.max(
+      ...labels.slice(0, 1),
+      labels.reduce((most, label) => Math.max(most, label), 1),
+    ) + 1;
   const isFashion = files.some(({ name, webkitRelativePath }) => /fashion/i.test(`${webkitRelativePath}${name}`));
   const classes = isFashion && count === 10 ? FASHION : Array.from({ length: count }, (_, i) => String(i));
   return keep(

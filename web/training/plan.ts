@@ -88,7 +88,8 @@ export async function planOf(source: Source, data: OpenData, asked: Asked): Prom
 
 function merged(base: TrainConfigInput, asked: Asked, data: OpenData): TrainConfigInput {
   const images = data.train.length;
-  const batchSize = images < FEW ? Math.min(base.batchSize, Math.max(4, 2 ** Math.floor(Math.log2(images / 10)))) : undefined;
+  const batchSize =
+    images < FEW ? Math.min(base.batchSize, Math.max(4, 2 ** Math.floor(Math.log2(images / 10)))) : undefined;
   const { lr, schedule, warmupEpochs, weightDecay, labelSmoothing, clipNorm, seed, validationFraction } = asked;
   return {
     ...base,

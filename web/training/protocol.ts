@@ -166,7 +166,8 @@ export interface ClassFiles {
   readonly files: readonly File[];
 }
 
-export type ExportFormat = "safetensors" | "pth" | "onnx" | "report" | "code";
+/** "stage" is a file that the stage opens. */
+export type ExportFormat = "safetensors" | "pth" | "onnx" | "report" | "code" | "stage";
 
 export interface ExportedFile {
   readonly name: string;
