@@ -1,14 +1,21 @@
 import { check, checkOptions, nearest } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { ALEXNET } from "./alexnet.ts";
+import { DENSENET } from "./densenet.ts";
+import { EFFICIENTNET } from "./efficientnet.ts";
 import type { ModelEntry } from "./entry.ts";
 import { GOOGLENET } from "./googlenet.ts";
 import { INCEPTION_SMALL } from "./inception-small.ts";
+import { INCEPTION_V3 } from "./inception-v3.ts";
 import { LENET } from "./lenet.ts";
+import { MOBILENET_V2 } from "./mobilenet-v2.ts";
+import { MOBILENET_V3 } from "./mobilenet-v3.ts";
 import { NIN } from "./nin.ts";
 import { type ModelOptions, variantOf } from "./options.ts";
 import { RESNET } from "./resnet.ts";
 import { CIFAR_RESNET } from "./resnet-cifar.ts";
+import { SHUFFLENET } from "./shufflenet.ts";
+import { SQUEEZENET } from "./squeezenet.ts";
 import { VGG } from "./vgg.ts";
 
 /** The networks that `createModel` builds, by name, in the order in which they were published. */
@@ -19,8 +26,15 @@ export const MODELS = {
   ...NIN,
   ...GOOGLENET,
   ...INCEPTION_SMALL,
+  ...INCEPTION_V3,
   ...RESNET,
   ...CIFAR_RESNET,
+  ...SQUEEZENET,
+  ...DENSENET,
+  ...MOBILENET_V2,
+  ...SHUFFLENET,
+  ...MOBILENET_V3,
+  ...EFFICIENTNET,
 } as const satisfies Record<string, ModelEntry>;
 
 /** Name of a registered network. */

@@ -12,7 +12,7 @@ import { type ComputeOptions, compute } from "./ours.ts";
  * so that another order of sums passes and a fault of 1e-4 does not.
  */
 export const TOLERANCES = {
-  /** Outputs in evaluation, where PyTorch computes in float32 as well. */
+  /** Outputs in evaluation, where PyTorch computes the largest networks in float32 as well. */
   outputs: 5e-5,
   losses: 5e-6,
   /** Logarithms of the probabilities of all outputs, in training. */

@@ -56,14 +56,20 @@ def note(name):
     return getattr(note_models, name)()
 
 
-def torchvision_model(name):
+def torchvision_model(name, **options):
     import torchvision
 
     builder = getattr(torchvision.models, name)
     try:
-        return builder(init_weights=False)
+        return builder(init_weights=False, **options)
     except TypeError:  # those that have no slow way to draw weights
-        return builder()
+        return builder(**options)
+
+
+def inception_aux(channels, classes):
+    from torchvision.models.inception import InceptionAux
+
+    return InceptionAux(channels, classes)
 
 
 def narrow_vgg(name, hidden):
@@ -164,14 +170,14 @@ def outputs_of(model, x):
     """By name. The note's model returns (main, aux2, aux1), and torchvision's names its two the wrong way round: hooks know."""
     heads = {}
     hooks = [
-        module.register_forward_hook(lambda _module, _input, y, name=name: heads.update({name: y}))
+        module.register_forward_hook(lambda _module, _input, y, name=name.replace("AuxLogits", "aux"): heads.update({name: y}))
         for name, module in model.named_children()
-        if name.startswith("aux")
+        if name.lower().startswith("aux")
     ]
     y = model(x)
     for hook in hooks:
         hook.remove()
-    if not hooks:
+    if not hooks and type(model).__name__ != "Inception3":
         return {"output": y}
     return {"logits": y[0] if isinstance(y, tuple) else y, **{name: heads[name] for name in sorted(heads, reverse=True)}}
 
@@ -184,27 +190,29 @@ def off(ours, theirs, size=0):
 
 
 class Kinks:
-    """ReLU, ReLU6 and max pooling that take, for each value, the side that ours took: x·(y > 0), and the winners of our pool.
+    """ReLU, ReLU6, Hardswish, Hardsigmoid and max pooling that take, for each value, the side that ours took: x·(y > 0), and the
+    winners of our pool.
 
     Given the sides, a network is smooth, and rounding changes it by little. That the sides are right is checked as well: wherever
     they differ from those of float64, so little that rounding explains it.
     """
 
-    max_pool2d = staticmethod(F.max_pool2d)
+    before = {name: getattr(F, name) for name in ("relu", "hardtanh", "hardswish", "hardsigmoid", "max_pool2d")}
 
     def __init__(self, ours):
         self.ours = ours
-        self.counts = {"Relu": 0, "Clip": 0, "MaxPool": 0}
+        self.counts = {"Relu": 0, "Clip": 0, "HardSwish": 0, "HardSigmoid": 0, "MaxPool": 0}
         self.activations, self.flips = {}, {}
 
     def __enter__(self):
-        self.before = F.relu, F.hardtanh
-        F.relu, F.hardtanh, F.max_pool2d = self.relu, self.relu6, self.pool
+        replaced = (self.relu, self.relu6, self.hardswish, self.hardsigmoid, self.pool)
+        for name, function in zip(self.before, replaced):
+            setattr(F, name, function)
         return self
 
     def __exit__(self, *_):
-        F.relu, F.hardtanh = self.before
-        F.max_pool2d = Kinks.max_pool2d
+        for name, function in self.before.items():
+            setattr(F, name, function)
         for op, count in self.counts.items():
             assert f"{op}:{count}" not in self.ours, f"PyTorch has {count} calls of {op}, ours has more"
 
@@ -229,22 +237,38 @@ class Kinks:
         self.activations[name] = off(ours, y.detach())
         return self.checked(name, y, x.detach().clamp(low, high))
 
+    def hardswish(self, x, inplace=False):
+        name, ours = self.next("HardSwish")
+        self.activations[name] = off(ours, x.detach())
+        y = x * (ours >= 3) + x * (x + 3) / 6 * ((ours > -3) & (ours < 3))
+        return self.checked(name, y, Kinks.before["hardswish"](x.detach()))
+
+    def hardsigmoid(self, x, inplace=False):
+        name, ours = self.next("HardSigmoid")
+        y = (x / 6 + 0.5) * ((ours > 0) & (ours < 1)) + (ours == 1)
+        self.activations[name] = off(ours, y.detach())
+        return self.checked(name, y, Kinks.before["hardsigmoid"](x.detach()))
+
     def pool(self, x, *args, return_indices=False, **options):
         name, ours = self.next("MaxPool")
         self.activations[name] = off(ours, x.detach())
-        _, winners = Kinks.max_pool2d(ours, *args, **options, return_indices=True)
+        _, winners = Kinks.before["max_pool2d"](ours, *args, **options, return_indices=True)
         y = x.flatten(2).gather(2, winners.flatten(2)).reshape(winners.shape)
-        return self.checked(name, y, Kinks.max_pool2d(x.detach(), *args, **options))
+        return self.checked(name, y, Kinks.before["max_pool2d"](x.detach(), *args, **options))
 
 
 def compare(expression, folder):
     model = eval(expression)
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
             module.p = 0
     model.load_state_dict(read(f"{folder}/start.safetensors"))
 
     evaluated = read(f"{folder}/evaluated.safetensors")
+    # in float64 where that does not take gigabytes
+    if sum(parameter.numel() for parameter in model.parameters()) < 5e7:
+        model.double()
+        evaluated = {name: value.double() for name, value in evaluated.items()}
     with torch.no_grad():
         outputs = outputs_of(model.eval(), evaluated.pop("input"))
     assert set(outputs) == set(evaluated), f"outputs {sorted(evaluated)} instead of {sorted(outputs)}"
