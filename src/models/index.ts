@@ -21,7 +21,7 @@ export { MobileNetV3 } from "./mobilenet-v3.ts";
 export { nin, ninImageNet } from "./nin.ts";
 export { type ModelOptions, VARIANTS, type Variant } from "./options.ts";
 export { type Recognized, recognize } from "./recognize.ts";
-export { createModel, MODELS, type ModelName, modelEntry, suggestNetwork } from "./registry.ts";
+export { createModel, listNetworks, MODELS, type ModelName, modelEntry, suggestNetwork } from "./registry.ts";
 export {
   BasicBlock,
   Bottleneck,

@@ -18,7 +18,7 @@ import { SHUFFLENET } from "./shufflenet.ts";
 import { SQUEEZENET } from "./squeezenet.ts";
 import { VGG } from "./vgg.ts";
 
-/** The networks that `createModel` builds, by name, in the order in which they were published. */
+/** The networks that `createModel` builds, by name: family by family, the older ones first. */
 export const MODELS = {
   ...LENET,
   ...ALEXNET,
@@ -55,14 +55,18 @@ const OPTIONS = {
  */
 export function suggestNetwork(name: string, names: readonly string[] = Object.keys(MODELS)): string {
   const near = nearest(name, names);
-  if (near !== undefined) return `did you mean "${near}"?`;
+  return near === undefined ? `the networks are ${listNetworks(names)}` : `did you mean "${near}"?`;
+}
+
+/** Names of networks for a message, of each family the first and the last: `alexnet, vgg11 … vgg19_bn, googlenet`. */
+export function listNetworks(names: readonly string[]): string {
   const families = new Map<string, string[]>();
   for (const known of names) {
     const [stem = known] = known.match(/^[a-z]+/) ?? [];
     families.set(stem, [...(families.get(stem) ?? []), known]);
   }
   const shown = [...families.values()].map((all) => (all.length < 3 ? all.join(", ") : `${all[0]} … ${all.at(-1)}`));
-  return `the networks are ${shown.join(", ")}`;
+  return shown.join(", ");
 }
 
 /** The registry's entry for a network. Throws for an unknown name, suggesting known ones. */

@@ -31,7 +31,8 @@ export type Kind = keyof typeof TOLERANCES;
 /** By how much each result is off. */
 export type Found = Readonly<Partial<Record<Kind, Readonly<Record<string, number>>>>>;
 
-const REFERENCE = readFileSync(new URL("./reference.py", import.meta.url), "utf8");
+const script = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
+const REFERENCE = `${script("./papers.py")}\n\n${script("./reference.py")}`;
 
 /** One computation to compare; what `plant` does to the library before it is undone after it. */
 export interface Run extends ComputeOptions {
