@@ -1,8 +1,9 @@
 import type { IconNode } from "lucide";
-import { ChartSpline, Network } from "lucide";
+import { ChartSpline, GraduationCap, Network } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { Explore } from "./Explore.tsx";
+import { Learn } from "./Learn.tsx";
 import { Train } from "./Train.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
@@ -18,4 +19,5 @@ export interface Panel {
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
   { id: "train", name: "train", icon: ChartSpline, view: Train },
+  { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];

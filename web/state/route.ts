@@ -23,6 +23,9 @@ export interface Route {
   /** Id of the run that is shown, and of the one whose curves are beside it. */
   readonly run?: string;
   readonly beside?: string;
+  /** Page of Learn, and what its controls are set to. */
+  readonly idea?: string;
+  readonly set?: string;
   readonly theme?: "light" | "dark";
   readonly language?: "en" | "zh";
 }
@@ -56,6 +59,8 @@ export function parseRoute(hash: string): Route {
     color: among("color", COLORS),
     run: text("run"),
     beside: text("beside"),
+    idea: text("idea"),
+    set: text("set"),
     theme: among("theme", THEMES),
     language: among("lang", LANGUAGES),
   };
@@ -70,7 +75,24 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, selected, form, color, dock, run, beside, theme, language } = route;
+  const {
+    panel,
+    net,
+    variant,
+    classes,
+    side,
+    open,
+    selected,
+    form,
+    color,
+    dock,
+    run,
+    beside,
+    idea,
+    set: settings,
+    theme,
+    language,
+  } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -84,6 +106,10 @@ export function formatRoute(route: Route): string {
   if (dock !== START.dock) set("dock", dock);
   set("run", run);
   set("beside", beside);
+  if (panel === "learn") {
+    set("idea", idea);
+    set("set", settings);
+  }
   set("theme", theme);
   set("lang", language);
   return `#/${panel}?${values}`;
@@ -94,7 +120,7 @@ export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
 const isStep = (a: Route, b: Route) =>
-  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.run !== b.run;
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea || a.run !== b.run;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {
