@@ -144,7 +144,8 @@ describe("in Chromium", unless(noChromium), () => {
     await expect.poll(() => page.locator(".picker b").textContent()).toBe("vgg_small-shapes.safetensors");
     expect(problems).toEqual([]);
     await page.context().close();
-  });
+  }, 240_000);
+
   it.each([
     ["light", "zh", 380],
     ["dark", "en", 1280],
