@@ -1,8 +1,9 @@
 import type { IconNode } from "lucide";
-import { Network } from "lucide";
+import { Network, ScanEye } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { Explore } from "./Explore.tsx";
+import { Look } from "./Look.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
 export interface Panel {
@@ -14,4 +15,7 @@ export interface Panel {
 }
 
 /** The panels, in the order of the rail. docs/studio.md says how to add one. */
-export const PANELS: readonly Panel[] = [{ id: "explore", name: "explore", icon: Network, view: Explore }];
+export const PANELS: readonly Panel[] = [
+  { id: "explore", name: "explore", icon: Network, view: Explore },
+  { id: "look", name: "look", icon: ScanEye, view: Look },
+];

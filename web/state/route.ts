@@ -18,6 +18,8 @@ export interface Route {
   readonly form?: "boxes" | "solids";
   /** What the colors of the map mean, where it is not the family of a layer. */
   readonly color?: "params" | "macs" | "memory";
+  /** What is laid over the picture in Look inside. */
+  readonly overlay?: "cam" | "occlusion" | "gradient";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
   readonly theme?: "light" | "dark";
@@ -32,6 +34,7 @@ const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPho
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;
 const FORMS = ["boxes", "solids"] as const;
+const OVERLAYS = ["cam", "occlusion", "gradient"] as const;
 const COLORS = ["params", "macs", "memory"] as const;
 
 /** Reads the part of an address after "#". What cannot be read is left out. */
@@ -51,6 +54,7 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    overlay: among("overlay", OVERLAYS),
     theme: among("theme", THEMES),
     language: among("lang", LANGUAGES),
   };
@@ -65,7 +69,7 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, selected, form, color, dock, theme, language } = route;
+  const { panel, net, variant, classes, side, open, selected, form, color, overlay, dock, theme, language } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -76,6 +80,7 @@ export function formatRoute(route: Route): string {
   set("at", selected);
   set("form", form);
   set("color", color);
+  set("overlay", overlay);
   if (dock !== START.dock) set("dock", dock);
   set("theme", theme);
   set("lang", language);
