@@ -7,7 +7,7 @@ import { colorScale } from "../ui/colors.ts";
 import { digits, grouped, shape } from "../ui/format.ts";
 import { paintMap } from "./paint.ts";
 import type { Maps } from "./protocol.ts";
-import { maps, respond, response, shownLayer, took } from "./state.ts";
+import { maps, respond, response, shownLayer } from "./state.ts";
 
 /** Channels that are shown at first, and with each click on more. */
 const FIRST = 48;
@@ -54,7 +54,6 @@ function LayerMaps({ shown }: { readonly shown: Maps }) {
             {isVector
               ? t("vectorOf", { count: grouped(data.length) })
               : t("mapsOf", { count: grouped(C), size: shape([h, w]) })}
-            {took.value !== undefined && ` · ${Math.round(took.value)} ms`}
           </p>
         </div>
         {!isVector && (

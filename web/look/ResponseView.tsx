@@ -13,9 +13,11 @@ export function ResponseView() {
   useEffect(() => {
     if (canvas.current && shown) paintPixels(canvas.current, shown.picture);
   }, [shown]);
-  if (!shown) return <p class="muted hint response-hint">{t("responseHint")}</p>;
+  if (!shown) return null;
   const { layer, channel, step, steps, value } = shown;
   const last = maps.value?.layer === layer ? maps.value.shape[0]! - 1 : undefined;
+  const isDead = step === steps && value === 0;
+  const about = isDead ? "responseDead" : opened.value?.weights === "random" ? "responseRandom" : "responseAbout";
   const isBusy = task.value?.name === "responding";
   return (
     <section class="response" aria-label={t("response")}>
@@ -48,7 +50,7 @@ export function ResponseView() {
           <span class="muted">/ {last}</span>
         </label>
       )}
-      <p class="muted hint">{t(opened.value?.weights === "random" ? "responseRandom" : "responseAbout")}</p>
+      <p class="muted hint">{t(about)}</p>
     </section>
   );
 }

@@ -21,7 +21,9 @@ export function Scores() {
             >
               <span class="score-name">{className(one)}</span>
               <span class="score-value">{percent(probability)}</span>
-              <i class="bar" style={{ width: `${Math.max(0.5, 100 * probability)}%` }} />
+              <span class="track">
+                <i class="bar" style={{ width: `${Math.max(0.5, 100 * probability)}%` }} />
+              </span>
             </button>
           </li>
         ))}

@@ -40,7 +40,6 @@ export interface Sight {
   /** The likeliest classes; none if the network is not a classifier. */
   readonly top: readonly Score[];
   readonly maps: Maps | undefined;
-  readonly milliseconds: number;
 }
 
 export type OverlayKind = "cam" | "occlusion" | "gradient";

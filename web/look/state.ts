@@ -16,8 +16,6 @@ export const active = signal(false);
 export const opened = signal<Opened | undefined>(undefined);
 export const scores = signal<readonly Score[]>([]);
 export const maps = signal<Maps | undefined>(undefined);
-/** Milliseconds of the last run. */
-export const took = signal<number | undefined>(undefined);
 export const overlay = signal<Overlay | undefined>(undefined);
 /** What the overlay is about; the likeliest class if nobody chose one. */
 export const chosenLabel = signal<number | undefined>(undefined);
@@ -90,7 +88,7 @@ effect(() => {
   const { value, busy } = network.value;
   if (!active.value || !value || busy || open?.network === value) return;
   batch(() => {
-    for (const one of [opened, maps, overlay, response, chosenLabel, took, problem]) one.value = undefined;
+    for (const one of [opened, maps, overlay, response, chosenLabel, problem]) one.value = undefined;
     scores.value = [];
   });
   run("open", { name: "opening" }, ensureOpen);
@@ -108,7 +106,6 @@ effect(() => {
       problem.value = undefined;
       scores.value = sight.top;
       maps.value = sight.maps;
-      took.value = sight.milliseconds;
     });
   });
 });

@@ -7,7 +7,7 @@ import { PictureView } from "../look/PictureView.tsx";
 import { openPicture } from "../look/picture.ts";
 import { ResponseView } from "../look/ResponseView.tsx";
 import { Scores } from "../look/Scores.tsx";
-import { active, opened, problem, stop, task } from "../look/state.ts";
+import { active, opened, problem, response, stop, task } from "../look/state.ts";
 import { MapView } from "../map/MapView.tsx";
 import { dialog } from "../stage/dialogs.ts";
 import { notice } from "../stage/open.ts";
@@ -40,7 +40,6 @@ export function Look() {
       <div class="look-side">
         <PictureView />
         <Scores />
-        <ResponseView />
       </div>
       <div class="look-main">
         <div class="look-choose">
@@ -79,7 +78,10 @@ export function Look() {
             </button>
           </div>
         ) : (
-          <MapsView />
+          <div class={`look-maps${response.value ? " has-response" : ""}`}>
+            <MapsView />
+            <ResponseView />
+          </div>
         )}
       </div>
     </main>

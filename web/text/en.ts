@@ -154,8 +154,7 @@ export const en = {
   channel: "Channel",
   response: "Channel response",
   responseTitle: "Channel {channel} of {layer}",
-  responseHint:
-    "Click a feature map to see what its channel responds to: an image found by gradient ascent, starting from noise.",
+  responseDead: "The channel stayed at 0: from this noise, no small change of the image moves it.",
   stepOf: "step {step} of {steps}",
   meanActivation: "mean activation",
   responseRandom: "Gradient ascent from noise. With random weights, channels respond to random textures.",

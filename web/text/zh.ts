@@ -154,7 +154,7 @@ export const zh: Texts = {
   channel: "通道",
   response: "通道响应",
   responseTitle: "{layer} 的通道 {channel}",
-  responseHint: "点击一张特征图，查看该通道对什么有响应：从噪声出发，用梯度上升得到的图像。",
+  responseDead: "该通道始终为 0：从这一噪声出发，图像的微小变化都不影响它。",
   stepOf: "第 {step} / {steps} 步",
   meanActivation: "平均激活",
   responseRandom: "从噪声出发的梯度上升。权重随机时，通道响应的是随机纹理。",
