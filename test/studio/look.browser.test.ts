@@ -79,7 +79,7 @@ describe("in Chromium", unless(noChromium), () => {
   });
 
   it("finds what a channel of a network from a file responds to, while the page answers, and can be stopped", async () => {
-    const { page, problems } = await look("net=file%3Asmall.onnx&token=" + studios.server.token);
+    const { page, problems } = await look(`net=file%3Asmall.onnx&token=${studios.server.token}`);
     expect(await page.locator(".weights-note").textContent()).toBe("Weights of the file");
     await page.evaluate(watchTasks);
     await page.locator(".channel").nth(1).click();

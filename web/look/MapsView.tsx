@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { theme } from "../state/preferences.ts";
 import { rowOf } from "../state/stage.ts";
@@ -7,7 +7,7 @@ import { colorScale } from "../ui/colors.ts";
 import { digits, grouped, shape } from "../ui/format.ts";
 import { paintMap } from "./paint.ts";
 import type { Maps } from "./protocol.ts";
-import { maps, respond, response, shownLayer } from "./state.ts";
+import { asked, maps, respond, shownLayer } from "./state.ts";
 
 /** Channels that are shown at first, and with each click on more. */
 const FIRST = 48;
@@ -43,7 +43,6 @@ function LayerMaps({ shown }: { readonly shown: Maps }) {
   const [C = 0, h = 1, w = 1] = isVector ? [1, ...sidesOf(data.length)] : dims;
   const channels = Math.min(C, count.value);
   const row = rowOf(layer);
-  const at = over.value;
   return (
     <section class="maps" aria-label={t("featureMaps")}>
       <header class="maps-head">
@@ -67,16 +66,7 @@ function LayerMaps({ shown }: { readonly shown: Maps }) {
           <i />
           <span>{isOwn.value ? t("most") : digits(scale.most)}</span>
         </div>
-        <p class="under" aria-live="off">
-          {at ? (
-            <>
-              {isVector ? t("unitAt", { unit: at.channel }) : t("pixelAt", { channel: at.channel, y: at.y, x: at.x })}{" "}
-              <b>{digits(at.value)}</b>
-            </>
-          ) : (
-            <span class="muted">{t("pointHint")}</span>
-          )}
-        </p>
+        <Under over={over} isVector={isVector} />
       </header>
       <div class={`grid${isVector ? " is-vector" : ""}`} onPointerLeave={() => (over.value = undefined)}>
         {isVector ? (
@@ -99,6 +89,18 @@ function LayerMaps({ shown }: { readonly shown: Maps }) {
         </button>
       )}
     </section>
+  );
+}
+
+/** The number under the pointer. */
+function Under({ over, isVector }: { readonly over: Signal<Over | undefined>; readonly isVector: boolean }) {
+  const at = over.value;
+  if (!at) return <p class="under muted">{t("pointHint")}</p>;
+  const { channel, y, x, value } = at;
+  return (
+    <p class="under">
+      {isVector ? t("unitAt", { unit: channel }) : t("pixelAt", { channel, y, x })} <b>{digits(value)}</b>
+    </p>
   );
 }
 
@@ -130,7 +132,7 @@ function ChannelMap({ shown, channel, scale, onOver }: MapProps & { readonly cha
     const own = data.subarray(channel * h * w, (channel + 1) * h * w);
     paintMap(canvas.current!, own, [h, w], scale ?? colorScale(own, { theme: colors }));
   }, [data, channel, h, w, scale, colors]);
-  const isAsked = response.value?.layer === layer && response.value.channel === channel;
+  const isAsked = asked.value === `${layer} ${channel}`;
   return (
     <button
       type="button"

@@ -71,7 +71,7 @@ export function PictureView() {
       <p class="muted hint">{t("pictureHint")}</p>
       {label.value !== undefined && (
         <>
-          <h3>{t("whatCounts", { name: className(label.value) })}</h3>
+          <h2 class="side-title">{t("whatCounts", { name: className(label.value) })}</h2>
           <div class="segments is-wide" role="group" aria-label={t("overlay")}>
             {KINDS.map(([kind, text, help]) => (
               <button

@@ -22,7 +22,7 @@ export function ResponseView() {
   return (
     <section class="response" aria-label={t("response")}>
       <header>
-        <h3>{t("responseTitle", { channel, layer })}</h3>
+        <h2 class="side-title">{t("responseTitle", { channel, layer })}</h2>
         <button type="button" class="quiet" aria-label={t("close")} onClick={() => (response.value = undefined)}>
           <Icon icon={X} size={16} />
         </button>

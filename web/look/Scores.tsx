@@ -9,7 +9,7 @@ export function Scores() {
   if (all.length === 0) return null;
   return (
     <section class="scores" aria-label={t("scores")}>
-      <h3>{t("scores")}</h3>
+      <h2 class="side-title">{t("scores")}</h2>
       <ul>
         {all.map(({ label: one, probability, score }) => (
           <li key={one}>

@@ -17,6 +17,8 @@ export interface Opened {
   readonly weights: "random" | "file";
   /** Names of the classes; empty if the file does not record them. */
   readonly classes: readonly string[];
+  /** Names of all layers, blocks and operators between layers. */
+  readonly layers: readonly string[];
   /** The last layer with maps. */
   readonly last?: string;
 }

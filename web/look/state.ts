@@ -22,6 +22,8 @@ export const chosenLabel = signal<number | undefined>(undefined);
 export const response = signal<(Response & { readonly layer: string; readonly channel: number }) | undefined>(
   undefined,
 );
+/** Which channel that is; it does not change with every step. */
+export const asked = computed(() => response.value && `${response.value.layer} ${response.value.channel}`);
 export const problem = signal<string | undefined>(undefined);
 
 /** What is under way, to be shown with a bar and a stop button. */
@@ -32,11 +34,15 @@ export interface Task {
 }
 export const task = signal<Task | undefined>(undefined);
 
-/** The layer whose maps are shown: the one that is selected, else the first with weights. */
+/** The layer whose maps are shown: the one that is selected, or the last one in it; without any, the first with weights. */
 export const shownLayer = computed(() => {
   const { selected } = route.value;
-  if (selected !== undefined) return selected;
-  return rows.value.find(({ leaf, params }) => leaf && params > 0)?.path;
+  const known = opened.value?.layers ?? [];
+  const found =
+    selected === undefined
+      ? undefined
+      : (known.find((name) => name === selected) ?? known.findLast((name) => name.startsWith(`${selected}.`)));
+  return found ?? rows.value.find(({ leaf, params, path }) => leaf && params > 0 && known.includes(path))?.path;
 });
 
 export const label = computed(() => chosenLabel.value ?? scores.value[0]?.label);
@@ -112,10 +118,10 @@ effect(() => {
 
 /** The layer that Grad-CAM takes: the selected one if it has maps. */
 export const camLayer = computed(() => {
-  const { selected } = route.value;
   const shown = maps.value;
-  const fits = shown && shown.layer === selected && shown.shape.length === 3 && shown.shape[1]! * shown.shape[2]! > 1;
-  return fits ? selected : opened.value?.last;
+  const hasMaps = shown && shown.shape.length === 3 && shown.shape[1]! * shown.shape[2]! > 1;
+  const isSelected = route.value.selected !== undefined && shown?.layer === shownLayer.value;
+  return hasMaps && isSelected ? shown.layer : opened.value?.last;
 });
 
 effect(() => {

@@ -99,10 +99,12 @@ const look: Look = {
         return undefined; // a network without maps has activations all the same
       }
     })();
+    const layers = inside.layers(input);
     return {
       height,
       width,
       weights,
+      layers,
       classes: classes ?? model.spec?.classes ?? [],
       ...(last !== undefined && { last }),
     };

@@ -31,6 +31,11 @@ export class View {
     this.#svg = svg;
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
+      // what d3 reads by itself is not there once the map has left the page
+      .extent(() => [
+        [0, 0],
+        [svg.clientWidth, svg.clientHeight],
+      ])
       .clickDistance(5)
       .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
         layer.setAttribute("transform", String(transform));

@@ -7,7 +7,7 @@ import { PictureView } from "../look/PictureView.tsx";
 import { openPicture } from "../look/picture.ts";
 import { ResponseView } from "../look/ResponseView.tsx";
 import { Scores } from "../look/Scores.tsx";
-import { active, opened, problem, response, stop, task } from "../look/state.ts";
+import { active, asked, opened, problem, stop, task } from "../look/state.ts";
 import { MapView } from "../map/MapView.tsx";
 import { dialog } from "../stage/dialogs.ts";
 import { notice } from "../stage/open.ts";
@@ -78,7 +78,7 @@ export function Look() {
             </button>
           </div>
         ) : (
-          <div class={`look-maps${response.value ? " has-response" : ""}`}>
+          <div class={`look-maps${asked.value ? " has-response" : ""}`}>
             <MapsView />
             <ResponseView />
           </div>
