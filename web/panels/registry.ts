@@ -1,8 +1,9 @@
 import type { IconNode } from "lucide";
-import { Network, ScanEye } from "lucide";
+import { GraduationCap, Network, ScanEye } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { Explore } from "./Explore.tsx";
+import { Learn } from "./Learn.tsx";
 import { Look } from "./Look.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
@@ -18,4 +19,5 @@ export interface Panel {
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
   { id: "look", name: "look", icon: ScanEye, view: Look },
+  { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];

@@ -22,6 +22,9 @@ export interface Route {
   readonly overlay?: "cam" | "occlusion" | "gradient";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
+  /** Page of Learn, and what its controls are set to. */
+  readonly idea?: string;
+  readonly set?: string;
   readonly theme?: "light" | "dark";
   readonly language?: "en" | "zh";
 }
@@ -55,6 +58,8 @@ export function parseRoute(hash: string): Route {
     form: among("form", FORMS),
     color: among("color", COLORS),
     overlay: among("overlay", OVERLAYS),
+    idea: text("idea"),
+    set: text("set"),
     theme: among("theme", THEMES),
     language: among("lang", LANGUAGES),
   };
@@ -69,7 +74,23 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, selected, form, color, overlay, dock, theme, language } = route;
+  const {
+    panel,
+    net,
+    variant,
+    classes,
+    side,
+    open,
+    selected,
+    form,
+    color,
+    overlay,
+    dock,
+    idea,
+    set: settings,
+    theme,
+    language,
+  } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -82,6 +103,10 @@ export function formatRoute(route: Route): string {
   set("color", color);
   set("overlay", overlay);
   if (dock !== START.dock) set("dock", dock);
+  if (panel === "learn") {
+    set("idea", idea);
+    set("set", settings);
+  }
   set("theme", theme);
   set("lang", language);
   return `#/${panel}?${values}`;
@@ -91,7 +116,8 @@ takeToken(location.hash);
 export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
-const isStep = (a: Route, b: Route) => a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant;
+const isStep = (a: Route, b: Route) =>
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

@@ -3,6 +3,7 @@ export const en = {
   skip: "Skip to the map",
   tagline: "Networks, seen",
   explore: "Explore",
+  learn: "Learn",
   panels: "Panels",
   network: "Network",
   openNetwork: "Choose a network",

@@ -5,6 +5,7 @@ export const zh: Texts = {
   skip: "跳到网络图",
   tagline: "看见网络",
   explore: "浏览",
+  learn: "学习",
   panels: "面板",
   network: "网络",
   openNetwork: "选择网络",
