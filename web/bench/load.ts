@@ -13,6 +13,8 @@ export interface Loaded {
   readonly notes: readonly string[];
   /** How a registered network was made. */
   readonly made?: { readonly name: string; readonly options: ModelOptions };
+  /** Names of the classes, if the file records them. */
+  readonly classes?: readonly string[];
 }
 
 /** Side in pixels of the images of networks that do not record it. */
@@ -71,6 +73,7 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ...loaded,
     title: name,
     weights: "file",
+    ...(metadata.classes !== undefined && { classes: JSON.parse(metadata.classes) as string[] }),
     notes: found ? [`recognized as ${found.model}, variant ${found.variant}`] : [],
   };
 }

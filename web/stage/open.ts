@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
 import { go } from "../state/route.ts";
 import { type TextKey, t } from "../text/index.ts";
@@ -12,8 +13,9 @@ export const dropTaker = signal<{ readonly hint: TextKey; take(transfer: DataTra
   undefined,
 );
 
-/** Opens a file that was dropped or chosen. */
+/** Opens a file that was dropped or chosen: a network, or a picture to look at with the network that is open. */
 export async function openFile(file: File): Promise<void> {
+  if (file.type.startsWith("image/")) return lookAt(file);
   if (!NETWORK_FILE.test(file.name)) {
     notice.value = t("notNetwork", { name: file.name });
     return;
@@ -30,6 +32,16 @@ export async function openFile(file: File): Promise<void> {
     classes: undefined,
     side: undefined,
   });
+}
+
+async function lookAt(file: File): Promise<void> {
+  try {
+    await openPicture(file, file.name);
+    notice.value = undefined;
+    go({ panel: "look" });
+  } catch {
+    notice.value = t("notPicture", { name: file.name });
+  }
 }
 
 /** Lets the reader choose a file. */

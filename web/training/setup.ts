@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Device } from "../engine/protocol.ts";
 import { route } from "../state/route.ts";
-import { fileName, network, type Pending, stageSource } from "../state/stage.ts";
+import { currentSource, fileName, network, type Pending } from "../state/stage.ts";
 import { trainer } from "./client.ts";
 import { start } from "./live.ts";
 import type { Asked, DataInfo, DataSpec, Proposal } from "./protocol.ts";
@@ -79,7 +79,7 @@ effect(() => {
   if (network.value.busy) return;
   const before = proposal.peek().value;
   proposal.value = { ...(before && { value: before }), busy: true };
-  stageSource()
+  currentSource()
     .then((source) => trainer.propose(source, images, chosen))
     .then(
       (value) => {
@@ -95,7 +95,7 @@ effect(() => {
 export async function startRun(): Promise<void> {
   const { net } = route.peek();
   await start({
-    ...{ title: fileName(net) ?? net, source: await stageSource(), data: data.peek(), asked: asked() },
+    ...{ title: fileName(net) ?? net, source: await currentSource(), data: data.peek(), asked: asked() },
     ...(device.peek() && { device: device.peek()! }),
   });
 }
