@@ -11,6 +11,8 @@ export interface Loaded {
   readonly input: readonly number[];
   readonly weights: "random" | "file";
   readonly notes: readonly string[];
+  /** Names of the classes, if the file records them. */
+  readonly classes?: readonly string[];
 }
 
 /** Side in pixels of the images of networks that do not record it. */
@@ -69,6 +71,7 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ...loaded,
     title: name,
     weights: "file",
+    ...(metadata.classes !== undefined && { classes: JSON.parse(metadata.classes) as string[] }),
     notes: found ? [`recognized as ${found.model}, variant ${found.variant}`] : [],
   };
 }

@@ -1,9 +1,10 @@
 import type { IconNode } from "lucide";
-import { GraduationCap, Network } from "lucide";
+import { GraduationCap, Network, ScanEye } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { Explore } from "./Explore.tsx";
 import { Learn } from "./Learn.tsx";
+import { Look } from "./Look.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
 export interface Panel {
@@ -17,5 +18,6 @@ export interface Panel {
 /** The panels, in the order of the rail. docs/studio.md says how to add one. */
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
+  { id: "look", name: "look", icon: ScanEye, view: Look },
   { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];
