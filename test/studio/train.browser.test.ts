@@ -151,7 +151,7 @@ describe("in Chromium", unless(noChromium), () => {
     ["dark", "en", 1280],
   ] as const)("is accessible and quiet: %s, %s, %i pixels", async (theme, language, width) => {
     const { page, problems } = await opened(`theme=${theme}&lang=${language}`, { viewport: { width, height: 760 } });
-    await page.locator(".more summary").click();
+    await page.locator(".more-settings summary").click();
     await expectAccessible(page);
     const { scrollWidth } = (await page.evaluate("({ scrollWidth: document.documentElement.scrollWidth })")) as {
       scrollWidth: number;

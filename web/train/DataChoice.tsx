@@ -53,11 +53,13 @@ export function DataChoice() {
                 value={images}
                 onChange={(event) => take({ kind: "shapes", images: Number(event.currentTarget.value) })}
               >
-                {COUNTS.map((count) => (
-                  <option key={count} value={count}>
-                    {grouped(count)}
-                  </option>
-                ))}
+                {[...new Set([...COUNTS, images])]
+                  .sort((a, b) => a - b)
+                  .map((count) => (
+                    <option key={count} value={count}>
+                      {grouped(count)}
+                    </option>
+                  ))}
               </select>
             </label>
           )}

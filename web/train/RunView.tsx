@@ -121,7 +121,9 @@ function Head({ run }: { readonly run: Live }) {
         {speed !== undefined && <span>{t("trainSpeed", { speed: grouped(Math.round(speed)) })}</span>}
         {left !== undefined && phase === "running" && <span>{t("trainLeft", { time: duration(left) })}</span>}
         {run.engine.value && <span>{engineName(run.engine.value)}</span>}
-        <span>{info.step > 0 ? t("trainSaved", { step: grouped(info.step) }) : t("trainNotSaved")}</span>
+        {(goesOn || !isResting) && (
+          <span>{info.step > 0 ? t("trainSaved", { step: grouped(info.step) }) : t("trainNotSaved")}</span>
+        )}
       </p>
       {info.problem && (
         <p class="train-problem" role="alert">

@@ -166,7 +166,7 @@ function SettingsForm({ settings, canSplit }: { readonly settings: Settings; rea
           ]}
         />
       </div>
-      <details class="more">
+      <details class="more-settings">
         <summary>{t("trainMore")}</summary>
         <div class="settings">
           <ChoiceSetting
