@@ -1,10 +1,11 @@
 import type { IconNode } from "lucide";
-import { GraduationCap, Network, ScanEye } from "lucide";
+import { ChartSpline, GraduationCap, Network, ScanEye } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { Explore } from "./Explore.tsx";
 import { Learn } from "./Learn.tsx";
 import { Look } from "./Look.tsx";
+import { Train } from "./Train.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
 export interface Panel {
@@ -19,5 +20,6 @@ export interface Panel {
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
   { id: "look", name: "look", icon: ScanEye, view: Look },
+  { id: "train", name: "train", icon: ChartSpline, view: Train },
   { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];
