@@ -3,6 +3,7 @@ import * as Comlink from "comlink";
 import { diagram } from "convnets/draw";
 import { layerCode, layerSettings, type Trace, trace } from "convnets/nn";
 import { summarizeTrace } from "convnets/summary";
+import { applyEdits, problemOf } from "./edit.ts";
 import { families } from "./families.ts";
 import { type Loaded, load } from "./load.ts";
 import type { Bench, Slot } from "./protocol.ts";
@@ -28,13 +29,20 @@ const moduleAt = (slot: Slot, path: string) => {
 const bench: Bench = {
   families,
 
-  async open(slot, source) {
+  async open(slot, source, edits) {
     const loaded = await load(source);
-    const traced = trace(loaded.model, loaded.input, { training: false });
+    let traced: Trace;
+    try {
+      applyEdits(loaded.model, edits);
+      traced = trace(loaded.model, loaded.input, { training: false });
+    } catch (error) {
+      if (edits.length === 0) throw error;
+      return { problem: problemOf(loaded, edits, error as Error) };
+    }
     const summary = summarizeTrace(traced);
     slots.set(slot, { ...loaded, traced });
     const { title, input, weights, notes } = loaded;
-    return { title, input, weights, notes, summary };
+    return { network: { title, input, weights, notes, summary } };
   },
 
   diagram: (slot, options) => diagram(opened(slot).traced, options),

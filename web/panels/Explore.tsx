@@ -2,6 +2,7 @@ import { Dock } from "../dock/Dock.tsx";
 import { Inspector } from "../inspector/Inspector.tsx";
 import { MapView } from "../map/MapView.tsx";
 import { dialog } from "../stage/dialogs.ts";
+import { Misfit } from "../stage/Misfit.tsx";
 import { route } from "../state/route.ts";
 import { drawing, fileName, network } from "../state/stage.ts";
 import { t } from "../text/index.ts";
@@ -15,6 +16,7 @@ export function Explore() {
     <main class="explore">
       <div class="stage">
         <MapView />
+        <Misfit />
         {busy && !value && (
           <p class="state" role="status">
             {t("loading", { name })}

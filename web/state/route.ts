@@ -13,6 +13,8 @@ export interface Route {
   readonly side?: number;
   /** Ids of the open blocks. */
   readonly open: readonly string[];
+  /** Settings of layers that were changed, such as "conv1.conv.0:stride=1". */
+  readonly edits: readonly string[];
   /** Id of what is selected. */
   readonly selected?: string;
   readonly form?: "boxes" | "solids";
@@ -27,7 +29,7 @@ export interface Route {
 /** On a phone the map comes first. */
 const isPhone = matchMedia("(max-width: 760px)").matches;
 
-const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPhone ? "none" : "table" };
+const START: Route = { panel: "explore", net: "googlenet", open: [], edits: [], dock: isPhone ? "none" : "table" };
 
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;
@@ -58,6 +60,7 @@ export function parseRoute(hash: string): Route {
     panel: panel || START.panel,
     net: text("net") ?? START.net,
     open: text("open")?.split(" ") ?? [],
+    edits: text("edit")?.split(" ") ?? [],
     dock: text("dock") ?? START.dock,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
@@ -65,7 +68,7 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, selected, form, color, dock, theme, language } = route;
+  const { panel, net, variant, classes, side, open, edits, selected, form, color, dock, theme, language } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -73,6 +76,7 @@ export function formatRoute(route: Route): string {
   set("classes", classes);
   set("side", side);
   if (open.length > 0) set("open", open.join(" "));
+  if (edits.length > 0) set("edit", edits.join(" "));
   set("at", selected);
   set("form", form);
   set("color", color);

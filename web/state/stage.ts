@@ -3,7 +3,8 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import type { Diagram, DiagramNode } from "convnets/draw";
 import type { Row } from "convnets/summary";
 import { bench } from "../bench/client.ts";
-import type { Family, Network, Source } from "../bench/protocol.ts";
+import type { Family, Network, Problem, Source } from "../bench/protocol.ts";
+import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
 import { isNarrow } from "./preferences.ts";
 import { go, route } from "./route.ts";
@@ -17,6 +18,8 @@ export interface Pending<T> {
 
 export const families = signal<readonly Family[]>([]);
 export const network = signal<Pending<Network>>({ busy: true });
+/** Why the network with the reader's changes cannot be computed; then the map shows it as it was before. */
+export const problem = signal<Problem | undefined>(undefined);
 export const drawing = signal<Pending<Diagram>>({ busy: true });
 /** Id of what the pointer is over, on the map, in the table or in the bars. */
 export const hovered = signal<string | undefined>(undefined);
@@ -27,8 +30,8 @@ bench.families().then((found) => {
 
 /** What is opened: changes of it load another network. */
 const wanted = computed(() => {
-  const { net, variant, classes, side } = route.value;
-  return JSON.stringify({ net, variant, classes, side });
+  const { net, variant, classes, side, edits } = route.value;
+  return JSON.stringify({ net, variant, classes, side, edits });
 });
 
 const FILE = "file:";
@@ -53,10 +56,15 @@ effect(() => {
   network.value = { ...(before.value && { value: before.value }), busy: true };
   const isLatest = () => wanted.peek() === key;
   sourceOf(key)
-    .then((source) => bench.open("a", source))
+    .then((source) => bench.open("a", source, parseEdits(JSON.parse(key).edits)))
     .then(
-      (value) => {
-        if (isLatest()) network.value = { value, busy: false };
+      (found) => {
+        if (!isLatest()) return;
+        batch(() => {
+          problem.value = found.problem;
+          const value = found.network ?? network.peek().value;
+          network.value = value ? { value, busy: false } : { busy: false, error: found.problem!.message };
+        });
       },
       (error: Error) => {
         if (isLatest())
