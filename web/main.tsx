@@ -3,6 +3,7 @@ import "./style/stage.css";
 import "./style/map.css";
 import "./style/panels.css";
 import "./style/dialogs.css";
+import "./style/write.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 

@@ -18,6 +18,7 @@ const SIDE = 224;
 
 /** Builds a network, or reads it from a file. */
 export async function load(source: Source): Promise<Loaded> {
+  if (source.kind === "code") throw new Error("code runs in the sandbox only");
   if (source.kind === "registered") return registered(source.name, source.options);
   const { name, bytes } = source;
   return /\.onnx$/i.test(name) ? ofOnnx(name, bytes) : ofWeights(name, bytes);

@@ -9,6 +9,8 @@ import type { Summary } from "convnets/summary";
 /** Where a network comes from. */
 export type Source =
   | { readonly kind: "registered"; readonly name: string; readonly options: ModelOptions }
+  /** What the code in the sandbox exports. */
+  | { readonly kind: "code" }
   | { readonly kind: "file"; readonly name: string; readonly bytes: Uint8Array };
 
 /** Networks that are open at the same time: the one on the stage, and the one it is compared with. */

@@ -1,7 +1,7 @@
-import type { IconNode } from "lucide";
-import { Network } from "lucide";
+import { type IconNode, Network, SquarePen } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
+import { later } from "../ui/Later.tsx";
 import { Explore } from "./Explore.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
@@ -14,4 +14,7 @@ export interface Panel {
 }
 
 /** The panels, in the order of the rail. docs/studio.md says how to add one. */
-export const PANELS: readonly Panel[] = [{ id: "explore", name: "explore", icon: Network, view: Explore }];
+export const PANELS: readonly Panel[] = [
+  { id: "explore", name: "explore", icon: Network, view: Explore },
+  { id: "write", name: "write", icon: SquarePen, view: later(() => import("./Write.tsx")) },
+];

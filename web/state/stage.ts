@@ -4,6 +4,7 @@ import type { Diagram, DiagramNode } from "convnets/draw";
 import type { Row } from "convnets/summary";
 import { bench } from "../bench/client.ts";
 import type { Family, Network, Problem, Source } from "../bench/protocol.ts";
+import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
 import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
 import { isNarrow } from "./preferences.ts";
@@ -31,6 +32,7 @@ bench.families().then((found) => {
 /** What is opened: changes of it load another network. */
 const wanted = computed(() => {
   const { net, variant, classes, side, edits } = route.value;
+  if (net === CODE) return JSON.stringify({ net, edits, run: runs.value });
   return JSON.stringify({ net, variant, classes, side, edits });
 });
 
@@ -40,6 +42,7 @@ export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.
 
 async function sourceOf(key: string): Promise<Source> {
   const { net, variant, classes, side } = JSON.parse(key);
+  if (net === CODE) return { kind: "code" };
   const file = fileName(net);
   if (file !== undefined) return { kind: "file", name: file, bytes: await fileBytes(file) };
   const options = {
@@ -53,10 +56,22 @@ async function sourceOf(key: string): Promise<Source> {
 effect(() => {
   const key = wanted.value;
   const before = network.peek();
+  const { net, edits, run } = JSON.parse(key);
+  const isCode = net === CODE;
+  if (isCode && run === 0) {
+    batch(() => {
+      network.value = { busy: false };
+      drawing.value = { busy: false };
+    });
+    return;
+  }
   network.value = { ...(before.value && { value: before.value }), busy: true };
   const isLatest = () => wanted.peek() === key;
   sourceOf(key)
-    .then((source) => bench.open("a", source, parseEdits(JSON.parse(key).edits)))
+    .then((source) => {
+      const opened = bench.open("a", source, parseEdits(edits));
+      return isCode ? inTime(opened) : opened;
+    })
     .then(
       (found) => {
         if (!isLatest()) return;
@@ -67,7 +82,12 @@ effect(() => {
         });
       },
       (error: Error) => {
-        if (isLatest())
+        if (!isLatest()) return;
+        if (isCode) {
+          // the map shows the network as it was when the code last ran
+          codeError.value = { message: error.message, line: lineOf(error, (code.peek() ?? "").split("\n").length) };
+          network.value = { ...(before.value && { value: before.value }), busy: false };
+        } else
           batch(() => {
             network.value = { busy: false, error: error.message };
             drawing.value = { busy: false };
@@ -101,7 +121,7 @@ effect(() => {
 });
 
 /** Steps of 120, so that dragging a border does not lay out the map anew all the time. */
-const pageWidth = (width: number) => Math.max(760, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
+const pageWidth = (width: number) => Math.max(560, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
 
 /** The path of the module that an id stands for. */
 export const pathOf = (id: string) => id.replace(/~\d+$/, "");

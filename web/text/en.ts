@@ -113,6 +113,12 @@ export const en = {
   makeFit: "Adapt {count} layers",
   makeFitOne: "Adapt {path}",
   keyUndo: "Undo, redo a change",
+  write: "Write",
+  yourCode: "Your network",
+  run: "Run",
+  line: "Line {line}:",
+  codeWaits: "Your code has not run yet",
+  codeWaitsWhy: "It runs when you say so, in a worker that cannot reach any network.",
   isOpen: "open block",
   isClosed: "closed block",
 } as const;

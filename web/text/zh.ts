@@ -114,6 +114,12 @@ export const zh: Texts = {
   makeFit: "调整 {count} 个层",
   makeFitOne: "调整 {path}",
   keyUndo: "撤销、重做修改",
+  write: "编写",
+  yourCode: "自己的网络",
+  run: "运行",
+  line: "第 {line} 行：",
+  codeWaits: "代码尚未运行",
+  codeWaitsWhy: "只有点击后才会运行，并且运行在无法访问网络的 worker 中。",
   isOpen: "已展开的模块",
   isClosed: "未展开的模块",
 };
