@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defaultClientConditions, defineConfig } from "vite";
 import { licenses } from "./build/licenses.ts";
 import { offline } from "./build/offline.ts";
 import { policy } from "./build/policy.ts";
@@ -11,12 +11,16 @@ export default defineConfig({
   root: path("."),
   base: "./",
   resolve: {
+    // ONNX Runtime's scripts and .wasm files are assets of their own, which its threads load as well
+    conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions],
     alias: [
       { find: /^convnets$/, replacement: path("../src/index.ts") },
+      { find: /^convnets\/web$/, replacement: path("../src/web.ts") },
       { find: /^convnets\/(.*)$/, replacement: `${path("../src")}/$1/index.ts` },
     ],
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  optimizeDeps: { exclude: ["onnxruntime-web"] },
   worker: { format: "es" },
   build: {
     outDir: path("../dist/studio/web"),

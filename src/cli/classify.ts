@@ -16,6 +16,7 @@ import {
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { percent } from "./format.ts";
+import { isPublished } from "./model.ts";
 import { openNetwork } from "./network.ts";
 import { parseCount, parsePositive, print, red, note as toStderr, UsageError } from "./support.ts";
 
@@ -174,11 +175,11 @@ async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>
 /** The network that the flags mean: by default the GoogLeNet that torchvision publishes. */
 async function openAsked({ model, weights, variant, classes: file }: Flags): Promise<Source> {
   const classes = file === undefined ? undefined : await classNames(file);
-  if (weights !== undefined && weights !== "torchvision" && !(model !== undefined && isOnnx(model)))
+  if (weights !== undefined && !isPublished(weights) && !(model !== undefined && isOnnx(model)))
     return openNetwork(weights, { model, variant, classes });
   const network = model ?? "googlenet";
-  const published = Object.hasOwn(MODELS, network) || weights !== undefined ? "torchvision" : undefined;
-  return openNetwork(network, { weights: isOnnx(network) ? weights : published, variant, classes });
+  const published = Object.hasOwn(MODELS, network) ? "torchvision" : undefined;
+  return openNetwork(network, { weights: weights ?? published, variant, classes });
 }
 
 const isOnnx = (path: string) => path.toLowerCase().endsWith(".onnx");

@@ -39,7 +39,7 @@ export const command = new Command("draw")
   .option("-o, --output <file>", "an .svg or .png file to write (default: SVG to standard output)")
   .addOption(new Option("--level <level>", "a box for each block, or for each layer").choices(LEVELS).default("layer"))
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
-  .option("--no-aux", "leave out GoogLeNet's auxiliary classifiers")
+  .option("--no-aux", "leave out the auxiliary classifiers of GoogLeNet and Inception V3")
   .option("--input <N,C,H,W>", "shape of the input (default: one image of the published size)", parseShape)
   .option("--num-classes <K>", "number of classes", parsePositive)
   .addOption(
@@ -49,7 +49,7 @@ export const command = new Command("draw")
   )
   .option("--scale <factor>", "PNG: pixels of the image for each pixel of the drawing (default: 2)", parseScale)
   .option("--title <text>", "headline (default: the network's name)")
-  .option("--training", "the training form (torchvision's GoogLeNet has auxiliary outputs only there)")
+  .option("--training", "the training form (torchvision's networks have auxiliary outputs only there)")
   .addHelpText(
     "after",
     `

@@ -78,6 +78,8 @@ function withoutTop5({ top5: _, ...rest }: Evaluation): Omit<Evaluation, "top5">
 /** A part of a data set. What a run held out of its training set is its validation set, and its test set if there is no other. */
 async function openPart(located: LocatedDataset, part: Flags["split"], run?: TrainConfig): Promise<Dataset> {
   const held = run !== undefined && run.validationFraction > 0;
+  if (!held && part !== "train" && located.splits.every((other) => other === "train"))
+    throw new UsageError(`data set "${located.name}" has training images only; --split train evaluates on those`);
   if (!held || (part === "test" && located.splits.length > 1)) return located.open(part);
   const { train, validation } = split(await located.open("train"), run.validationFraction, run.seed);
   return part === "train" ? train : validation;

@@ -222,7 +222,7 @@ function isModuleOfAnother(value: unknown): boolean {
 // Weights
 
 /** What a command that takes `--weights` says about it in its help. */
-export const WEIGHTS_HELP = `a file (.safetensors, .pth, .pt), a run's folder, or "torchvision" for those that it publishes, downloaded once`;
+export const WEIGHTS_HELP = `a file (.safetensors, .pth, .pt), a run's folder, or "torchvision" for those that it publishes, downloaded once ("torchvision:IMAGENET1K_V1" for its older ones)`;
 
 export interface WeightsOptions {
   /** The variant that was asked for. */
@@ -231,19 +231,27 @@ export interface WeightsOptions {
   readonly download?: boolean | undefined;
 }
 
-/** The published weights that `--weights torchvision` means for a network; undefined for a file. */
+/** Whether `--weights` names published weights. */
+export const isPublished = (weights: string | undefined): boolean => /^torchvision(:|$)/.test(weights ?? "");
+
+/** What `run` returns; what it throws is the user's error. */
+function asUsage<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** The published weights that `--weights torchvision` or `torchvision:VERSION` means for a network; undefined for a file. */
 export async function publishedFor(
   model: string,
   weights: string | undefined,
   { variant }: WeightsOptions = {},
 ): Promise<PublishedWeights | undefined> {
-  if (weights !== "torchvision") return undefined;
-  const { PRETRAINED } = await import("../pretrained/index.ts");
-  const published = Object.entries(PRETRAINED).find(([name]) => name === model)?.[1];
-  if (!published)
-    throw new UsageError(
-      `torchvision has no weights for ${model}; it has some for ${Object.keys(PRETRAINED).join(", ")}`,
-    );
+  if (!isPublished(weights)) return undefined;
+  const { namedWeights } = await import("../pretrained/index.ts");
+  const published = asUsage(() => namedWeights(model, weights))!;
   if (variant !== undefined && variant !== published.variant)
     throw new UsageError(`--weights torchvision are for --variant ${published.variant}, not for ${variant}`);
   return published;

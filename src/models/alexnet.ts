@@ -151,7 +151,7 @@ export const ALEXNET = {
       title: "ImageNet Classification with Deep Convolutional Neural Networks",
       cite: "Krizhevsky et al. 2012",
       year: 2012,
-      url: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
+      url: "https://doi.org/10.1145/3065386",
     },
   },
 } as const satisfies Record<string, ModelEntry>;

@@ -2,7 +2,6 @@ import { check } from "../graph/index.ts";
 import {
   AdaptiveAvgPool2d,
   AvgPool2d,
-  cat,
   Dropout,
   init,
   Linear,
@@ -16,7 +15,7 @@ import {
 } from "../nn/index.ts";
 import { FOR_IMAGENET, type ModelEntry, type Publication } from "./entry.ts";
 import { basicConv, basicConv2d, type ConvFactory, convReLU, Inception, type InceptionWidths } from "./inception.ts";
-import { checkImages, IMAGENET, type ModelOptions } from "./options.ts";
+import { checkImages, fromImageNet, IMAGENET, type ModelOptions } from "./options.ts";
 
 /** Output channels of each convolution of the nine Inception blocks (Szegedy et al. 2015, Table 1). */
 // biome-ignore format: a table
@@ -304,20 +303,6 @@ export class GoogLeNet extends Module<GoogLeNetOutput> {
     const logits = this.fc.call(x); //             [N, numClasses]
     return { logits, ...(aux2 && { aux2 }), ...(aux1 && { aux1 }) };
   }
-}
-
-/** Turns ImageNet's normalization into (pixel − 0.5) / 0.5, channel by channel. */
-function fromImageNet(x: Tensor): Tensor {
-  const { mean, std } = IMAGENET;
-  return cat(
-    std.map((deviation, c) =>
-      x
-        .narrow(1, c, 1)
-        .mul(deviation / 0.5)
-        .add((mean[c]! - 0.5) / 0.5),
-    ),
-    1,
-  );
 }
 
 /** A GoogLeNet; see {@link GoogLeNet}. */

@@ -8,6 +8,7 @@ import {
   Module,
   ReLU,
   Sequential,
+  type Size,
   type Tensor,
 } from "../nn/index.ts";
 
@@ -25,7 +26,7 @@ export type InceptionWidths = readonly [
 export type ConvFactory = (
   inChannels: number,
   outChannels: number,
-  kernelSize: number,
+  kernelSize: Size,
   options?: Conv2dOptions,
 ) => Module<Tensor>;
 
@@ -38,7 +39,7 @@ export class BasicConv extends Module<Tensor> {
   static readonly type: string = "BasicConv";
   readonly conv: Sequential;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, options: Conv2dOptions = {}) {
     super();
     this.conv = new Sequential(
       new Conv2d(inChannels, outChannels, kernelSize, { ...options, bias: false }),
@@ -52,18 +53,18 @@ export class BasicConv extends Module<Tensor> {
   }
 }
 
-/** Torchvision's unit: the same steps under other keys, with eps 0.001 and its own initial weights. */
+/** Torchvision's unit: the same steps under other keys, with eps 0.001 and GoogLeNet's initial weights unless there are others. */
 export class BasicConv2d extends Module<Tensor> {
   static readonly type: string = "BasicConv2d";
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, options: Conv2dOptions = {}) {
     super();
     this.conv = new Conv2d(inChannels, outChannels, kernelSize, {
+      weight: init.truncatedNormal({ std: 0.01 }),
       ...options,
       bias: false,
-      weight: init.truncatedNormal({ std: 0.01 }),
     });
     this.bn = new BatchNorm2d(outChannels, { eps: 0.001 });
   }
@@ -78,7 +79,7 @@ export class ConvReLU extends Module<Tensor> {
   static readonly type: string = "ConvReLU";
   readonly conv: Conv2d;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, options: Conv2dOptions = {}) {
     super();
     this.conv = new Conv2d(inChannels, outChannels, kernelSize, {
       ...options,

@@ -1,5 +1,5 @@
 import { check } from "../graph/index.ts";
-import type { Normalization, Tensor } from "../nn/index.ts";
+import { cat, type ModelSpec, type Normalization, type Tensor, type TrainingHints } from "../nn/index.ts";
 
 /**
  * Which version of a network.
@@ -23,7 +23,7 @@ export interface ModelOptions {
   inChannels?: number;
   /** Height and width of the images in pixels, for networks whose layers depend on it. Default: that of the variant. */
   inputSize?: number;
-  /** Whether GoogLeNet has its two auxiliary classifiers. Default true; other networks have none. */
+  /** Whether GoogLeNet and Inception V3 have their auxiliary classifiers. Default true; other networks have none. */
   auxLogits?: boolean;
 }
 
@@ -36,6 +36,25 @@ export function variantOf<V extends Variant>(network: string, { variant }: Model
 
 /** Mean and deviation of ImageNet's pixels, on the scale from 0 to 1. */
 export const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const satisfies Normalization;
+
+/** What networks for photographs that halve them five times say of themselves: they learn from 64 pixels a side on. */
+export function photographs({ inputSize = 224, inChannels = 3 }: ModelOptions, training: TrainingHints): ModelSpec {
+  return { inputSize, minInputSize: 64, inChannels, normalization: IMAGENET, training };
+}
+
+/** Turns ImageNet's normalization into (pixel − 0.5) / 0.5, channel by channel: x [N, 3, H, W] → y [same] */
+export function fromImageNet(x: Tensor): Tensor {
+  const { mean, std } = IMAGENET;
+  return cat(
+    std.map((deviation, c) =>
+      x
+        .narrow(1, c, 1)
+        .mul(deviation / 0.5)
+        .add((mean[c]! - 0.5) / 0.5),
+    ),
+    1,
+  );
+}
 
 /**
  * Throws unless both sides of the images are within these limits in pixels; `advice` says what to do where there is an upper one.

@@ -21,7 +21,7 @@ export function recognize(tensors: Shapes): Recognized[] {
   const found: Recognized[] = [];
   for (const model of Object.keys(MODELS) as ModelName[]) {
     for (const variant of modelEntry(model).variants) {
-      const published = createModel(model, { variant }).stateShapes();
+      const published = publishedShapes(model, variant);
       if (!sameKeys(published, given)) continue;
       const { numClasses, inChannels } = modelEntry(model);
       const options = {
@@ -33,6 +33,16 @@ export function recognize(tensors: Shapes): Recognized[] {
     }
   }
   return found;
+}
+
+/** Shapes of the networks that were built to compare with; they take a second together. */
+const built = new Map<string, ReturnType<Module["stateShapes"]>>();
+
+function publishedShapes(model: ModelName, variant: Variant): ReturnType<Module["stateShapes"]> {
+  const key = `${model} ${variant}`;
+  const shapes = built.get(key) ?? createModel(model, { variant }).stateShapes();
+  built.set(key, shapes);
+  return shapes;
 }
 
 /** Undefined where the network cannot be built so. */

@@ -1,17 +1,24 @@
 import { check, checkOptions, nearest } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import { ALEXNET } from "./alexnet.ts";
+import { DENSENET } from "./densenet.ts";
+import { EFFICIENTNET } from "./efficientnet.ts";
 import type { ModelEntry } from "./entry.ts";
 import { GOOGLENET } from "./googlenet.ts";
 import { INCEPTION_SMALL } from "./inception-small.ts";
+import { INCEPTION_V3 } from "./inception-v3.ts";
 import { LENET } from "./lenet.ts";
+import { MOBILENET_V2 } from "./mobilenet-v2.ts";
+import { MOBILENET_V3 } from "./mobilenet-v3.ts";
 import { NIN } from "./nin.ts";
 import { type ModelOptions, variantOf } from "./options.ts";
 import { RESNET } from "./resnet.ts";
 import { CIFAR_RESNET } from "./resnet-cifar.ts";
+import { SHUFFLENET } from "./shufflenet.ts";
+import { SQUEEZENET } from "./squeezenet.ts";
 import { VGG } from "./vgg.ts";
 
-/** The networks that `createModel` builds, by name, in the order in which they were published. */
+/** The networks that `createModel` builds, by name: family by family, the older ones first. */
 export const MODELS = {
   ...LENET,
   ...ALEXNET,
@@ -19,8 +26,15 @@ export const MODELS = {
   ...NIN,
   ...GOOGLENET,
   ...INCEPTION_SMALL,
+  ...INCEPTION_V3,
   ...RESNET,
   ...CIFAR_RESNET,
+  ...SQUEEZENET,
+  ...DENSENET,
+  ...MOBILENET_V2,
+  ...SHUFFLENET,
+  ...MOBILENET_V3,
+  ...EFFICIENTNET,
 } as const satisfies Record<string, ModelEntry>;
 
 /** Name of a registered network. */
@@ -41,14 +55,18 @@ const OPTIONS = {
  */
 export function suggestNetwork(name: string, names: readonly string[] = Object.keys(MODELS)): string {
   const near = nearest(name, names);
-  if (near !== undefined) return `did you mean "${near}"?`;
+  return near === undefined ? `the networks are ${listNetworks(names)}` : `did you mean "${near}"?`;
+}
+
+/** Names of networks for a message, of each family the first and the last: `alexnet, vgg11 … vgg19_bn, googlenet`. */
+export function listNetworks(names: readonly string[]): string {
   const families = new Map<string, string[]>();
   for (const known of names) {
     const [stem = known] = known.match(/^[a-z]+/) ?? [];
     families.set(stem, [...(families.get(stem) ?? []), known]);
   }
   const shown = [...families.values()].map((all) => (all.length < 3 ? all.join(", ") : `${all[0]} … ${all.at(-1)}`));
-  return `the networks are ${shown.join(", ")}`;
+  return shown.join(", ");
 }
 
 /** The registry's entry for a network. Throws for an unknown name, suggesting known ones. */

@@ -1,6 +1,6 @@
 import type { Loader } from "../data/index.ts";
 import type { Shape } from "../graph/index.ts";
-import { auxiliaryWeight, init, type Module } from "../nn/index.ts";
+import { auxiliaryWeight, init, type Module, Parameter } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
 import { crossEntropyLoss, type FitOptions, lastLayers, type TrainingState } from "../train/index.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
@@ -45,7 +45,7 @@ export function chooseInit(model: Module, how: TrainConfig["init"], input: Shape
   if (how === "network") return;
   const scores = new Set(lastLayers(model, input).map((path) => weightOf(path)));
   const mode = how === "kaiming_fan_in" ? "fan_in" : "fan_out";
-  const parameters = new Map(model.parameters());
+  const parameters = new Map(heldBy(model));
   const weights = [...parameters].filter(([, { shape }]) => shape.length >= 2);
   for (const [key, weight] of weights) {
     const last = scores.has(key);
@@ -53,6 +53,13 @@ export function chooseInit(model: Module, how: TrainConfig["init"], input: Shape
     const bias = parameters.get(key.replace(/weight$/, "bias"));
     if (bias?.shape.length === 1) bias.initializer = init.constant(last ? 1 : 0);
   }
+}
+
+/** The parameters that layers hold, by key; a weight that is computed from others stands for those. */
+function* heldBy(model: Module): Generator<[key: string, parameter: Parameter]> {
+  for (const [path, module] of model.modules())
+    for (const [name, held] of Object.entries(module))
+      if (held instanceof Parameter) yield [path === "" ? name : `${path}.${name}`, held];
 }
 
 const weightOf = (path: string): string => (path === "" ? "weight" : `${path}.weight`);

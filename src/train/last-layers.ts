@@ -9,7 +9,7 @@ export function lastLayers(model: Module, input: Shape): string[] {
   if (model.spec?.lastLayers) return [...model.spec.lastLayers];
   const { graph } = trace(model, input, { training: true });
   const keys = [...graph.outputs.values()].map((output) => nearestWeight(graph, output));
-  return [...new Set(keys.map((key) => key.replace(/\.?[^.]*$/, "")))];
+  return [...new Set(keys.map((key) => key.replace(/\.?(parametrizations\.[^.]+\.)?[^.]*$/, "")))];
 }
 
 function nearestWeight(graph: Graph, output: Value): string {

@@ -72,13 +72,27 @@ describe("models", () => {
     expect(listed.find(({ name }) => name === "vgg16")?.parameters).toBe(138_357_544);
   });
 
-  test("as a table, puts variants that cost the same on one row", () => {
+  test("as a table, fits into 120 columns", () => {
     const table = output("models");
     expect(table).toMatch(
-      /^vgg16 +note paper torchvision +3×224×224 +1000 +138,357,544 +15\.47 G +VGG with 16 weight/m,
+      /^vgg16 +138,357,544 +15\.47 G +71\.6 +90\.4 +3×224×224 +2014 +Simonyan and Zisserman 2015$/m,
     );
-    expect(table).toMatch(/^googlenet +torchvision +3×224×224 +1000 +13,004,888 +1\.50 G/m);
+    expect(table).toMatch(/^lenet5 +61,706 +416\.52 k +1×32×32 +1998 +LeCun et al\. 1998$/m);
     expect(table).toMatch(/^ {2}note +as in the study note, a set of lecture notes/m);
+    for (const line of table.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
+    expect(output("models", "--markdown")).toContain("[He et al. 2016](https://arxiv.org/abs/1512.03385)");
+  });
+
+  test("shows one with its variants, weights and commands", () => {
+    const resnet = output("models", "resnet50");
+    expect(resnet).toMatch(/^paper +25,557,032 +3\.86 G +3×224×224$/m);
+    expect(resnet).toMatch(/^IMAGENET1K_V2 \(default\) +80\.858 +95\.434 +97\.8 +232 +224 +resnet50-11ad3fa6\.pth$/m);
+    expect(resnet).toContain("convnets train resnet50 --data ./photos --weights torchvision\n");
+    expect(output("models", "resnet20")).toContain("convnets train resnet20 --data cifar10\n");
+    expect(output("models", "vgg16")).toContain("convnets train vgg16 --data ./photos --weights torchvision\n");
+    expect(convnets(["models", "resnet51"]).stderr).toContain(
+      'there is no network "resnet51"; did you mean "resnet50"?',
+    );
   });
 });
 

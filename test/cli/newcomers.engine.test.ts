@@ -50,6 +50,8 @@ describe("an .onnx file that fixes the size of its images", () => {
     expect(classes.length).toBe(4);
     expect(Object.keys(evaluation)).toContain("top1");
     expect(Object.keys(evaluation)).not.toContain("top5");
+    const alone = convnets(["eval", at("fixed"), "--data", at("colors/train"), "--split", "val"]);
+    expect(alone.stderr).toContain('data set "train" has training images only; --split train evaluates on those');
     expect(output("eval", at("fixed"))).toMatch(/top-1 [\d.]+ %\n/);
   });
 });
@@ -71,6 +73,5 @@ describe("GoogLeNet for small images", () => {
     expect(convnets([...train, "--out", at("with")]).stderr).toContain("on the command line: --no-aux");
     output(...train, "--no-aux", "--out", at("without"));
     expect(output("summary", at("without"))).not.toContain("aux1");
-    expect(output("export", at("without"), "-o", at("without.onnx"))).toContain("float32[N, 4]");
-  });
+  }, 120_000);
 });

@@ -97,7 +97,7 @@ describe("weights", () => {
   it("are refused for other networks and variants", async () => {
     await expect(resolveWeights("nin", "torchvision")).rejects.toThrow(UsageError);
     await expect(resolveWeights("nin", "torchvision")).rejects.toThrow(
-      "torchvision has no weights for nin; it has some for vgg11, vgg11_bn",
+      'nobody published weights for "nin"; there are some for alexnet, vgg11 … vgg19_bn, googlenet',
     );
     await expect(resolveWeights("vgg16", "torchvision", { variant: "note" })).rejects.toThrow(
       "--weights torchvision are for --variant torchvision, not for note",
@@ -108,7 +108,7 @@ describe("weights", () => {
 describe("the command", () => {
   it.each([
     [["export", "vgg11", "--weights", "torchvision", "--variant", "paper", "-o", "x.onnx"], "not for paper"],
-    [["export", "nin", "--weights", "torchvision", "-o", "x.onnx"], "has no weights for nin"],
+    [["export", "nin", "--weights", "torchvision", "-o", "x.onnx"], 'nobody published weights for "nin"'],
     [["train", "vgg11", "--weights", "torchvision", "--variant", "note"], "not for note"],
   ])("%j: exit code 2", (args, message) => {
     const { stderr, status } = convnets(args, { cwd: root });
@@ -188,7 +188,7 @@ describe("eval", () => {
   it.each([
     [["eval", "nun", "--weights", "torchvision", "--data", "shapes"], "there is no run, weight file or network nun"],
     [["eval", "nin", "--weights", "torchvision"], "--data is missing"],
-    [["eval", "nin", "--weights", "torchvision", "--data", "shapes"], "torchvision has no weights for nin"],
+    [["eval", "nin", "--weights", "torchvision", "--data", "shapes"], 'nobody published weights for "nin"'],
     [["eval", "vgg11", "--weights", "torchvision", "--variant", "paper", "--data", "shapes"], "not for paper"],
   ])("%j: exit code 2", (args, message) => {
     const { stderr, status } = convnets(args, { cwd: root });

@@ -12,6 +12,7 @@ import { outputPattern, programsOf, runFile, workspace } from "./documents.ts";
 describe.each([
   "docs/gradients.md",
   "docs/guide.md",
+  "docs/networks.md",
   "docs/coming-from-pytorch.md",
   "docs/coming-from-tensorflowjs.md",
 ])("%s", (document) => {

@@ -49,6 +49,16 @@ const CASES: readonly Case[] = [
   { name: "alexnet", options: { variant: "paper", inputSize: 67, numClasses: 10 } },
   { name: "resnet18", options: { numClasses: 10 }, python: 'torchvision_network("resnet18")' },
   { name: "resnet20", options: {} },
+  ...(
+    [
+      "squeezenet1_1",
+      "densenet121",
+      "mobilenet_v2",
+      "mobilenet_v3_small",
+      "shufflenet_v2_x1_0",
+      "efficientnet_b0",
+    ] as const
+  ).map((name) => ({ name, options: { numClasses: 10 }, python: `torchvision_network("${name}")` })),
 ];
 
 const seedFolder = shared("seed").path;

@@ -24,6 +24,11 @@ const shapes = (model: Module, input: Shape, training = false) =>
   Object.fromEntries(
     Object.entries(trace(model, input, { training }).outputs).map(([name, { shape }]) => [name, shape]),
   );
+/** The outputs in training, where there are several. */
+const OUTPUTS: Partial<Record<ModelName, string[]>> = {
+  googlenet: ["logits", "aux2", "aux1"],
+  inception_v3: ["logits", "aux"],
+};
 /** The message of what is thrown, empty where nothing is. */
 const errorOf = (run: () => unknown): string => {
   try {
@@ -46,7 +51,7 @@ describe.each(ALL)("%s, variant %s", (name, variant) => {
     const model = createModel(name, { variant, numClasses: 50 });
     const outputs = shapes(model, imagesOf(model, "N"), true);
     for (const shape of Object.values(outputs)) expect(shape.slice(0, 2)).toEqual(["N", 50]);
-    expect(Object.keys(outputs)).toEqual(name === "googlenet" ? ["logits", "aux2", "aux1"] : ["output"]);
+    expect(Object.keys(outputs)).toEqual(OUTPUTS[name] ?? ["output"]);
   });
 
   it("takes images with other channels", () => {
@@ -111,6 +116,16 @@ describe("totals", () => {
     ["resnet44", {}, 658_586],
     ["resnet56", {}, 853_018],
     ["resnet110", {}, 1_727_962],
+    ["inception_v3", {}, 27_161_264],
+    ["inception_v3", { auxLogits: false }, 23_834_568],
+    ["squeezenet1_0", {}, 1_248_424],
+    ["squeezenet1_1", {}, 1_235_496],
+    ["densenet121", {}, 7_978_856],
+    ["mobilenet_v2", {}, 3_504_872],
+    ["shufflenet_v2_x1_0", {}, 2_278_604],
+    ["mobilenet_v3_small", {}, 2_542_856],
+    ["mobilenet_v3_large", {}, 5_483_032],
+    ["efficientnet_b0", {}, 5_288_548],
   ])("%s %j has %i parameters", (name, options, total) => {
     expect(parameters(createModel(name, options))).toBe(total);
   });
@@ -150,6 +165,12 @@ describe("variants", () => {
     expect(dropouts("nin", "paper")).toEqual([0.5, 0.5]);
     expect(dropouts("googlenet", "note")).toEqual([0.7, 0.7, 0.4]);
     expect(dropouts("googlenet", "torchvision")).toEqual([0.7, 0.7, 0.2]);
+    expect(dropouts("squeezenet1_0", "torchvision")).toEqual([0.5]);
+    expect(dropouts("inception_v3", "torchvision")).toEqual([0.5]);
+    expect(dropouts("mobilenet_v3_small", "torchvision")).toEqual([0.2]);
+    // the 9 of EfficientNet's 16 blocks that have a shortcut
+    const skipped = [2, 4, 6, 7, 9, 10, 12, 13, 14].map((block) => (0.2 * block) / 16);
+    expect(dropouts("efficientnet_b0", "torchvision")).toEqual([...skipped, 0.2]);
   });
 
   it("of GoogLeNet normalise as they were written", () => {

@@ -29,6 +29,18 @@ const TORCHVISION: readonly [string, string, ModelOptions][] = [
     [`torchvision.${name}(num_classes=50)`, name, { variant: "torchvision", numClasses: 50 }],
     [`torchvision.${name}_bn()`, `${name}_bn`, { variant: "torchvision" }],
   ]),
+  ...(
+    [
+      ...["squeezenet1_0", "squeezenet1_1", "densenet121", "mobilenet_v2", "shufflenet_v2_x1_0"],
+      ...["mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0"],
+    ] as const
+  ).map((name): [string, string, ModelOptions] => [
+    `torchvision.${name}(num_classes=50)`,
+    name,
+    { variant: "torchvision", numClasses: 50 },
+  ]),
+  ["torchvision.inception_v3(num_classes=50)", "inception_v3", { numClasses: 50 }],
+  ["torchvision.inception_v3(aux_logits=False)", "inception_v3", { auxLogits: false }],
   [
     "torchvision.googlenet(num_classes=50, init_weights=False)",
     "googlenet",

@@ -1,4 +1,5 @@
 /** The networks compared, ours and the same in PyTorch. */
+import { InceptionAux } from "../../src/models/inception-v3.ts";
 import { createModel, type ModelName } from "../../src/models/index.ts";
 import { Dropout, Linear, type Module, ReLU, Sequential } from "../../src/nn/index.ts";
 
@@ -89,6 +90,22 @@ export const NOTE: Readonly<Record<string, Case>> = {
   },
 };
 
+/** A torchvision network for photographs of 224×224, at 64×64; in evaluation only where another of its family is trained. */
+function photographs(
+  name: ModelName,
+  { trained = true, evalSide = 64, smooth }: { trained?: boolean; evalSide?: number; smooth?: true } = {},
+): Readonly<Record<string, Case>> {
+  const example: Case = {
+    create: () => createModel(name, { variant: "torchvision" }),
+    python: `torchvision_model("${name}")`,
+    classes: 1000,
+    evalSide,
+    ...(trained && { training: { side: 64, batch: 3, lr: 1e-3, steps: 1 } }),
+    ...(smooth && { smooth }),
+  };
+  return { [`torchvision's ${name}`]: example };
+}
+
 export const TORCHVISION: Readonly<Record<string, Case>> = {
   "torchvision's VGG16": {
     ...narrowVgg("vgg16"),
@@ -136,6 +153,29 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     classes: 1000,
     evalSide: 96,
   },
+  "torchvision's Inception V3": {
+    create: () => createModel("inception_v3", { auxLogits: false }),
+    python: 'torchvision_model("inception_v3", aux_logits=False)',
+    classes: 1000,
+    evalSide: 75,
+    training: { side: 107, batch: 6, lr: 1e-3, steps: 1 },
+  },
+  // which needs images of 299×299 in its network
+  "torchvision's auxiliary classifier of Inception V3": {
+    create: () => new InceptionAux(3, 10),
+    python: "inception_aux(3, 10)",
+    classes: 10,
+    evalSide: 17,
+    training: { side: 20, batch: 4, lr: 1e-3 },
+  },
+  ...photographs("squeezenet1_0", { trained: false }),
+  ...photographs("squeezenet1_1"),
+  ...photographs("densenet121"),
+  ...photographs("mobilenet_v2"),
+  ...photographs("shufflenet_v2_x1_0"),
+  ...photographs("mobilenet_v3_small"),
+  ...photographs("mobilenet_v3_large", { trained: false, evalSide: 128 }),
+  ...photographs("efficientnet_b0", { smooth: true }),
 };
 
 /** Networks that neither the note nor torchvision has; reference.py defines them. */

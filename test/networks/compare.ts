@@ -12,7 +12,7 @@ import { type ComputeOptions, compute } from "./ours.ts";
  * so that another order of sums passes and a fault of 1e-4 does not.
  */
 export const TOLERANCES = {
-  /** Outputs in evaluation, where PyTorch computes in float32 as well. */
+  /** Outputs in evaluation, where PyTorch computes the largest networks in float32 as well. */
   outputs: 5e-5,
   losses: 5e-6,
   /** Logarithms of the probabilities of all outputs, in training. */
@@ -31,7 +31,8 @@ export type Kind = keyof typeof TOLERANCES;
 /** By how much each result is off. */
 export type Found = Readonly<Partial<Record<Kind, Readonly<Record<string, number>>>>>;
 
-const REFERENCE = readFileSync(new URL("./reference.py", import.meta.url), "utf8");
+const script = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
+const REFERENCE = `${script("./papers.py")}\n\n${script("./reference.py")}`;
 
 /** One computation to compare; what `plant` does to the library before it is undone after it. */
 export interface Run extends ComputeOptions {

@@ -116,6 +116,8 @@ function drawImages(count: number, side: number, seed: number, batch = -1): Tens
 const WATCHED: Readonly<Record<string, "input" | "output">> = {
   Relu: "output",
   Clip: "output",
+  HardSwish: "input",
+  HardSigmoid: "output",
   MaxPool: "input",
   LogSoftmax: "output",
 };

@@ -56,14 +56,20 @@ def note(name):
     return getattr(note_models, name)()
 
 
-def torchvision_model(name):
+def torchvision_model(name, **options):
     import torchvision
 
     builder = getattr(torchvision.models, name)
     try:
-        return builder(init_weights=False)
+        return builder(init_weights=False, **options)
     except TypeError:  # those that have no slow way to draw weights
-        return builder()
+        return builder(**options)
+
+
+def inception_aux(channels, classes):
+    from torchvision.models.inception import InceptionAux
+
+    return InceptionAux(channels, classes)
 
 
 def narrow_vgg(name, hidden):
@@ -82,96 +88,18 @@ def narrow_alexnet(hidden):
     return model
 
 
-class PaperAlexNet(nn.Module):
-    """Krizhevsky et al. 2012, for images of 99×99 and with a narrow classifier."""
-
-    def __init__(self, hidden):
-        super().__init__()
-        layers = []
-        for from_, to, kernel, options, normalized, pooled in [
-            (3, 96, 11, dict(stride=4), True, True),
-            (96, 256, 5, dict(padding=2, groups=2), True, True),
-            (256, 384, 3, dict(padding=1), False, False),
-            (384, 384, 3, dict(padding=1, groups=2), False, False),
-            (384, 256, 3, dict(padding=1, groups=2), False, True),
-        ]:
-            layers += [nn.Conv2d(from_, to, kernel, **options), nn.ReLU()]
-            # PyTorch divides alpha by the number of channels in the sum
-            layers += [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2)] if normalized else []
-            layers += [nn.MaxPool2d(3, 2)] if pooled else []
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(
-            *[nn.Linear(256 * 2 * 2, hidden), nn.ReLU(), nn.Dropout()],
-            *[nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout()],
-            nn.Linear(hidden, 1000),
-        )
-
-    def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
-
-
-class LeNet5(nn.Module):
-    """LeCun et al. 1998, with dense connections, for color images."""
-
-    def __init__(self):
-        super().__init__()
-        self.c1, self.c3, self.c5 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5), nn.Conv2d(16, 120, 5)
-        self.f6, self.output = nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.avg_pool2d(self.c1(x).tanh(), 2)
-        x = F.avg_pool2d(self.c3(x).tanh(), 2)
-        return self.output(self.f6(self.c5(x).tanh().flatten(1)).tanh())
-
-
-class CifarBlock(nn.Module):
-    """He et al. 2016 with shortcuts of option A."""
-
-    def __init__(self, before, width):
-        super().__init__()
-        self.before, self.width = before, width
-        self.conv1 = nn.Conv2d(before, width, 3, width // before, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.before != self.width:
-            zeros = x.new_zeros(x.shape[0], (self.width - self.before) // 2, *y.shape[2:])
-            x = torch.cat([zeros, x[:, :, ::2, ::2], zeros], 1)
-        return F.relu(x + y)
-
-
-class CifarResNet(nn.Module):
-    """He et al. 2016, section 4.2: 6n + 2 layers."""
-
-    def __init__(self, n):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        for i, (before, width) in enumerate([(16, 16), (16, 32), (32, 64)]):
-            blocks = [CifarBlock(before if j == 0 else width, width) for j in range(n)]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
-        self.linear = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
-        return self.linear(x.mean((2, 3)))
-
-
 def outputs_of(model, x):
     """By name. The note's model returns (main, aux2, aux1), and torchvision's names its two the wrong way round: hooks know."""
     heads = {}
     hooks = [
-        module.register_forward_hook(lambda _module, _input, y, name=name: heads.update({name: y}))
+        module.register_forward_hook(lambda _module, _input, y, name=name.replace("AuxLogits", "aux"): heads.update({name: y}))
         for name, module in model.named_children()
-        if name.startswith("aux")
+        if name.lower().startswith("aux")
     ]
     y = model(x)
     for hook in hooks:
         hook.remove()
-    if not hooks:
+    if not hooks and type(model).__name__ != "Inception3":
         return {"output": y}
     return {"logits": y[0] if isinstance(y, tuple) else y, **{name: heads[name] for name in sorted(heads, reverse=True)}}
 
@@ -184,27 +112,29 @@ def off(ours, theirs, size=0):
 
 
 class Kinks:
-    """ReLU, ReLU6 and max pooling that take, for each value, the side that ours took: x·(y > 0), and the winners of our pool.
+    """ReLU, ReLU6, Hardswish, Hardsigmoid and max pooling that take, for each value, the side that ours took: x·(y > 0), and the
+    winners of our pool.
 
     Given the sides, a network is smooth, and rounding changes it by little. That the sides are right is checked as well: wherever
     they differ from those of float64, so little that rounding explains it.
     """
 
-    max_pool2d = staticmethod(F.max_pool2d)
+    before = {name: getattr(F, name) for name in ("relu", "hardtanh", "hardswish", "hardsigmoid", "max_pool2d")}
 
     def __init__(self, ours):
         self.ours = ours
-        self.counts = {"Relu": 0, "Clip": 0, "MaxPool": 0}
+        self.counts = {"Relu": 0, "Clip": 0, "HardSwish": 0, "HardSigmoid": 0, "MaxPool": 0}
         self.activations, self.flips = {}, {}
 
     def __enter__(self):
-        self.before = F.relu, F.hardtanh
-        F.relu, F.hardtanh, F.max_pool2d = self.relu, self.relu6, self.pool
+        replaced = (self.relu, self.relu6, self.hardswish, self.hardsigmoid, self.pool)
+        for name, function in zip(self.before, replaced):
+            setattr(F, name, function)
         return self
 
     def __exit__(self, *_):
-        F.relu, F.hardtanh = self.before
-        F.max_pool2d = Kinks.max_pool2d
+        for name, function in self.before.items():
+            setattr(F, name, function)
         for op, count in self.counts.items():
             assert f"{op}:{count}" not in self.ours, f"PyTorch has {count} calls of {op}, ours has more"
 
@@ -229,22 +159,38 @@ class Kinks:
         self.activations[name] = off(ours, y.detach())
         return self.checked(name, y, x.detach().clamp(low, high))
 
+    def hardswish(self, x, inplace=False):
+        name, ours = self.next("HardSwish")
+        self.activations[name] = off(ours, x.detach())
+        y = x * (ours >= 3) + x * (x + 3) / 6 * ((ours > -3) & (ours < 3))
+        return self.checked(name, y, Kinks.before["hardswish"](x.detach()))
+
+    def hardsigmoid(self, x, inplace=False):
+        name, ours = self.next("HardSigmoid")
+        y = (x / 6 + 0.5) * ((ours > 0) & (ours < 1)) + (ours == 1)
+        self.activations[name] = off(ours, y.detach())
+        return self.checked(name, y, Kinks.before["hardsigmoid"](x.detach()))
+
     def pool(self, x, *args, return_indices=False, **options):
         name, ours = self.next("MaxPool")
         self.activations[name] = off(ours, x.detach())
-        _, winners = Kinks.max_pool2d(ours, *args, **options, return_indices=True)
+        _, winners = Kinks.before["max_pool2d"](ours, *args, **options, return_indices=True)
         y = x.flatten(2).gather(2, winners.flatten(2)).reshape(winners.shape)
-        return self.checked(name, y, Kinks.max_pool2d(x.detach(), *args, **options))
+        return self.checked(name, y, Kinks.before["max_pool2d"](x.detach(), *args, **options))
 
 
 def compare(expression, folder):
     model = eval(expression)
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
             module.p = 0
     model.load_state_dict(read(f"{folder}/start.safetensors"))
 
     evaluated = read(f"{folder}/evaluated.safetensors")
+    # in float64 where that does not take gigabytes
+    if sum(parameter.numel() for parameter in model.parameters()) < 5e7:
+        model.double()
+        evaluated = {name: value.double() for name, value in evaluated.items()}
     with torch.no_grad():
         outputs = outputs_of(model.eval(), evaluated.pop("input"))
     assert set(outputs) == set(evaluated), f"outputs {sorted(evaluated)} instead of {sorted(outputs)}"

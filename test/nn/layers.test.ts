@@ -133,7 +133,7 @@ describe("containers", () => {
   });
 });
 
-it("Dropout2d drops whole channels, and functions that drop follow the mode of their module", () => {
+it("Dropout2d drops whole channels, StochasticDepth whole images, and functions that drop follow the mode of their module", () => {
   const { tracer, graph } = nn.trace(new nn.Sequential(new nn.Dropout2d(0.25)), ["N", 4, 6, 8], { training: true });
   expect(tracer.masks).toEqual([{ input: "dropout:0", shape: ["N", 4, 1, 1], p: 0.25 }]);
   expect(graph.inputs.map(({ shape }) => formatShape(shape))).toEqual(["[N, 4, 6, 8]", "[N, 4, 1, 1]"]);
@@ -146,6 +146,9 @@ it("Dropout2d drops whole channels, and functions that drop follow the mode of t
   ]);
   net.eval();
   expect(masks()).toEqual([]);
+  const deep = nn.trace(new nn.Sequential(new nn.StochasticDepth(0.1)), ["N", 4, 6, 8], { training: true }).tracer;
+  expect(deep.masks).toEqual([{ input: "dropout:0", shape: ["N", 1, 1, 1], p: 0.1 }]);
+  expect(String(new nn.StochasticDepth(0.1))).toBe("StochasticDepth(p=0.1, mode=row)");
   expect(() => shapeOf((x) => F.dropout(x, 1))).toThrow("dropout: p has to lie in [0, 1), but is 1");
 });
 

@@ -141,7 +141,7 @@ describe("is refused", () => {
 
   it("a network that nobody published weights for", async () => {
     expect(() => publishedWeights("nin")).toThrow(
-      'nobody published weights for "nin"; there are some for vgg11, vgg11_bn, vgg13',
+      'nobody published weights for "nin"; there are some for alexnet, vgg11 … vgg19_bn, googlenet, ',
     );
     await expect(pretrained("toString")).rejects.toThrow('nobody published weights for "toString"');
   });

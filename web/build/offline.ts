@@ -5,6 +5,9 @@ import type { Plugin } from "vite";
 /** Files that only the one who asks for them gets. */
 const LEFT_OUT = /\.(map|txt)$/;
 
+/** ONNX Runtime, which is large: it is kept when it was loaded first. */
+const ON_DEMAND = /ort-wasm[^/]*\.(wasm|mjs)$/;
+
 /** Writes `offline.js`, which knows every file of the build and changes whenever one of them does. */
 export function offline(): Plugin {
   return {
@@ -18,7 +21,8 @@ export function offline(): Plugin {
         const file = bundle[name]!;
         hash.update(name).update(file.type === "chunk" ? file.code : file.source);
       }
-      const source = worker(["./", "icon.svg", ...names], hash.digest("hex").slice(0, 16));
+      const files = names.filter((name) => !ON_DEMAND.test(name));
+      const source = worker(["./", "icon.svg", ...files], hash.digest("hex").slice(0, 16));
       this.emitFile({ type: "asset", fileName: "offline.js", source });
     },
   };
@@ -28,6 +32,7 @@ export function offline(): Plugin {
 function worker(files: readonly string[], version: string): string {
   return `const CACHE = "convnets-${version}";
 const FILES = ${JSON.stringify(files)};
+const ON_DEMAND = ${ON_DEMAND};
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
 });
@@ -43,10 +48,19 @@ self.addEventListener("fetch", (event) => {
   const scope = new URL(self.registration.scope);
   if (request.method !== "GET" || url.origin !== scope.origin || url.pathname.startsWith(scope.pathname + "api/")) return;
   const kept = () => caches.match(request, { ignoreSearch: true, cacheName: CACHE });
+  const load = async () => {
+    const response = await fetch(request);
+    if (response.ok && ON_DEMAND.test(url.pathname)) {
+      const copy = response.clone();
+      // a full disk does not stop anybody from computing
+      event.waitUntil(caches.open(CACHE).then((cache) => cache.put(request, copy)).catch(() => undefined));
+    }
+    return response;
+  };
   event.respondWith(
     request.mode === "navigate"
       ? fetch(request).catch(() => caches.match("./", { cacheName: CACHE }))
-      : kept().then((found) => found ?? fetch(request)),
+      : kept().then((found) => found ?? load()),
   );
 });
 `;

@@ -29,6 +29,14 @@ export class View {
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
       .clickDistance(5)
+      // also while another panel replaces the map, when its size in per cent means nothing
+      .extent(() => {
+        const { width, height } = this.#room();
+        return [
+          [0, 0],
+          [width, height],
+        ];
+      })
       .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
         layer.setAttribute("transform", String(transform));
         scale.value = transform.k;

@@ -1,8 +1,9 @@
-import { type IconNode, Network, SquarePen } from "lucide";
+import { GraduationCap, type IconNode, Network, SquarePen } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { later } from "../ui/Later.tsx";
 import { Explore } from "./Explore.tsx";
+import { Learn } from "./Learn.tsx";
 
 /** What an entry of the rail shows. A panel fills the stage between the top bar and the foot line. */
 export interface Panel {
@@ -17,4 +18,5 @@ export interface Panel {
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
   { id: "write", name: "write", icon: SquarePen, view: later(() => import("./Write.tsx")) },
+  { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];

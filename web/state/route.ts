@@ -22,6 +22,9 @@ export interface Route {
   readonly color?: "params" | "macs" | "memory";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
+  /** Page of Learn, and what its controls are set to. */
+  readonly idea?: string;
+  readonly set?: string;
   readonly theme?: "light" | "dark";
   readonly language?: "en" | "zh";
 }
@@ -53,6 +56,8 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    idea: text("idea"),
+    set: text("set"),
     theme: among("theme", THEMES),
     language: among("lang", LANGUAGES),
   };
@@ -68,7 +73,23 @@ export function parseRoute(hash: string): Route {
 
 /** The part of an address after "#". */
 export function formatRoute(route: Route): string {
-  const { panel, net, variant, classes, side, open, edits, selected, form, color, dock, theme, language } = route;
+  const {
+    panel,
+    net,
+    variant,
+    classes,
+    side,
+    open,
+    edits,
+    selected,
+    form,
+    color,
+    dock,
+    idea,
+    set: settings,
+    theme,
+    language,
+  } = route;
   const values = new URLSearchParams();
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
@@ -81,6 +102,10 @@ export function formatRoute(route: Route): string {
   set("form", form);
   set("color", color);
   if (dock !== START.dock) set("dock", dock);
+  if (panel === "learn") {
+    set("idea", idea);
+    set("set", settings);
+  }
   set("theme", theme);
   set("lang", language);
   return `#/${panel}?${values}`;
@@ -90,7 +115,8 @@ takeToken(location.hash);
 export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
-const isStep = (a: Route, b: Route) => a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant;
+const isStep = (a: Route, b: Route) =>
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

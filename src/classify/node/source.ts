@@ -15,12 +15,18 @@ import {
 } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
 import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
-import { PRETRAINED, type PretrainedOptions, pretrained, publishedMetadata } from "../../pretrained/node/index.ts";
+import {
+  namedWeights,
+  PRETRAINED,
+  type PretrainedOptions,
+  pretrained,
+  publishedMetadata,
+  publishedVersions,
+} from "../../pretrained/node/index.ts";
 import { prefixNote, TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 
 /** The name of the weights that torchvision publishes. */
-const TORCHVISION = "torchvision";
 
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
@@ -84,9 +90,12 @@ export function weightFile(path: string): string {
 
 /** The network that weights belong to; `name` if they do not record it. */
 async function ofWeights(weights: string, options: SourceOptions, name?: string): Promise<Source> {
-  const file = weights === TORCHVISION && name !== undefined ? await pretrained(name, options) : weightFile(weights);
+  const named = name === undefined ? undefined : namedWeights(name, weights);
+  const file = named ? await pretrained(named, options) : weightFile(weights);
   // a published file is recognized by its name, which has a part of its checksum
-  const known = Object.values(PRETRAINED).find(({ url }) => url.endsWith(`/${basename(file)}`));
+  const known = Object.keys(PRETRAINED)
+    .flatMap(publishedVersions)
+    .find(({ url }) => url.endsWith(`/${basename(file)}`));
   const { tensors, ...read } = await readCheckpoint(file);
   const metadata: Checkpoint["metadata"] = { ...(known && publishedMetadata(known)), ...read.metadata };
   if (metadata.kind === TRAINING_STATE) {

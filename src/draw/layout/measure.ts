@@ -39,6 +39,8 @@ export const PAGE_WIDTH = 940;
 export const MARGIN = 20;
 
 const PADDING = 8;
+/** In frames, which have more layers in a row. */
+const FRAMED_PADDING = 6;
 export const BAND = 5;
 const BAR = 24;
 const SUM = 24;
@@ -95,7 +97,8 @@ function layerSize(item: Item, framed: boolean, direction: Direction): Size {
   if (item.kind === "join" && item.title === "concat") return { form: "bar", width: BAR, height: BAR };
   if (item.kind === "join") return { form: "sum", width: SUM, height: SUM };
   const lines = layerLines(item, framed);
-  const width = Math.max(...lines.map(({ text, size }) => textWidth(text, size))) + 2 * PADDING;
+  const padding = framed ? FRAMED_PADDING : PADDING;
+  const width = Math.max(...lines.map(({ text, size }) => textWidth(text, size))) + 2 * padding;
   const height = lines.length > 1 ? 42 : 30;
   const bands = BAND * item.folded.length;
   const right = direction === "right";

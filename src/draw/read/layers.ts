@@ -2,6 +2,7 @@ import { attribute, type Node, type Shape } from "../../graph/index.ts";
 import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../../nn/index.ts";
 import { findOperator, type Kind } from "../../operators/index.ts";
 import type { Unit } from "./parts.ts";
+import { isChannelShuffle } from "./shuffle.ts";
 
 export type { Kind } from "../../operators/index.ts";
 
@@ -41,7 +42,8 @@ export function faceOf(unit: Unit): Face {
   // several operators, or one that serves several layers, do not say what a module does: its type does
   if (module && module.type !== "" && ((nodes.length > 1 && isOwn(nodes)) || isVague(nodes)))
     return { ...nodeFace(main, unit), title: module.type, short: module.type };
-  return nodeFace(main, unit);
+  const shuffles = nodes.length === 3 && isChannelShuffle(nodes);
+  return { ...nodeFace(main, unit), ...(shuffles && { title: "channel shuffle", short: "shuffle" }) };
 }
 
 function mainNode(nodes: readonly Node[]): Node {

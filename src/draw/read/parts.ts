@@ -1,5 +1,6 @@
 import { check, type Graph, type Node, type Value } from "../../graph/index.ts";
-import { Dropout, Layer, type Module, type ModuleCall } from "../../nn/index.ts";
+import { Dropout, Layer, type Module, type ModuleCall, StochasticDepth } from "../../nn/index.ts";
+import { isChannelShuffle } from "./shuffle.ts";
 
 /** One layer: the operators of one call of a layer's module, or a single operator between modules. */
 export interface Unit {
@@ -136,12 +137,13 @@ class Reader {
   call({ module, name, path, inputs, outputs, calls }: ModuleCall): Part {
     const parts: (Part | Unit)[] = [];
     for (const child of calls) {
-      parts.push(...this.#take(path, this.#last(child.inputs)).map((node) => this.#unit([node])));
+      parts.push(...this.#units(this.#take(path, this.#last(child.inputs))));
       parts.push(child.calls.length === 0 ? this.#leaf(child) : this.call(child));
     }
-    parts.push(...this.#take(path, this.#last(outputs)).map((node) => this.#unit([node])));
+    parts.push(...this.#units(this.#take(path, this.#last(outputs))));
     // a layer that only passes its input on is left out, except Dropout, which does so only outside training
-    if (parts.length === 0 && module instanceof Dropout && module.p > 0) parts.push(this.#handOn(module, path, inputs));
+    const drops = module instanceof Dropout && !(module instanceof StochasticDepth) && module.p > 0;
+    if (parts.length === 0 && drops) parts.push(this.#handOn(module, path, inputs));
     return { id: path, name, type: module.type, path, parts };
   }
 
@@ -193,6 +195,14 @@ class Reader {
   /** Position of the last node that computes one of these values. */
   #last(values: readonly Value[]): number {
     return Math.max(-1, ...values.map((value) => this.#positions.get(this.#graph.producer(value)!) ?? -1));
+  }
+
+  /** A unit for each operator, and for each three that shuffle channels. */
+  #units(nodes: readonly Node[]): Unit[] {
+    const units: Unit[] = [];
+    for (let i = 0; i < nodes.length; i += units.at(-1)!.nodes.length)
+      units.push(this.#unit(nodes.slice(i, isChannelShuffle(nodes.slice(i, i + 3)) ? i + 3 : i + 1)));
+    return units;
   }
 
   #unit(nodes: readonly Node[], module?: Module): Unit {

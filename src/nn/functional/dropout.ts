@@ -21,3 +21,9 @@ export function dropout2d(x: Tensor, p = 0.5): Tensor {
   check(x.shape.length === 4, () => `dropout2d: takes images [N, C, H, W], not ${formatShape(x.shape)}`);
   return x.tracer.dropout(x, p, { shape: [...x.shape.slice(0, 2), 1, 1] });
 }
+
+/** The same for whole images, which skips the block before a shortcut (Huang et al. 2016): x [N, …] → y [same] */
+export function stochasticDepth(x: Tensor, p = 0.5): Tensor {
+  checkRate("stochasticDepth", p);
+  return x.tracer.dropout(x, p, { shape: x.shape.map((size, axis) => (axis === 0 ? size : 1)) });
+}

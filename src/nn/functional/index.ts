@@ -4,7 +4,7 @@
  */
 export * from "./activation.ts";
 export * from "./convolution.ts";
-export { dropout, dropout2d } from "./dropout.ts";
+export { dropout, dropout2d, stochasticDepth } from "./dropout.ts";
 export * from "./normalization.ts";
 export * from "./padding.ts";
 export * from "./pooling.ts";

@@ -246,19 +246,13 @@ export class Softplus extends Layer {
   }
 }
 
-/** y = exp(x) / Σ exp(x) along the axis `dim`: x [any] → y [same] */
-export class Softmax extends Layer {
-  static readonly type: string = "Softmax";
+abstract class AlongAxis extends Layer {
   readonly dim: number;
 
   constructor(dim: number) {
     super();
-    checkPositional("Softmax", { dim });
+    checkPositional(this.type, { dim });
     this.dim = dim;
-  }
-
-  forward(x: Tensor): Tensor {
-    return x.softmax(this.dim);
   }
 
   override extraRepr(): string {
@@ -266,22 +260,20 @@ export class Softmax extends Layer {
   }
 }
 
-/** y = x − log Σ exp(x) along the axis `dim`: x [any] → y [same] */
-export class LogSoftmax extends Layer {
-  static readonly type: string = "LogSoftmax";
-  readonly dim: number;
+/** y = exp(x) / Σ exp(x) along the axis `dim`: x [any] → y [same] */
+export class Softmax extends AlongAxis {
+  static readonly type: string = "Softmax";
 
-  constructor(dim: number) {
-    super();
-    checkPositional("LogSoftmax", { dim });
-    this.dim = dim;
+  forward(x: Tensor): Tensor {
+    return x.softmax(this.dim);
   }
+}
+
+/** y = x − log Σ exp(x) along the axis `dim`: x [any] → y [same] */
+export class LogSoftmax extends AlongAxis {
+  static readonly type: string = "LogSoftmax";
 
   forward(x: Tensor): Tensor {
     return x.logSoftmax(this.dim);
-  }
-
-  override extraRepr(): string {
-    return settings({ dim: this.dim });
   }
 }

@@ -6,19 +6,28 @@ import { Layer } from "./layer.ts";
 
 /**
  * Applies modules one after the other, given one by one or as one list; their keys are "0", "1", … Networks can also call its
- * modules themselves, as `this.layers[0].call(x)`.
+ * modules themselves, as `this.layers[0].call(x)`. An object names the modules, as PyTorch's OrderedDict does.
  *
  *     new Sequential(new Conv2d(3, 8, 3), new ReLU())
+ *     new Sequential({ conv: new Conv2d(3, 8, 3), relu: new ReLU() })
  */
 export class Sequential extends Layer {
   static readonly type: string = "Sequential";
   readonly [index: number]: Module<Tensor>;
 
-  constructor(...modules: (Module<Tensor> | readonly Module<Tensor>[])[]) {
+  constructor(...modules: (Module<Tensor> | readonly Module<Tensor>[])[]);
+  constructor(modules: Readonly<Record<string, Module<Tensor>>>);
+  constructor(...modules: unknown[]) {
     super();
-    const all = modules.flat();
-    checkModules("Sequential", all);
-    Object.assign(this, all);
+    const [first] = modules;
+    if (modules.length === 1 && isRecord(first)) {
+      checkNamed("Sequential", first, this);
+      Object.assign(this, first);
+    } else {
+      const all = modules.flat();
+      checkModules("Sequential", all);
+      Object.assign(this, all);
+    }
   }
 
   forward(x: Tensor): Tensor {
@@ -84,16 +93,8 @@ export class ModuleDict<Modules extends Readonly<Record<string, Module>>> extend
 
   constructor(modules: Modules) {
     super();
-    check(
-      typeof modules === "object" && modules !== null && !Array.isArray(modules) && !(modules instanceof Module),
-      () => `ModuleDict: takes an object of modules by name, but got ${describe(modules)}`,
-    );
-    checkModules("ModuleDict", Object.values(modules));
-    for (const name of Object.keys(modules))
-      check(
-        name !== "" && !name.includes(".") && !(name in this),
-        () => `ModuleDict: a module cannot be called ${describe(name)}; choose another name`,
-      );
+    check(isRecord(modules), () => `ModuleDict: takes an object of modules by name, but got ${describe(modules)}`);
+    checkNamed("ModuleDict", modules, this);
     Object.assign(this, modules);
   }
 
@@ -116,6 +117,20 @@ export class ModuleDict<Modules extends Readonly<Record<string, Module>>> extend
   forward(): Tensor {
     return refuseCall("ModuleDict");
   }
+}
+
+function isRecord(given: unknown): given is Readonly<Record<string, unknown>> {
+  return typeof given === "object" && given !== null && !Array.isArray(given) && !(given instanceof Module);
+}
+
+/** Throws unless these are modules whose names can be properties of the container. */
+function checkNamed(who: string, modules: Readonly<Record<string, unknown>>, container: Module): void {
+  checkModules(who, Object.values(modules));
+  for (const name of Object.keys(modules))
+    check(
+      name !== "" && !name.includes(".") && !(name in container),
+      () => `${who}: a module cannot be called ${describe(name)}; choose another name`,
+    );
 }
 
 function checkModules(who: string, modules: readonly unknown[]): void {

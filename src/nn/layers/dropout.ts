@@ -38,3 +38,21 @@ export class Dropout2d extends Dropout {
     return F.dropout2d(x, this.p);
   }
 }
+
+/**
+ * In training, sets all of an image to 0 with probability p and scales the others by 1 / (1 − p). Before a shortcut is added, this
+ * skips the block for that image (Huang et al. 2016); it is torchvision's `StochasticDepth` in mode "row".
+ *
+ *     x [N, …] → y [same]
+ */
+export class StochasticDepth extends Dropout {
+  static override readonly type: string = "StochasticDepth";
+
+  override forward(x: Tensor): Tensor {
+    return F.stochasticDepth(x, this.p);
+  }
+
+  override extraRepr(): string {
+    return `${super.extraRepr()}, mode=row`;
+  }
+}

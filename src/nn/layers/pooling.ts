@@ -65,19 +65,13 @@ export class AvgPool2d extends Layer {
   }
 }
 
-/** Means over windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
-export class AdaptiveAvgPool2d extends Layer {
-  static readonly type: string = "AdaptiveAvgPool2d";
+abstract class AdaptivePool2d extends Layer {
   readonly outputSize: OutputSize;
 
   constructor(outputSize: OutputSize) {
     super();
-    checkOutputSize("AdaptiveAvgPool2d", outputSize);
+    checkOutputSize(this.type, outputSize);
     this.outputSize = outputSize;
-  }
-
-  forward(x: Tensor): Tensor {
-    return F.adaptiveAvgPool2d(x, this.outputSize);
   }
 
   override extraRepr(): string {
@@ -85,23 +79,21 @@ export class AdaptiveAvgPool2d extends Layer {
   }
 }
 
-/** Largest values of windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
-export class AdaptiveMaxPool2d extends Layer {
-  static readonly type: string = "AdaptiveMaxPool2d";
-  readonly outputSize: OutputSize;
+/** Means over windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
+export class AdaptiveAvgPool2d extends AdaptivePool2d {
+  static readonly type: string = "AdaptiveAvgPool2d";
 
-  constructor(outputSize: OutputSize) {
-    super();
-    checkOutputSize("AdaptiveMaxPool2d", outputSize);
-    this.outputSize = outputSize;
+  forward(x: Tensor): Tensor {
+    return F.adaptiveAvgPool2d(x, this.outputSize);
   }
+}
+
+/** Largest values of windows that are chosen to give this output size; null keeps a size: x [N, C, H, W] → y [N, C, outH, outW] */
+export class AdaptiveMaxPool2d extends AdaptivePool2d {
+  static readonly type: string = "AdaptiveMaxPool2d";
 
   forward(x: Tensor): Tensor {
     return F.adaptiveMaxPool2d(x, this.outputSize);
-  }
-
-  override extraRepr(): string {
-    return settings({ outputSize: this.outputSize });
   }
 }
 

@@ -12,9 +12,9 @@ import {
   workerLoader,
 } from "../../data/node/index.ts";
 import { fitKeys, type Shape } from "../../graph/index.ts";
-import { createModel, MODELS } from "../../models/index.ts";
+import { createModel, MODELS, modelEntry } from "../../models/index.ts";
 import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
-import { pretrained } from "../../pretrained/node/index.ts";
+import { namedWeights, pretrained } from "../../pretrained/node/index.ts";
 import { freeze, inputShape, loadForFineTuning } from "../../train/index.ts";
 import { chooseInit } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
@@ -144,14 +144,15 @@ export async function prepareWeights(
   return fresh;
 }
 
-/** The file of weights; "torchvision" stands for those that torchvision publishes, downloaded unless they are in the cache. */
+/** The file of weights; "torchvision" and "torchvision:IMAGENET1K_V1" are downloaded unless they are in the cache. */
 async function weightFile({ model, variant }: TrainConfig, weights: string): Promise<string> {
-  if (weights !== "torchvision") return weights;
-  if (variant !== "torchvision")
+  const published = namedWeights(model, weights);
+  if (!published) return weights;
+  if ((variant ?? modelEntry(model).variants[0]) !== published.variant)
     throw new Error(
       `the weights of torchvision fit only the variant "torchvision" of ${model}; set variant: "torchvision"`,
     );
-  return pretrained(model);
+  return pretrained(published);
 }
 
 /** The sentence for keys whose prefix was removed, as `fitKeys` does it. */

@@ -1,8 +1,8 @@
-"""The note's NiN, trained by PyTorch on CIFAR-10: given weights, images in a given order, no dropout, no augmentation.
+"""A network, trained by PyTorch on CIFAR-10: given weights, images in a given order, no dropout, no augmentation.
 
-Arguments: the folder of CIFAR-10, that of note_models.py, and that of weights.safetensors and plan.json, which has mean and
-std of the pixels, and for each step its learning rate and the positions of its images. Prints a line for each loss, and one
-for the share of test images classified rightly where the plan asks for it.
+Arguments: the folder of CIFAR-10, that of note_models.py, that of weights.safetensors and plan.json, which has mean and std of
+the pixels, and for each step its learning rate and the positions of its images; and the network as an expression. Prints a line
+for each loss, and one for the share of test images classified correctly where the plan asks for it.
 """
 
 import importlib
@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import torch
 
-data, note, folder = sys.argv[1:4]
+data, note, folder, network = sys.argv[1:5]
 sys.path.insert(0, note)
 torch.set_num_threads(os.cpu_count())
 
@@ -28,8 +28,9 @@ with open(os.path.join(folder, "weights.safetensors"), "rb") as file:
 state = {}
 for key, entry in header.items():
     begin, end = entry["data_offsets"]
-    state[key] = torch.from_numpy(np.frombuffer(numbers[begin:end], np.float32).reshape(entry["shape"]).copy())
-model = importlib.import_module("note_models").NiN()
+    dtype = {"F32": np.float32, "I64": np.int64}[entry["dtype"]]
+    state[key] = torch.from_numpy(np.frombuffer(numbers[begin:end], dtype).reshape(entry["shape"]).copy())
+model = eval(network)
 model.load_state_dict(state, strict=True)
 for module in model.modules():
     if isinstance(module, torch.nn.Dropout):
@@ -50,7 +51,9 @@ optimizer = torch.optim.SGD(model.parameters(), lr=1, momentum=0.9, weight_decay
 for step in plan["steps"]:
     x, labels = batch(train[step["samples"]])
     optimizer.param_groups[0]["lr"] = step["lr"]
-    loss = torch.nn.functional.nll_loss(model(x).flatten(1).log(), labels)
+    y = model(x).flatten(1)
+    scores = y.log() if "Softmax" in str(model) else torch.nn.functional.log_softmax(y, 1)
+    loss = torch.nn.functional.nll_loss(scores, labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

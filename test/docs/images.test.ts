@@ -1,0 +1,13 @@
+/** The documents show what the library draws. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { expect, it } from "vitest";
+import { IMAGES, imagePath } from "../../scripts/images.ts";
+
+it.each(Object.entries(IMAGES))("docs/img/%s is up to date", (name, make) => {
+  expect(make(), "run `npm run images`").toBe(readFileSync(imagePath(name), "utf8"));
+});
+
+it("docs/img has no other images", () => {
+  expect(readdirSync(dirname(imagePath("x"))).sort()).toEqual(Object.keys(IMAGES).sort());
+});

@@ -1,0 +1,124 @@
+/** Learn: every page in both languages, with the numbers that the library computes, and controls that change them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noChromium } from "../conformance/chromium.ts";
+import { unless } from "../support/skip.ts";
+import { expectAccessible, type OpenStudio, Studios } from "./studio.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "convnets-learn-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Expected {
+  readonly id: string;
+  /** What the page shows as it opens, once something was predicted. */
+  readonly numbers: readonly string[];
+  /** Other settings, and what the page shows with them. */
+  readonly set: string;
+  readonly changed: readonly string[];
+}
+
+const PAGES: readonly Expected[] = [
+  {
+    id: "small-filters",
+    numbers: ["18 C²", "25 C²", "5×5", "73,728", "102,400"],
+    set: "n3_c128",
+    changed: ["27 C²", "49 C²", "7×7"],
+  },
+  {
+    id: "vgg-weights",
+    numbers: [
+      ...["138,357,544", "102,764,544", "16,781,312", "4,097,000", "14,714,688"],
+      ...["89.4 %", "10.6 %", "99.2 %"],
+    ],
+    set: "w512",
+    changed: ["512 · 7² · 512 + 512", "14,714,688"],
+  },
+  {
+    id: "reduce-first",
+    numbers: ["387,520", "164,064", "303.5 M", "128.0 M", "416", "256", "153,600", "15,872", "10.3 %"],
+    set: "f192",
+    changed: ["190,464"],
+  },
+];
+
+describe("in Chromium", unless(noChromium), () => {
+  let studios: Studios;
+  let studio: OpenStudio;
+  beforeAll(async () => {
+    studios = await Studios.create(folder);
+    studio = await studios.open("net=nin");
+  });
+  afterAll(() => studios?.close());
+
+  async function visit(page: Page, query: string): Promise<void> {
+    await page.evaluate(`location.hash = ${JSON.stringify(`#/learn?net=nin&${query}`)}`);
+    await page.waitForSelector(".lesson");
+  }
+  const text = (page: Page) =>
+    page.evaluate(`document.querySelector(".lesson").textContent.replaceAll("\\u00a0", " ")`);
+  const shows = async (page: Page, parts: readonly string[]) => {
+    for (const part of parts) await expect.poll(() => text(page)).toContain(part);
+  };
+
+  it("lists the pages that there are", async () => {
+    const { page } = studio;
+    await visit(page, "lang=en");
+    expect(await page.locator(".ideas a").count()).toBe(PAGES.length);
+    expect(await page.locator("#claim").textContent()).toContain("3×3");
+  });
+
+  it.each(PAGES)(
+    "$id: shows the numbers, and follows its controls, in both languages",
+    async ({ id, numbers, set, changed }) => {
+      const { page, problems } = studio;
+      for (const language of ["en", "zh"]) {
+        await visit(page, `idea=${id}&lang=${language}&theme=light`);
+        expect(await page.locator(".outcome section").count()).toBe(0);
+        await page.locator(".choices button").first().click();
+        await shows(page, numbers);
+        await visit(page, `idea=${id}&set=p1_${set}&lang=${language}&theme=light`);
+        await shows(page, changed);
+        await expectAccessible(page);
+      }
+      const before = await text(page);
+      await page.locator('.controls [role="group"] button:enabled, .controls input').first().focus();
+      await page.keyboard.press((await page.locator(".controls input:focus").count()) ? "ArrowLeft" : "Enter");
+      await expect.poll(() => text(page)).not.toBe(before);
+      const after = await text(page);
+      await page.reload();
+      await expect.poll(() => text(page)).toBe(after);
+      expect(problems).toEqual([]);
+    },
+  );
+
+  it.each([
+    ["dark", { width: 380, height: 760 }],
+    ["light", { width: 3840, height: 2160 }],
+  ] as const)("is accessible and fits: %s, %o", async (theme, size) => {
+    const { page, problems } = studio;
+    await page.setViewportSize(size);
+    for (const { id } of PAGES) {
+      await visit(page, `idea=${id}&set=p1&lang=en&theme=${theme}`);
+      if (theme === "dark") await expectAccessible(page);
+      const [scroll, client] = (await page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.learn'))",
+      )) as [number, number];
+      expect(scroll, id).toBeLessThanOrEqual(client);
+    }
+    expect(problems).toEqual([]);
+  });
+
+  it("leads into Explore, and back", async () => {
+    const { page, problems } = studio;
+    await visit(page, "idea=vgg-weights&set=p2_s128&lang=en");
+    await page.locator(".into-explore").click();
+    await expect.poll(() => page.url()).toContain("#/explore?net=vgg16&side=128");
+    await expect.poll(() => page.locator(".picker b").textContent()).toBe("vgg16");
+    await page.goBack();
+    await expect.poll(() => page.locator(".controls output").first().textContent()).toBe("128 px");
+    expect(problems).toEqual([]);
+  });
+});

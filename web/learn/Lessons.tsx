@@ -1,0 +1,165 @@
+import "../style/learn.css";
+import { ArrowLeft, ArrowRight, Check, X } from "lucide";
+import { useEffect, useRef } from "preact/hooks";
+import { language } from "../state/preferences.ts";
+import { formatRoute, type Route, route } from "../state/route.ts";
+import { Icon } from "../ui/Icon.tsx";
+import type { Page } from "./page.ts";
+import { PAGES } from "./pages/index.ts";
+import { change, PREDICTION, SKIPPED, settingsOf } from "./settings.ts";
+import { word } from "./words.ts";
+
+/** An address that is as this one but for some fields. */
+function address(changes: Partial<Route>): string {
+  const { idea, set, selected, variant, side, classes, form, ...rest } = route.value;
+  return formatRoute({ ...rest, ...changes } as Route);
+}
+
+const addressOf = (page: Page) => address({ panel: "learn", idea: page.id });
+
+/** The pages of the study note, of which one is shown. */
+export function Lessons() {
+  const { idea } = route.value;
+  const at = Math.max(
+    0,
+    PAGES.findIndex(({ id }) => id === idea),
+  );
+  const current = PAGES[at]!;
+  const scrolled = useRef<HTMLElement>(null);
+  // another page starts at its top
+  useEffect(() => {
+    scrolled.current?.scrollTo(0, 0);
+    scrolled.current
+      ?.querySelector('.ideas [aria-current="page"]')
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [current.id]);
+  return (
+    <main class="learn" ref={scrolled}>
+      <div class="learn-in">
+        <nav class="ideas" aria-label={word("ideas")}>
+          <ol>
+            {PAGES.map((page) => (
+              <li key={page.id}>
+                <a href={addressOf(page)} aria-current={page === current ? "page" : undefined}>
+                  {page[language.value].title}
+                </a>
+              </li>
+            ))}
+          </ol>
+        </nav>
+        <Lesson key={current.id} page={current} before={PAGES[at - 1]} after={PAGES[at + 1]} number={at + 1} />
+      </div>
+    </main>
+  );
+}
+
+interface LessonProps {
+  readonly page: Page;
+  readonly number: number;
+  readonly before: Page | undefined;
+  readonly after: Page | undefined;
+}
+
+function Lesson({ page, number, before, after }: LessonProps) {
+  const { Figure, Controls } = page;
+  const words = page[language.value];
+  const ranges = { ...page.ranges, p: PREDICTION };
+  const values = settingsOf(ranges);
+  const set = (changes: Record<string, number | undefined>) =>
+    change(ranges, values, changes as Record<string, number>);
+  const result = page.compute(values);
+  const props = { values, result, set };
+  const predicted = values.p;
+  return (
+    <article class="lesson" aria-labelledby="claim">
+      <header>
+        <p class="eyebrow">
+          {number} · {page.source}
+        </p>
+        <h2 id="claim">{words.claim}</h2>
+      </header>
+      <section class="predict" aria-labelledby="question">
+        <h3>{word("predict")}</h3>
+        <p class="question" id="question">
+          {words.question}
+        </p>
+        <div class="choices" role="group" aria-labelledby="question">
+          {words.choices.map((choice, i) => (
+            <button
+              key={choice}
+              type="button"
+              aria-pressed={predicted === i + 1}
+              class={verdict(predicted, i, page.right)}
+              onClick={() => set({ p: i + 1 })}
+            >
+              <span>{choice}</span>
+              {predicted > 0 && i === page.right && <Icon icon={Check} />}
+              {predicted === i + 1 && i !== page.right && <Icon icon={X} />}
+            </button>
+          ))}
+        </div>
+        {predicted === 0 && (
+          <button type="button" class="skip-prediction" onClick={() => set({ p: SKIPPED })}>
+            {word("skip")}
+          </button>
+        )}
+      </section>
+      <section class="experiment" aria-label={word("experiment")}>
+        <Figure {...props} />
+        <div class="controls">
+          <p class="task">{words.task}</p>
+          <Controls {...props} />
+        </div>
+      </section>
+      <div class="outcome" aria-live="polite">
+        {predicted > 0 && (
+          <>
+            <section>
+              <h3>{word("happened")}</h3>
+              <p class="happened">
+                {predicted !== SKIPPED && <b>{word(predicted === page.right + 1 ? "right" : "wrong")} </b>}
+                {words.happened(result)}
+              </p>
+              <div class="formula">{words.formula(result)}</div>
+            </section>
+            <section>
+              <h3>{word("why")}</h3>
+              <p>{words.why(result)}</p>
+            </section>
+            <section>
+              <h3>{word("where")}</h3>
+              <p>{words.where(result)}</p>
+              <a
+                class="button into-explore"
+                href={address({ open: [], edits: [], ...page.explore(values), panel: "explore" })}
+              >
+                {words.link}
+                <Icon icon={ArrowRight} size={16} />
+              </a>
+            </section>
+          </>
+        )}
+      </div>
+      <footer>
+        {before && (
+          <a href={addressOf(before)}>
+            <Icon icon={ArrowLeft} size={16} />
+            {before[language.value].title}
+          </a>
+        )}
+        {after && (
+          <a class="next" href={addressOf(after)}>
+            {after[language.value].title}
+            <Icon icon={ArrowRight} size={16} />
+          </a>
+        )}
+      </footer>
+    </article>
+  );
+}
+
+function verdict(predicted: number, choice: number, right: number): string {
+  if (predicted === 0) return "";
+  if (choice === right) return "is-right";
+  return predicted === choice + 1 ? "is-wrong" : "is-other";
+}
