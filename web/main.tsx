@@ -2,6 +2,7 @@ import "./style/base.css";
 import "./style/stage.css";
 import "./style/map.css";
 import "./style/panels.css";
+import "./style/look.css";
 import "./style/dialogs.css";
 import "./style/write.css";
 import { render } from "preact";

@@ -11,6 +11,8 @@ export interface Loaded {
   readonly input: readonly number[];
   readonly weights: "random" | "file";
   readonly notes: readonly string[];
+  /** Names of the classes, if the file records them. */
+  readonly classes?: readonly string[];
 }
 
 /** Side in pixels of the images of networks that do not record it. */
@@ -18,7 +20,8 @@ const SIDE = 224;
 
 /** Builds a network, or reads it from a file. */
 export async function load(source: Source): Promise<Loaded> {
-  if (source.kind === "code") throw new Error("code runs in the sandbox only");
+  if (source.kind === "code")
+    throw new Error("the network of the editor exists in its sandbox only; choose a registered network or a file");
   if (source.kind === "registered") return registered(source.name, source.options);
   const { name, bytes } = source;
   return /\.onnx$/i.test(name) ? ofOnnx(name, bytes) : ofWeights(name, bytes);
@@ -70,6 +73,7 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ...loaded,
     title: name,
     weights: "file",
+    ...(metadata.classes !== undefined && { classes: JSON.parse(metadata.classes) as string[] }),
     notes: found ? [`recognized as ${found.model}, variant ${found.variant}`] : [],
   };
 }

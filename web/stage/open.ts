@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
 import { go } from "../state/route.ts";
 import { t } from "../text/index.ts";
@@ -7,8 +8,9 @@ import { dialog } from "./dialogs.ts";
 /** A message about something that did not work, which disappears by itself or by a click. */
 export const notice = signal<string | undefined>(undefined);
 
-/** Opens a file that was dropped or chosen. */
+/** Opens a file that was dropped or chosen: a network, or a picture to look at with the network that is open. */
 export async function openFile(file: File): Promise<void> {
+  if (file.type.startsWith("image/")) return lookAt(file);
   if (!NETWORK_FILE.test(file.name)) {
     notice.value = t("notNetwork", { name: file.name });
     return;
@@ -26,6 +28,16 @@ export async function openFile(file: File): Promise<void> {
     classes: undefined,
     side: undefined,
   });
+}
+
+async function lookAt(file: File): Promise<void> {
+  try {
+    await openPicture(file, file.name);
+    notice.value = undefined;
+    go({ panel: "look" });
+  } catch {
+    notice.value = t("notPicture", { name: file.name });
+  }
 }
 
 /** Lets the reader choose a file. */

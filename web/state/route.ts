@@ -20,6 +20,8 @@ export interface Route {
   readonly form?: "boxes" | "solids";
   /** What the colors of the map mean, where it is not the family of a layer. */
   readonly color?: "params" | "macs" | "memory";
+  /** What is laid over the picture in Look inside. */
+  readonly overlay?: "cam" | "occlusion" | "gradient";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
   /** Page of Learn, and what its controls are set to. */
@@ -37,6 +39,7 @@ const START: Route = { panel: "explore", net: "googlenet", open: [], edits: [], 
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;
 const FORMS = ["boxes", "solids"] as const;
+const OVERLAYS = ["cam", "occlusion", "gradient"] as const;
 const COLORS = ["params", "macs", "memory"] as const;
 
 /** Reads the part of an address after "#". What cannot be read is left out. */
@@ -56,6 +59,7 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    overlay: among("overlay", OVERLAYS),
     idea: text("idea"),
     set: text("set"),
     theme: among("theme", THEMES),
@@ -84,6 +88,7 @@ export function formatRoute(route: Route): string {
     selected,
     form,
     color,
+    overlay,
     dock,
     idea,
     set: settings,
@@ -101,6 +106,7 @@ export function formatRoute(route: Route): string {
   set("at", selected);
   set("form", form);
   set("color", color);
+  set("overlay", overlay);
   if (dock !== START.dock) set("dock", dock);
   if (panel === "learn") {
     set("idea", idea);

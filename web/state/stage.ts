@@ -40,6 +40,9 @@ const FILE = "file:";
 /** The name of the file that a network is from. */
 export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.length) : undefined);
 
+/** The network that the address names; a file with its bytes. */
+export const currentSource = (): Promise<Source> => sourceOf(wanted.peek());
+
 async function sourceOf(key: string): Promise<Source> {
   const { net, variant, classes, side } = JSON.parse(key);
   if (net === CODE) return { kind: "code" };
