@@ -88,8 +88,17 @@ describe("in Chromium", unless(noChromium), () => {
       .toContain("step 48 of 48");
     const longest = (await page.evaluate("globalThis.longest")) as number;
     console.log(`longest task of the page during gradient ascent: ${longest} ms`);
-    await page.locator(".channel").nth(2).click();
-    await page.locator(".working .button").click();
+    // in the page itself, since it takes only a second
+    await page.evaluate(`new Promise((done) => {
+      document.querySelectorAll(".channel")[2].click();
+      const stop = () => {
+        const button = document.querySelector(".working .button");
+        if (!button) return requestAnimationFrame(stop);
+        button.click();
+        done();
+      };
+      stop();
+    })`);
     await page.waitForSelector(".working progress", { state: "detached" });
     // the next one starts again, whether the worker went on or was ended
     await page.locator(".channel").nth(3).click();

@@ -11,6 +11,8 @@ export interface Loaded {
   readonly input: readonly number[];
   readonly weights: "random" | "file";
   readonly notes: readonly string[];
+  /** How a registered network was made. */
+  readonly made?: { readonly name: string; readonly options: ModelOptions };
   /** Names of the classes, if the file records them. */
   readonly classes?: readonly string[];
 }
@@ -32,7 +34,7 @@ function registered(name: string, options: ModelOptions): Loaded {
   const model = createModel(name, options);
   const side = options.inputSize ?? model.spec?.inputSize ?? inputSize;
   const input = [1, options.inChannels ?? model.spec?.inChannels ?? 3, side, side];
-  return { title: name, model, input, weights: "random", notes: [] };
+  return { title: name, model, input, weights: "random", notes: [], made: { name, options } };
 }
 
 function ofOnnx(name: string, bytes: Uint8Array): Loaded {

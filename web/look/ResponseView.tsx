@@ -4,7 +4,7 @@ import { t } from "../text/index.ts";
 import { digits } from "../ui/format.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { paintPixels } from "./paint.ts";
-import { maps, opened, respond, response, task } from "./state.ts";
+import { closeResponse, maps, opened, respond, response, task } from "./state.ts";
 
 /** An image that a channel responds to, while it is looked for and after. */
 export function ResponseView() {
@@ -23,7 +23,7 @@ export function ResponseView() {
     <section class="response" aria-label={t("response")}>
       <header>
         <h2 class="side-title">{t("responseTitle", { channel, layer })}</h2>
-        <button type="button" class="quiet" aria-label={t("close")} onClick={() => (response.value = undefined)}>
+        <button type="button" class="quiet" aria-label={t("close")} onClick={closeResponse}>
           <Icon icon={X} size={16} />
         </button>
       </header>

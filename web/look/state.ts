@@ -53,20 +53,51 @@ export const pixels = computed<Pixels | undefined>(() => {
   return size && toPixels(picture.value, size.width, size.height);
 });
 
-/** Runs one thing at a time for each purpose; what a later one replaces is forgotten. */
-const latest = new Map<string, number>();
-async function run<T>(purpose: string, shown: Task, use: (isLatest: () => boolean) => Promise<T>): Promise<void> {
-  const number = (latest.get(purpose) ?? 0) + 1;
-  latest.set(purpose, number);
-  const isLatest = () => latest.get(purpose) === number;
-  task.value = shown;
+/** One run of a purpose: a later one takes its place, and what comes after its end changes no bar. */
+class Run {
+  static readonly #latest = new Map<string, Run>();
+  readonly #purpose: string;
+  #ended = false;
+
+  constructor(purpose: string, shown: Task) {
+    this.#purpose = purpose;
+    Run.#latest.set(purpose, this);
+    task.value = shown;
+  }
+
+  /** Forgets what is under way for a purpose, and ends it before its next step. */
+  static drop(purpose: string): void {
+    const before = Run.#latest.get(purpose);
+    Run.#latest.delete(purpose);
+    if (!before || before.#ended) return;
+    task.value = undefined;
+    if (worker.running) worker.call((api) => api.cancel() as Promise<void>).catch(() => undefined);
+  }
+
+  get isLatest(): boolean {
+    return Run.#latest.get(this.#purpose) === this;
+  }
+
+  /** Moves the bar. Reports of progress may arrive after the result. */
+  progress(shown: Task): void {
+    if (this.isLatest && !this.#ended) task.value = shown;
+  }
+
+  end(name: Task["name"]): void {
+    this.#ended = true;
+    if (this.isLatest && task.peek()?.name === name) task.value = undefined;
+  }
+}
+
+async function run(purpose: string, name: Task["name"], use: (run: Run) => Promise<void>): Promise<void> {
+  const one = new Run(purpose, { name });
   try {
-    await use(isLatest);
+    await use(one);
   } catch (error) {
     const ended = error instanceof Stopped || /abort/i.test((error as Error).message);
-    if (isLatest() && !ended) problem.value = (error as Error).message;
+    if (one.isLatest && !ended) problem.value = (error as Error).message;
   } finally {
-    if (isLatest() && task.peek()?.name === shown.name) task.value = undefined;
+    one.end(name);
   }
 }
 
@@ -97,17 +128,17 @@ effect(() => {
     for (const one of [opened, maps, overlay, response, chosenLabel, problem]) one.value = undefined;
     scores.value = [];
   });
-  run("open", { name: "opening" }, ensureOpen);
+  run("open", "opening", ensureOpen);
 });
 
 effect(() => {
   const shown = pixels.value;
   const layer = shownLayer.value;
   if (!active.value || !shown) return;
-  run("see", { name: "seeing" }, async (isLatest) => {
+  run("see", "seeing", async (one) => {
     await ensureOpen();
     const sight = await worker.call((api) => api.see(shown, layer));
-    if (!isLatest()) return;
+    if (!one.isLatest) return;
     batch(() => {
       problem.value = undefined;
       scores.value = sight.top;
@@ -129,29 +160,35 @@ effect(() => {
   const [shown, about] = [pixels.value, label.value];
   const layer = kind === "cam" ? camLayer.value : undefined;
   overlay.value = undefined;
-  if (!active.value || !kind || !shown || about === undefined) return;
-  run("overlay", { name: kind }, async (isLatest) => {
+  if (!active.value || !kind || !shown || about === undefined) return Run.drop("overlay");
+  run("overlay", kind, async (one) => {
     await ensureOpen();
     const progress = Comlink.proxy((done: number, total: number) => {
-      if (isLatest()) task.value = { name: kind, done, total };
+      one.progress({ name: kind, done, total });
     });
     const found = await worker.call((api) => api.overlay(shown, { kind, label: about, layer }, progress));
-    if (isLatest()) overlay.value = found;
+    if (one.isLatest) overlay.value = found;
   });
 });
 
 /** Looks for an image that a channel responds to. */
 export function respond(layer: string, channel: number): void {
   response.value = undefined;
-  run("respond", { name: "responding" }, async (isLatest) => {
+  run("respond", "responding", async (one) => {
     await ensureOpen();
     const onStep = Comlink.proxy((found: Response) => {
-      if (!isLatest()) return;
+      if (!one.isLatest) return;
       response.value = { ...found, layer, channel };
-      task.value = { name: "responding", done: found.step, total: found.steps };
+      one.progress({ name: "responding", done: found.step, total: found.steps });
     });
     await worker.call((api) => api.respond(layer, channel, onStep));
   });
+}
+
+/** Puts the image that a channel responds to away. */
+export function closeResponse(): void {
+  Run.drop("respond");
+  response.value = undefined;
 }
 
 /** Milliseconds that a step may still take after the stop button was pressed. */

@@ -2,11 +2,16 @@ import { signal } from "@preact/signals";
 import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
 import { go } from "../state/route.ts";
-import { t } from "../text/index.ts";
+import { type TextKey, t } from "../text/index.ts";
 import { dialog } from "./dialogs.ts";
 
 /** A message about something that did not work, which disappears by itself or by a click. */
 export const notice = signal<string | undefined>(undefined);
+
+/** Takes what is dropped before it is opened as a network: the panel that is shown may have another use for it. */
+export const dropTaker = signal<{ readonly hint: TextKey; take(transfer: DataTransfer): boolean } | undefined>(
+  undefined,
+);
 
 /** Opens a file that was dropped or chosen: a network, or a picture to look at with the network that is open. */
 export async function openFile(file: File): Promise<void> {

@@ -24,6 +24,9 @@ export interface Route {
   readonly overlay?: "cam" | "occlusion" | "gradient";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
+  /** Id of the run that is shown, and of the one whose curves are beside it. */
+  readonly run?: string;
+  readonly beside?: string;
   /** Page of Learn, and what its controls are set to. */
   readonly idea?: string;
   readonly set?: string;
@@ -59,6 +62,8 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    run: text("run"),
+    beside: text("beside"),
     overlay: among("overlay", OVERLAYS),
     idea: text("idea"),
     set: text("set"),
@@ -90,6 +95,8 @@ export function formatRoute(route: Route): string {
     color,
     overlay,
     dock,
+    run,
+    beside,
     idea,
     set: settings,
     theme,
@@ -108,6 +115,8 @@ export function formatRoute(route: Route): string {
   set("color", color);
   set("overlay", overlay);
   if (dock !== START.dock) set("dock", dock);
+  set("run", run);
+  set("beside", beside);
   if (panel === "learn") {
     set("idea", idea);
     set("set", settings);
@@ -122,7 +131,7 @@ export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
 const isStep = (a: Route, b: Route) =>
-  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea;
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea || a.run !== b.run;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

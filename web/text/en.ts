@@ -1,3 +1,5 @@
+import { trainEn } from "./train-en.ts";
+
 /** Every text of the page in English; `zh.ts` has the same keys. */
 export const en = {
   skip: "Skip to the map",
@@ -184,6 +186,7 @@ export const en = {
   task_occlusion: "Occlusion",
   task_gradient: "Input gradient",
   task_responding: "Gradient ascent",
+  ...trainEn,
 } as const;
 
 export type Texts = { readonly [K in keyof typeof en]: string };

@@ -1,4 +1,5 @@
 import type { Texts } from "./en.ts";
+import { trainZh } from "./train-zh.ts";
 
 /** 页面的中文文本。 */
 export const zh: Texts = {
@@ -184,4 +185,5 @@ export const zh: Texts = {
   task_occlusion: "遮挡",
   task_gradient: "输入梯度",
   task_responding: "梯度上升",
+  ...trainZh,
 };
