@@ -22,6 +22,8 @@ const SIDE = 224;
 
 /** Builds a network, or reads it from a file. */
 export async function load(source: Source): Promise<Loaded> {
+  if (source.kind === "code")
+    throw new Error("the network of the editor exists in its sandbox only; choose a registered network or a file");
   if (source.kind === "registered") return registered(source.name, source.options);
   const { name, bytes } = source;
   return /\.onnx$/i.test(name) ? ofOnnx(name, bytes) : ofWeights(name, bytes);

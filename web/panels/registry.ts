@@ -1,7 +1,7 @@
-import type { IconNode } from "lucide";
-import { ChartSpline, GraduationCap, Network, ScanEye } from "lucide";
+import { ChartSpline, GraduationCap, type IconNode, Network, ScanEye, SquarePen } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
+import { later } from "../ui/Later.tsx";
 import { Explore } from "./Explore.tsx";
 import { Learn } from "./Learn.tsx";
 import { Look } from "./Look.tsx";
@@ -20,6 +20,7 @@ export interface Panel {
 export const PANELS: readonly Panel[] = [
   { id: "explore", name: "explore", icon: Network, view: Explore },
   { id: "look", name: "look", icon: ScanEye, view: Look },
+  { id: "write", name: "write", icon: SquarePen, view: later(() => import("./Write.tsx")) },
   { id: "train", name: "train", icon: ChartSpline, view: Train },
   { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];

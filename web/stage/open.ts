@@ -27,6 +27,7 @@ export async function openFile(file: File): Promise<void> {
     net: `file:${file.name}`,
     variant: undefined,
     open: [],
+    edits: [],
     selected: undefined,
     form: undefined,
     classes: undefined,

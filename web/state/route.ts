@@ -13,6 +13,8 @@ export interface Route {
   readonly side?: number;
   /** Ids of the open blocks. */
   readonly open: readonly string[];
+  /** Settings of layers that were changed, such as "conv1.conv.0:stride=1". */
+  readonly edits: readonly string[];
   /** Id of what is selected. */
   readonly selected?: string;
   readonly form?: "boxes" | "solids";
@@ -35,7 +37,7 @@ export interface Route {
 /** On a phone the map comes first. */
 const isPhone = matchMedia("(max-width: 760px)").matches;
 
-const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPhone ? "none" : "table" };
+const START: Route = { panel: "explore", net: "googlenet", open: [], edits: [], dock: isPhone ? "none" : "table" };
 
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;
@@ -72,6 +74,7 @@ export function parseRoute(hash: string): Route {
     panel: panel || START.panel,
     net: text("net") ?? START.net,
     open: text("open")?.split(" ") ?? [],
+    edits: text("edit")?.split(" ") ?? [],
     dock: text("dock") ?? START.dock,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
@@ -86,6 +89,7 @@ export function formatRoute(route: Route): string {
     classes,
     side,
     open,
+    edits,
     selected,
     form,
     color,
@@ -105,6 +109,7 @@ export function formatRoute(route: Route): string {
   set("classes", classes);
   set("side", side);
   if (open.length > 0) set("open", open.join(" "));
+  if (edits.length > 0) set("edit", edits.join(" "));
   set("at", selected);
   set("form", form);
   set("color", color);
