@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   data: ["graph", "random"],
   checkpoint: ["graph"],
   pretrained: ["graph", "nn", "models", "data"],
-  infer: ["graph", "passes", "nn", "runtime"],
+  infer: ["graph", "passes", "nn", "runtime", "random"],
   train: ["graph", "operators", "passes", "nn", "runtime", "infer", "optim", "data", "random"],
   report: ["graph", "train", "version"],
   runs: [

@@ -9,6 +9,7 @@ import { Networks } from "./stage/Networks.tsx";
 import { Rail } from "./stage/Rail.tsx";
 import { Search } from "./stage/Search.tsx";
 import { TopBar } from "./stage/TopBar.tsx";
+import { redo, undo } from "./state/edits.ts";
 import { go, route } from "./state/route.ts";
 import { openEverything } from "./state/stage.ts";
 import { t } from "./text/index.ts";
@@ -22,6 +23,12 @@ function globalKeys(event: KeyboardEvent): void {
   if (command && event.key.toLowerCase() === "k") {
     event.preventDefault();
     dialog.value = "search";
+    return;
+  }
+  if (command && event.key.toLowerCase() === "z" && !(event.target as Element).closest?.(".cm-editor")) {
+    event.preventDefault();
+    if (event.shiftKey) redo();
+    else undo();
     return;
   }
   if (command || event.altKey || isTyping(event.target) || dialog.peek()) return;

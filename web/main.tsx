@@ -2,7 +2,9 @@ import "./style/base.css";
 import "./style/stage.css";
 import "./style/map.css";
 import "./style/panels.css";
+import "./style/look.css";
 import "./style/dialogs.css";
+import "./style/write.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 

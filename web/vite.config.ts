@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defaultClientConditions, defineConfig } from "vite";
 import { licenses } from "./build/licenses.ts";
 import { offline } from "./build/offline.ts";
+import { policy } from "./build/policy.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -30,5 +31,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     rolldownOptions: { checks: { pluginTimings: false } },
   },
-  plugins: [licenses(), offline()],
+  plugins: [policy(), licenses(), offline()],
 });

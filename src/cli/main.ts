@@ -9,6 +9,10 @@ const COMMANDS = {
   runs: ["list runs, or compare them", () => import("./runs.ts")],
   eval: ["evaluate trained weights on a data set", () => import("./eval.ts")],
   classify: ["classify images", () => import("./classify.ts")],
+  look: [
+    "look inside a network: feature maps, Grad-CAM, saliency, what a channel responds to",
+    () => import("./look.ts"),
+  ],
   predict: ["compute the outputs of a network: .npy and .npz in and out", () => import("./predict.ts")],
   models: ["list the available networks", () => import("./models.ts")],
   summary: ["show a network as a table of layers, like torchinfo", () => import("./summary.ts")],

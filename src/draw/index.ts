@@ -9,6 +9,8 @@
  *
  * `draw.ts` puts them together; `text.ts` measures and writes text for all of them.
  */
+
+export { type ColorScale, colorScale, diverging, type Rgb, viridis } from "./colors.ts";
 export {
   type Diagram,
   type DiagramEdge,

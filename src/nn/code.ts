@@ -1,3 +1,4 @@
+import { check } from "../graph/index.ts";
 import { Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -68,6 +69,27 @@ export function layerSettings(module: Module): Settings {
   add(module);
   if ("weight" in module && !("bias" in settings)) settings.bias = false;
   return settings;
+}
+
+/**
+ * A new layer of the same class, with some settings changed: `layerWith(conv, { stride: 2, outChannels: 96 })`. Names are those of
+ * `layerSettings`; options of the class that have their default are names too. Its weights are new. Throws what the layer's
+ * constructor throws, and for modules that contain others.
+ */
+export function layerWith(module: Module, changes: Settings): Module {
+  check(
+    module.children().next().done === true,
+    () => `layerWith: ${module.type} contains other modules; change one of them instead`,
+  );
+  const settings = { ...layerSettings(module), ...changes };
+  const positional: readonly string[] = POSITIONAL;
+  const values = POSITIONAL.filter((name) => name in settings).map((name) => settings[name]);
+  const usual = usualSettings(module, values);
+  const options = Object.entries(settings).filter(
+    ([name, value]) => !positional.includes(name) && (name in changes || text(value) !== text(usual[name])),
+  );
+  const made = module.constructor as new (...values: readonly unknown[]) => Module;
+  return new made(...values, ...(options.length > 0 ? [Object.fromEntries(options)] : []));
 }
 
 /** Those that a layer of this class has which is given nothing else. */

@@ -1,6 +1,6 @@
 /** Layers and networks as modules, under PyTorch's names, and how they are traced into a graph. Imports `graph` and `operators`. */
 
-export { layerCode, layerSettings } from "./code.ts";
+export { layerCode, layerSettings, layerWith } from "./code.ts";
 export { einsum } from "./einsum.ts";
 export * as F from "./functional/index.ts";
 export * as init from "./init.ts";

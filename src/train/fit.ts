@@ -66,6 +66,7 @@ export function fit(model: Module, options: FitOptions): Fit {
 
 const FIT_OPTIONS = [
   ...["train", "validation", "epochs", "schedule", "accumulate", "patience", "checkpointEvery", "signal", "resume"],
+  "worst",
 ];
 
 function checkFit(options: FitOptions): void {

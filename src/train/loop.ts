@@ -178,7 +178,7 @@ async function* evaluating(
   evaluator: Evaluator,
   loader: Loader,
   step: TrainingStep,
-  { ema, signal }: FitOptions,
+  { ema, signal, worst }: FitOptions,
   epoch: number,
 ): AsyncGenerator<Evaluating | Evaluated> {
   const weights = ema === undefined ? step.feeds : Object.fromEntries(await step.weights({ ema: true }));
@@ -189,6 +189,7 @@ async function* evaluating(
   const result = evaluator
     .evaluate(loader, weights, {
       ...(signal && { signal }),
+      ...(worst !== undefined && { worst }),
       onBatch: (count) => {
         images += count;
         wake();

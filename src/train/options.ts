@@ -60,6 +60,8 @@ export interface FitOptions extends TrainingOptions {
   readonly signal?: AbortSignal;
   /** Continues from a saved state. */
   readonly resume?: TrainingState;
+  /** How many of the worst mistakes each evaluation lists. Default 24. */
+  readonly worst?: number;
 }
 
 /** Names of the options that every training takes. */

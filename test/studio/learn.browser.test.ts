@@ -37,10 +37,34 @@ const PAGES: readonly Expected[] = [
     changed: ["512 · 7² · 512 + 512", "14,714,688"],
   },
   {
+    id: "pointwise",
+    numbers: ["1×1", "1,024", "y = Σ w · x", "0.30 · ", "0.60 · ", "0.10 · "],
+    set: "a1_b0_c-1_s1",
+    changed: ["1.00 · ", "(−1.00) · ", "1,024"],
+  },
+  {
+    id: "average",
+    numbers: ["1,930", "94,090", "192 · 7² · 10 + 10"],
+    set: "s2",
+    changed: ["192 · 2² · 10 + 10"],
+  },
+  {
+    id: "wide",
+    numbers: ["64 + 128 + 32 + 32 = 256", "164,064", "128.0 M", "1×1, 3×3, 5×5, 3×3"],
+    set: "b0",
+    changed: ["64 + 32 + 32 = 128"],
+  },
+  {
     id: "reduce-first",
     numbers: ["387,520", "164,064", "303.5 M", "128.0 M", "416", "256", "153,600", "15,872", "10.3 %"],
     set: "f192",
     changed: ["190,464"],
+  },
+  {
+    id: "padding-stride-ceil",
+    numbers: ["112 → 56", "55", "⌈(112 + 2 · 0 − 3) / 2⌉ + 1 = ⌈54.5⌉ + 1 = 56"],
+    set: "n224_k7_d3_o0",
+    changed: ["⌊(224 + 2 · 3 − 7) / 2⌋ + 1 = ⌊111.5⌋ + 1 = 112"],
   },
 ];
 
@@ -84,7 +108,7 @@ describe("in Chromium", unless(noChromium), () => {
         await expectAccessible(page);
       }
       const before = await text(page);
-      await page.locator('.controls [role="group"] button:enabled, .controls input').first().focus();
+      await page.locator(".controls button:enabled, .controls input").first().focus();
       await page.keyboard.press((await page.locator(".controls input:focus").count()) ? "ArrowLeft" : "Enter");
       await expect.poll(() => text(page)).not.toBe(before);
       const after = await text(page);

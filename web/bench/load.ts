@@ -11,6 +11,10 @@ export interface Loaded {
   readonly input: readonly number[];
   readonly weights: "random" | "file";
   readonly notes: readonly string[];
+  /** How a registered network was made. */
+  readonly made?: { readonly name: string; readonly options: ModelOptions };
+  /** Names of the classes, if the file records them. */
+  readonly classes?: readonly string[];
 }
 
 /** Side in pixels of the images of networks that do not record it. */
@@ -18,6 +22,8 @@ const SIDE = 224;
 
 /** Builds a network, or reads it from a file. */
 export async function load(source: Source): Promise<Loaded> {
+  if (source.kind === "code")
+    throw new Error("the network of the editor exists in its sandbox only; choose a registered network or a file");
   if (source.kind === "registered") return registered(source.name, source.options);
   const { name, bytes } = source;
   return /\.onnx$/i.test(name) ? ofOnnx(name, bytes) : ofWeights(name, bytes);
@@ -28,7 +34,7 @@ function registered(name: string, options: ModelOptions): Loaded {
   const model = createModel(name, options);
   const side = options.inputSize ?? model.spec?.inputSize ?? inputSize;
   const input = [1, options.inChannels ?? model.spec?.inChannels ?? 3, side, side];
-  return { title: name, model, input, weights: "random", notes: [] };
+  return { title: name, model, input, weights: "random", notes: [], made: { name, options } };
 }
 
 function ofOnnx(name: string, bytes: Uint8Array): Loaded {
@@ -69,6 +75,7 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ...loaded,
     title: name,
     weights: "file",
+    ...(metadata.classes !== undefined && { classes: JSON.parse(metadata.classes) as string[] }),
     notes: found ? [`recognized as ${found.model}, variant ${found.variant}`] : [],
   };
 }

@@ -9,6 +9,8 @@ import type { Summary } from "convnets/summary";
 /** Where a network comes from. */
 export type Source =
   | { readonly kind: "registered"; readonly name: string; readonly options: ModelOptions }
+  /** What the code in the sandbox exports. */
+  | { readonly kind: "code" }
   | { readonly kind: "file"; readonly name: string; readonly bytes: Uint8Array };
 
 /** Networks that are open at the same time: the one on the stage, and the one it is compared with. */
@@ -53,6 +55,28 @@ export interface Card {
   readonly parameters: readonly { readonly key: string; readonly shape: readonly number[] }[];
 }
 
+/** A setting of a layer that the reader changed. */
+export interface Edit {
+  readonly path: string;
+  readonly setting: string;
+  readonly value: number;
+}
+
+/** Why a changed network cannot be computed. */
+export interface Problem {
+  /** The layer at which it stops fitting; "" if none is to blame. */
+  readonly path: string;
+  readonly message: string;
+  /** Changes of other layers with which it fits; empty if there are none so simple. */
+  readonly remedy: readonly Edit[];
+}
+
+/** One of both. */
+export interface Opened {
+  readonly network?: Network;
+  readonly problem?: Problem;
+}
+
 /** Weights of a layer, as far as they are shown. */
 export interface Weights {
   readonly key: string;
@@ -67,7 +91,8 @@ export interface Weights {
 /** What the worker answers. Every method may throw an Error with a message for people. */
 export interface Bench {
   families(): readonly Family[];
-  open(slot: Slot, source: Source): Promise<Network>;
+  /** Opens a network with changes. If they do not fit, the slot keeps what it had, and the problem is returned. */
+  open(slot: Slot, source: Source, edits: readonly Edit[]): Promise<Opened>;
   diagram(slot: Slot, options: Omit<DiagramOptions, "input" | "training">): Diagram;
   card(slot: Slot, path: string): Card | undefined;
   weights(slot: Slot, path: string): Weights | undefined;

@@ -44,7 +44,8 @@ function statisticsOf(numbers: Float32Array): Pick<Weights, "histogram" | "mean"
   return { histogram: { from, to, counts }, mean, std };
 }
 
-function filtersOf(
+/** The first filters of a weight [O, C, kH, kW], and of them the first channels. */
+export function filtersOf(
   numbers: Float32Array,
   [O = 0, C = 0, kH = 0, kW = 0]: readonly number[],
 ): NonNullable<Weights["filters"]> {

@@ -1,56 +1,6 @@
 /** The worker that holds the networks; `protocol.ts` has its messages. */
 import * as Comlink from "comlink";
-import { diagram } from "convnets/draw";
-import { layerCode, layerSettings, type Trace, trace } from "convnets/nn";
-import { summarizeTrace } from "convnets/summary";
-import { families } from "./families.ts";
-import { type Loaded, load } from "./load.ts";
-import type { Bench, Slot } from "./protocol.ts";
-import { weightsOf } from "./weights.ts";
+import { createBench } from "./bench.ts";
+import { load } from "./load.ts";
 
-interface Open extends Loaded {
-  readonly traced: Trace;
-}
-
-const slots = new Map<Slot, Open>();
-
-function opened(slot: Slot): Open {
-  const found = slots.get(slot);
-  if (!found) throw new Error("no network is open");
-  return found;
-}
-
-const moduleAt = (slot: Slot, path: string) => {
-  for (const [at, module] of opened(slot).model.modules()) if (at === path) return module;
-  return undefined;
-};
-
-const bench: Bench = {
-  families,
-
-  async open(slot, source) {
-    const loaded = await load(source);
-    const traced = trace(loaded.model, loaded.input, { training: false });
-    const summary = summarizeTrace(traced);
-    slots.set(slot, { ...loaded, traced });
-    const { title, input, weights, notes } = loaded;
-    return { title, input, weights, notes, summary };
-  },
-
-  diagram: (slot, options) => diagram(opened(slot).traced, options),
-
-  card(slot, path) {
-    const module = moduleAt(slot, path);
-    if (!module) return undefined;
-    const code = layerCode(module);
-    const parameters = [...module.stateShapes()].map(([key, shape]) => ({ key, shape }));
-    return { path, type: module.type, settings: layerSettings(module), parameters, ...(code && { code }) };
-  },
-
-  weights(slot, path) {
-    const module = moduleAt(slot, path);
-    return module && weightsOf(module, path);
-  },
-};
-
-Comlink.expose(bench);
+Comlink.expose(createBench(load));

@@ -9,6 +9,7 @@ import { CodeLine } from "./CodeLine.tsx";
 import { Fact } from "./Fact.tsx";
 import { FieldView } from "./FieldView.tsx";
 import { Overview } from "./Overview.tsx";
+import { Settings } from "./Settings.tsx";
 import { WeightsView } from "./WeightsView.tsx";
 
 /** What is selected, in detail; without a selection, the whole network. */
@@ -43,6 +44,8 @@ function Selected({ id }: { readonly id: string }) {
       });
   });
 
+  // a network from a file has the weights of its layers; others would not be the file's
+  const canEdit = !route.value.net.startsWith("file:");
   const row = rowOf(id);
   const [node] = nodesOf(drawing.value.value, id);
   const totals = network.value.value?.summary.totals;
@@ -97,6 +100,7 @@ function Selected({ id }: { readonly id: string }) {
       {row?.receptiveField && network.value.value && (
         <FieldView field={row.receptiveField} image={network.value.value.input.slice(2)} />
       )}
+      {card.value && canEdit && <Settings card={card.value} />}
       {card.value?.code && <CodeLine code={card.value.code} name={row?.varName ?? ""} />}
       {weights.value && <WeightsView weights={weights.value} source={network.value.value?.weights ?? "random"} />}
     </>

@@ -1,8 +1,10 @@
+import { parseEdits } from "../state/edits.ts";
 import { route } from "../state/route.ts";
 import { families, fileName, network } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { bytes, grouped, perSample, shape, short } from "../ui/format.ts";
 import { Fact } from "./Fact.tsx";
+import { EditButtons } from "./Settings.tsx";
 
 /** The whole network: where it is from, and what it costs. */
 export function Overview() {
@@ -28,6 +30,16 @@ export function Overview() {
         <Fact name={t("weights")} value={bytes(totals.paramBytes)} exact={`${grouped(totals.paramBytes)} B`} />
         <Fact name={t("weightLayers")} value={String(totals.weightLayers)} exact={t("depthHint")} />
       </dl>
+      {route.value.edits.length > 0 && (
+        <section class="settings">
+          <header>
+            <h3>
+              {t("changed")}: {parseEdits(route.value.edits).length}
+            </h3>
+            <EditButtons />
+          </header>
+        </section>
+      )}
       {family && (
         <p class="paper">
           <a href={family.url} target="_blank" rel="noreferrer">

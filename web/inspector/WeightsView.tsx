@@ -45,7 +45,8 @@ interface FiltersProps {
   readonly depth: number;
 }
 
-function Filters({ filters, all, depth }: FiltersProps) {
+/** Filters as images. */
+export function Filters({ filters, all, depth }: FiltersProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [O, C, kH, kW] = filters.shape;
   const isColor = depth === 3;

@@ -129,7 +129,10 @@ function Lesson({ page, number, before, after }: LessonProps) {
             <section>
               <h3>{word("where")}</h3>
               <p>{words.where(result)}</p>
-              <a class="button into-explore" href={address({ open: [], ...page.explore(values), panel: "explore" })}>
+              <a
+                class="button into-explore"
+                href={address({ open: [], edits: [], ...page.explore(values), panel: "explore" })}
+              >
                 {words.link}
                 <Icon icon={ArrowRight} size={16} />
               </a>

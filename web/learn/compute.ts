@@ -1,5 +1,16 @@
 /** The experiments, computed by the library: no number of a page comes from elsewhere. */
-import { Conv2d, createModel, Linear, MaxPool2d, Module, ReLU, Sequential, summarize, type Tensor } from "convnets";
+import {
+  Conv2d,
+  cat,
+  createModel,
+  Linear,
+  MaxPool2d,
+  Module,
+  ReLU,
+  Sequential,
+  summarize,
+  type Tensor,
+} from "convnets";
 import { Inception, type InceptionWidths, NaiveInception } from "convnets/models";
 import type { Summary } from "convnets/summary";
 
@@ -156,8 +167,39 @@ export function slide({ size, kernel, stride, padding, ceil, pool }: Sliding): {
   }
 }
 
-/** Parameters and field of a 1×1 convolution from RGB to one map. */
+/** Some branches of an Inception block, concatenated. */
+class Branches extends Module<Tensor> {
+  readonly branches: readonly Module<Tensor>[];
+  constructor(branches: readonly Module<Tensor>[]) {
+    super();
+    this.branches = branches;
+    branches.forEach((branch, i) => {
+      Object.assign(this, { [`branch${i + 1}`]: branch });
+    });
+  }
+  forward(x: Tensor): Tensor {
+    return cat(
+      this.branches.map((branch) => branch.call(x)),
+      1,
+    );
+  }
+}
+
+/** GoogLeNet's block 3a with some of its branches: all of them, and what those that are on give together. */
+export function wideBlock(widths: InceptionWidths, on: readonly boolean[]) {
+  const [channels, side] = INCEPTION_INPUT;
+  const { branch1, branch2, branch3, branch4 } = new Inception(channels, widths);
+  const chosen = [branch1, branch2, branch3, branch4].filter((_, i) => on[i]);
+  const costs = inceptionCosts(widths, "reduced");
+  if (chosen.length === 0) return { costs, on, channels: 0, params: 0, macs: 0 };
+  const { rows, totals } = summarize(new Branches(chosen), { input: [1, channels, side, side] });
+  return { costs, on, channels: Number(rows[0]!.outputSize![1]), params: totals.params, macs: totals.macs };
+}
+
+/** A 1×1 convolution from RGB to one map, without a bias. */
 export function pointwise(side: number) {
-  const { params, receptiveField, macs } = summarize(new Conv2d(3, 1, 1), { input: [1, 3, side, side] }).totals;
-  return { params, field: receptiveField[0], macs };
+  const { params, macs, receptiveField } = summarize(new Conv2d(3, 1, 1, { bias: false }), {
+    input: [1, 3, side, side],
+  }).totals;
+  return { params, macs, field: receptiveField[0] };
 }

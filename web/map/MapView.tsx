@@ -2,7 +2,7 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import type { Diagram } from "convnets/draw";
 import { useEffect, useRef } from "preact/hooks";
 import { go, route } from "../state/route.ts";
-import { drawing, hovered, mapWidth, network, nodesOf, rowOf, select, toggle } from "../state/stage.ts";
+import { drawing, hovered, mapWidth, network, nodesOf, problem, rowOf, select, toggle } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { heatOf } from "./heat.ts";
 import { MapTools } from "./MapTools.tsx";
@@ -100,6 +100,7 @@ export function MapView() {
   const diagram = drawing.value.value;
   const chosen = useComputed(() => new Set(nodesOf(drawing.value.value, route.value.selected).map(({ id }) => id)));
   const over = useComputed(() => new Set(nodesOf(drawing.value.value, hovered.value).map(({ id }) => id)));
+  const failing = useComputed(() => new Set(nodesOf(drawing.value.value, problem.value?.path).map(({ id }) => id)));
   const { color } = route.value;
   const [active] = chosen.value;
   const activeId = active === undefined ? undefined : nodeId(active);
@@ -158,6 +159,7 @@ export function MapView() {
                     node={node}
                     selected={chosen.value.has(node.id)}
                     hovered={over.value.has(node.id)}
+                    failing={failing.value.has(node.id)}
                     heat={heat?.get(node.id)}
                   />
                 ))}

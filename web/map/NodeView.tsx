@@ -8,6 +8,8 @@ interface Props {
   readonly node: DiagramNode;
   readonly selected: boolean;
   readonly hovered: boolean;
+  /** Whether the network stops fitting here. */
+  readonly failing?: boolean;
   /** Share of the color of costs, from 0 to 1; undefined where colors mean families. */
   readonly heat?: number | undefined;
 }
@@ -19,13 +21,14 @@ const NARROWER = 0.94;
 export const nodeId = (id: string): string => `box ${id}`.replaceAll(" ", "_");
 
 /** A box of the map with its texts, the ring of the selection, and the handle that opens a block. */
-export function NodeView({ node, selected, hovered, heat }: Props) {
+export function NodeView({ node, selected, hovered, failing = false, heat }: Props) {
   const { id, form, shapes, texts, opens, kind } = node;
   const name = [
     "node",
     `is-${form}`,
     selected && "is-selected",
     hovered && "is-hovered",
+    failing && "is-failing",
     heat !== undefined && "is-heat",
   ];
   return (

@@ -9,6 +9,9 @@ const SCALES = [0.08, 6] as const;
 const FIT = { right: 0.42, down: 0.8, most: 1.4 } as const;
 /** Room at the borders, where the path, the legend and the buttons are. */
 const MARGIN = { x: 20, top: 50, bottom: 56 } as const;
+/** Height in pixels below which a window is low, and its borders. */
+const LOW = 420;
+const LOW_MARGIN = { x: 16, top: 12, bottom: 12 } as const;
 /** Milliseconds of a movement; none for those who asked for less motion. */
 const DURATION = 180;
 
@@ -28,6 +31,11 @@ export class View {
     this.#svg = svg;
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
+      // what d3 reads by itself is not there once the map has left the page
+      .extent(() => [
+        [0, 0],
+        [svg.clientWidth, svg.clientHeight],
+      ])
       .clickDistance(5)
       // also while another panel replaces the map, when its size in per cent means nothing
       .extent(() => {
@@ -57,11 +65,14 @@ export class View {
   /** Shows the whole drawing; one that is much taller than the window from its beginning. */
   fit({ width, height, direction }: Diagram, smooth = true): void {
     const room = this.#room();
-    const inner = [room.width - 2 * MARGIN.x, room.height - MARGIN.top - MARGIN.bottom] as const;
+    // a low window, as in Look inside, is to choose in rather than to read in: it shows everything
+    const isLow = room.height < LOW && direction === "right";
+    const margin = isLow ? LOW_MARGIN : MARGIN;
+    const inner = [room.width - 2 * margin.x, room.height - margin.top - margin.bottom] as const;
     const whole = Math.min(inner[0] / width, inner[1] / height, Math.max(FIT.most, room.width / 1500));
-    const k = Math.max(whole, Math.min(FIT[direction], inner[0] / width));
-    const x = Math.max(MARGIN.x, (room.width - width * k) / 2);
-    const y = MARGIN.top + Math.max(0, (inner[1] - height * k) / 2);
+    const k = isLow ? whole : Math.max(whole, Math.min(FIT[direction], inner[0] / width));
+    const x = Math.max(margin.x, (room.width - width * k) / 2);
+    const y = margin.top + Math.max(0, (inner[1] - height * k) / 2);
     this.#to(zoomIdentity.translate(x, y).scale(k), smooth);
     this.moved = false;
   }
@@ -77,7 +88,7 @@ export class View {
     const room = this.#room();
     const now = this.transform;
     const fitting = Math.min((room.width - 2 * MARGIN.x) / width, (room.height - MARGIN.top - MARGIN.bottom) / height);
-    const k = Math.min(Math.max(now.k, 0.45), fitting);
+    const k = Math.min(Math.max(now.k, room.height < LOW ? 0 : 0.45), fitting);
     const scaled = k === now.k ? now : zoomIdentity.translate(now.x, now.y).scale(k);
     const [left, top] = [scaled.applyX(x), scaled.applyY(y)];
     const shift = (start: number, length: number, low: number, high: number) =>

@@ -3,7 +3,7 @@ import { FileUp, X } from "lucide";
 import { useEffect } from "preact/hooks";
 import { t } from "../text/index.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { notice, openFile } from "./open.ts";
+import { dropTaker, notice, openFile } from "./open.ts";
 
 /** Files that are dropped anywhere, and what was wrong with them. */
 export function Drop() {
@@ -22,6 +22,7 @@ export function Drop() {
       if (!hasFiles(event)) return;
       event.preventDefault();
       over.value = false;
+      if (event.dataTransfer && dropTaker.peek()?.take(event.dataTransfer)) return;
       const [file] = event.dataTransfer?.files ?? [];
       if (file) openFile(file);
     };
@@ -39,7 +40,7 @@ export function Drop() {
           <div>
             <Icon icon={FileUp} size={40} />
             <b>{t("drop")}</b>
-            <span>{t("dropDetail")}</span>
+            <span>{t(dropTaker.value?.hint ?? "dropDetail")}</span>
           </div>
         </div>
       )}

@@ -11,6 +11,7 @@ const KEYS: readonly (readonly [keys: readonly string[], does: TextKey])[] = [
   [["+", "−"], "keyZoom"],
   [["E", "⇧E"], "keyAll"],
   [["1", "2", "3"], "keyDock"],
+  [["Ctrl Z", "Ctrl ⇧Z"], "keyUndo"],
   [["?"], "keyHelp"],
 ];
 

@@ -14,7 +14,7 @@ import { chooseFile } from "./open.ts";
 
 const show = (net: string, variant?: string) => {
   go({
-    ...{ net, variant, open: [], selected: undefined, form: undefined, classes: undefined, side: undefined },
+    ...{ net, variant, open: [], edits: [], selected: undefined, form: undefined, classes: undefined, side: undefined },
   });
   dialog.value = undefined;
 };

@@ -51,7 +51,8 @@ function find(query: string): Found[] {
             detail: `${entry.title} · ${cite}`,
             kind: "block",
             group: "networks",
-            open: () => go({ net: entry.name, variant: undefined, open: [], selected: undefined, form: undefined }),
+            open: () =>
+              go({ net: entry.name, variant: undefined, open: [], edits: [], selected: undefined, form: undefined }),
           }),
         ),
     )

@@ -1,14 +1,21 @@
 import { signal } from "@preact/signals";
+import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
 import { go } from "../state/route.ts";
-import { t } from "../text/index.ts";
+import { type TextKey, t } from "../text/index.ts";
 import { dialog } from "./dialogs.ts";
 
 /** A message about something that did not work, which disappears by itself or by a click. */
 export const notice = signal<string | undefined>(undefined);
 
-/** Opens a file that was dropped or chosen. */
+/** Takes what is dropped before it is opened as a network: the panel that is shown may have another use for it. */
+export const dropTaker = signal<{ readonly hint: TextKey; take(transfer: DataTransfer): boolean } | undefined>(
+  undefined,
+);
+
+/** Opens a file that was dropped or chosen: a network, or a picture to look at with the network that is open. */
 export async function openFile(file: File): Promise<void> {
+  if (file.type.startsWith("image/")) return lookAt(file);
   if (!NETWORK_FILE.test(file.name)) {
     notice.value = t("notNetwork", { name: file.name });
     return;
@@ -20,11 +27,22 @@ export async function openFile(file: File): Promise<void> {
     net: `file:${file.name}`,
     variant: undefined,
     open: [],
+    edits: [],
     selected: undefined,
     form: undefined,
     classes: undefined,
     side: undefined,
   });
+}
+
+async function lookAt(file: File): Promise<void> {
+  try {
+    await openPicture(file, file.name);
+    notice.value = undefined;
+    go({ panel: "look" });
+  } catch {
+    notice.value = t("notPicture", { name: file.name });
+  }
 }
 
 /** Lets the reader choose a file. */

@@ -13,13 +13,20 @@ export interface Route {
   readonly side?: number;
   /** Ids of the open blocks. */
   readonly open: readonly string[];
+  /** Settings of layers that were changed, such as "conv1.conv.0:stride=1". */
+  readonly edits: readonly string[];
   /** Id of what is selected. */
   readonly selected?: string;
   readonly form?: "boxes" | "solids";
   /** What the colors of the map mean, where it is not the family of a layer. */
   readonly color?: "params" | "macs" | "memory";
+  /** What is laid over the picture in Look inside. */
+  readonly overlay?: "cam" | "occlusion" | "gradient";
   /** Tab of the dock; "none" hides it. */
   readonly dock: string;
+  /** Id of the run that is shown, and of the one whose curves are beside it. */
+  readonly run?: string;
+  readonly beside?: string;
   /** Page of Learn, and what its controls are set to. */
   readonly idea?: string;
   readonly set?: string;
@@ -30,11 +37,12 @@ export interface Route {
 /** On a phone the map comes first. */
 const isPhone = matchMedia("(max-width: 760px)").matches;
 
-const START: Route = { panel: "explore", net: "googlenet", open: [], dock: isPhone ? "none" : "table" };
+const START: Route = { panel: "explore", net: "googlenet", open: [], edits: [], dock: isPhone ? "none" : "table" };
 
 const THEMES = ["light", "dark"] as const;
 const LANGUAGES = ["en", "zh"] as const;
 const FORMS = ["boxes", "solids"] as const;
+const OVERLAYS = ["cam", "occlusion", "gradient"] as const;
 const COLORS = ["params", "macs", "memory"] as const;
 
 /** Reads the part of an address after "#". What cannot be read is left out. */
@@ -54,6 +62,9 @@ export function parseRoute(hash: string): Route {
     selected: text("at"),
     form: among("form", FORMS),
     color: among("color", COLORS),
+    run: text("run"),
+    beside: text("beside"),
+    overlay: among("overlay", OVERLAYS),
     idea: text("idea"),
     set: text("set"),
     theme: among("theme", THEMES),
@@ -63,6 +74,7 @@ export function parseRoute(hash: string): Route {
     panel: panel || START.panel,
     net: text("net") ?? START.net,
     open: text("open")?.split(" ") ?? [],
+    edits: text("edit")?.split(" ") ?? [],
     dock: text("dock") ?? START.dock,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
@@ -77,10 +89,14 @@ export function formatRoute(route: Route): string {
     classes,
     side,
     open,
+    edits,
     selected,
     form,
     color,
+    overlay,
     dock,
+    run,
+    beside,
     idea,
     set: settings,
     theme,
@@ -93,10 +109,14 @@ export function formatRoute(route: Route): string {
   set("classes", classes);
   set("side", side);
   if (open.length > 0) set("open", open.join(" "));
+  if (edits.length > 0) set("edit", edits.join(" "));
   set("at", selected);
   set("form", form);
   set("color", color);
+  set("overlay", overlay);
   if (dock !== START.dock) set("dock", dock);
+  set("run", run);
+  set("beside", beside);
   if (panel === "learn") {
     set("idea", idea);
     set("set", settings);
@@ -111,7 +131,7 @@ export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
 const isStep = (a: Route, b: Route) =>
-  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea;
+  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea || a.run !== b.run;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

@@ -3,7 +3,9 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import type { Diagram, DiagramNode } from "convnets/draw";
 import type { Row } from "convnets/summary";
 import { bench } from "../bench/client.ts";
-import type { Family, Network, Source } from "../bench/protocol.ts";
+import type { Family, Network, Problem, Source } from "../bench/protocol.ts";
+import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
+import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
 import { isNarrow } from "./preferences.ts";
 import { go, route } from "./route.ts";
@@ -17,6 +19,8 @@ export interface Pending<T> {
 
 export const families = signal<readonly Family[]>([]);
 export const network = signal<Pending<Network>>({ busy: true });
+/** Why the network with the reader's changes cannot be computed; then the map shows it as it was before. */
+export const problem = signal<Problem | undefined>(undefined);
 export const drawing = signal<Pending<Diagram>>({ busy: true });
 /** Id of what the pointer is over, on the map, in the table or in the bars. */
 export const hovered = signal<string | undefined>(undefined);
@@ -27,16 +31,21 @@ bench.families().then((found) => {
 
 /** What is opened: changes of it load another network. */
 const wanted = computed(() => {
-  const { net, variant, classes, side } = route.value;
-  return JSON.stringify({ net, variant, classes, side });
+  const { net, variant, classes, side, edits } = route.value;
+  if (net === CODE) return JSON.stringify({ net, edits, run: runs.value });
+  return JSON.stringify({ net, variant, classes, side, edits });
 });
 
 const FILE = "file:";
 /** The name of the file that a network is from. */
 export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.length) : undefined);
 
+/** The network that the address names; a file with its bytes. */
+export const currentSource = (): Promise<Source> => sourceOf(wanted.peek());
+
 async function sourceOf(key: string): Promise<Source> {
   const { net, variant, classes, side } = JSON.parse(key);
+  if (net === CODE) return { kind: "code" };
   const file = fileName(net);
   if (file !== undefined) return { kind: "file", name: file, bytes: await fileBytes(file) };
   const options = {
@@ -50,16 +59,38 @@ async function sourceOf(key: string): Promise<Source> {
 effect(() => {
   const key = wanted.value;
   const before = network.peek();
+  const { net, edits, run } = JSON.parse(key);
+  const isCode = net === CODE;
+  if (isCode && run === 0) {
+    batch(() => {
+      network.value = { busy: false };
+      drawing.value = { busy: false };
+    });
+    return;
+  }
   network.value = { ...(before.value && { value: before.value }), busy: true };
   const isLatest = () => wanted.peek() === key;
   sourceOf(key)
-    .then((source) => bench.open("a", source))
+    .then((source) => {
+      const opened = bench.open("a", source, parseEdits(edits));
+      return isCode ? inTime(opened) : opened;
+    })
     .then(
-      (value) => {
-        if (isLatest()) network.value = { value, busy: false };
+      (found) => {
+        if (!isLatest()) return;
+        batch(() => {
+          problem.value = found.problem;
+          const value = found.network ?? network.peek().value;
+          network.value = value ? { value, busy: false } : { busy: false, error: found.problem!.message };
+        });
       },
       (error: Error) => {
-        if (isLatest())
+        if (!isLatest()) return;
+        if (isCode) {
+          // the map shows the network as it was when the code last ran
+          codeError.value = { message: error.message, line: lineOf(error, (code.peek() ?? "").split("\n").length) };
+          network.value = { ...(before.value && { value: before.value }), busy: false };
+        } else
           batch(() => {
             network.value = { busy: false, error: error.message };
             drawing.value = { busy: false };
@@ -93,7 +124,7 @@ effect(() => {
 });
 
 /** Steps of 120, so that dragging a border does not lay out the map anew all the time. */
-const pageWidth = (width: number) => Math.max(760, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
+const pageWidth = (width: number) => Math.max(560, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
 
 /** The path of the module that an id stands for. */
 export const pathOf = (id: string) => id.replace(/~\d+$/, "");

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -26,23 +26,7 @@ export interface StudioServer {
 
 const HOST = "127.0.0.1";
 
-/** The page loads nothing from elsewhere, and sends nothing anywhere. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
-  "connect-src 'self'",
-  "img-src 'self' blob: data:",
-  "font-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "frame-src 'self'",
-  "frame-ancestors 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join("; ");
-
 const HEADERS = {
-  "Content-Security-Policy": POLICY,
   // what threads in WebAssembly need
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
@@ -59,13 +43,23 @@ function pageFolder(): string {
   return found;
 }
 
+/** The policy that the page itself states: it loads nothing from elsewhere, and sends nothing anywhere. No other page may frame it. */
+function policyOf(folder: string): string {
+  const html = readFileSync(`${folder}index.html`, "utf8");
+  const stated = /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(html)?.[1];
+  if (stated === undefined) throw new Error("the studio's page states no content security policy; build it again");
+  return `${stated}; frame-ancestors 'none'`;
+}
+
 /**
  * Serves the studio on this machine only, and the networks of a folder to its page. Requests for other hosts, from other pages, and
  * for files without the token are refused.
  */
 export async function serveStudio({ folder, port = 0 }: StudioOptions): Promise<StudioServer> {
   const token = randomBytes(24).toString("base64url");
-  const page = sirv(pageFolder(), {
+  const files = pageFolder();
+  const headers = { ...HEADERS, "Content-Security-Policy": policyOf(files) };
+  const page = sirv(files, {
     etag: true,
     setHeaders: (response, path) => {
       // names of assets change with their content
@@ -74,7 +68,7 @@ export async function serveStudio({ folder, port = 0 }: StudioOptions): Promise<
     },
   });
   const server = createServer((request, response) => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (!isOurs(request)) return refuse(response, 403, "this address is for the studio's own page on this machine");
     if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "only reading is possible");
     const url = new URL(request.url ?? "/", `http://${HOST}`);

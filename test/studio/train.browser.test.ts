@@ -1,0 +1,163 @@
+/** Training in the tab: it learns, survives the end of its tab without a different number, and gives what others can use. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createModel, dataLoader, evaluate, fit, readWeights, shapes } from "../../src/index.ts";
+import { nodeEngine } from "../../src/node.ts";
+import { onnxModule } from "../../src/onnx/index.ts";
+import { fitOptions, parseConfig, type TrainConfig } from "../../src/runs/index.ts";
+import { noChromium } from "../conformance/chromium.ts";
+import { unless } from "../support/skip.ts";
+import { expectAccessible, type OpenStudio, Studios } from "./studio.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "convnets-train-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Few images, which are soon known by heart: 4 epochs of 4 steps. */
+const IMAGES = 64;
+const TEST_IMAGES = 20;
+const STEPS = 16;
+const CHOSEN = {
+  data: { kind: "shapes", images: IMAGES },
+  device: "wasm",
+  asked: { "vgg_small  shapes": { epochs: 4, batchSize: 16, lr: 0.02 } },
+};
+
+interface Measured {
+  readonly steps: readonly { readonly step: number; readonly loss: number }[];
+  readonly epochs: readonly { readonly validation: { readonly loss: number; readonly top1: number } }[];
+}
+
+/** A file of the only, or the newest, run in the browser's storage. */
+const stored = <T>(page: Page, name: string) =>
+  page.evaluate(`(async () => {
+    const runs = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
+    const ids = [];
+    for await (const id of runs.keys()) ids.push(id);
+    const run = await runs.getDirectoryHandle(ids.sort().at(-1));
+    return JSON.parse(await (await (await run.getFileHandle(${JSON.stringify(name)})).getFile()).text());
+  })()`) as Promise<T>;
+
+const state = (page: Page) => page.locator(".run-state").textContent();
+
+const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+
+async function download(page: Page, name: string): Promise<Buffer> {
+  const [file] = await Promise.all([page.waitForEvent("download"), press(page, name)]);
+  return readFileSync(await file.path());
+}
+
+/** The same training in Node, from its config. */
+async function inNode(config: TrainConfig) {
+  const { batchSize, seed, transforms } = config;
+  const train = dataLoader(shapes({ length: IMAGES }), {
+    ...{ batchSize, seed, transforms: transforms.train, shuffle: true },
+  });
+  const validation = dataLoader(shapes({ split: "test", length: TEST_IMAGES }), {
+    ...{ batchSize, seed, transforms: transforms.validation },
+  });
+  const engine = nodeEngine({ threads: 1 });
+  const model = createModel("vgg_small", { numClasses: 10 }).initialize(seed);
+  const losses: number[] = [];
+  for await (const event of fit(model, fitOptions(config, { engine, model, train, validation })))
+    if (event.type === "step") losses.push(event.loss);
+  return { losses, validation, engine };
+}
+
+describe("in Chromium", unless(noChromium), () => {
+  let studios: Studios;
+  beforeAll(async () => {
+    studios = await Studios.create(folder);
+  });
+  afterAll(() => studios?.close());
+
+  /** The panel, with settings as somebody chose them before. */
+  async function opened(query: string, options: Parameters<Studios["open"]>[1] = {}): Promise<OpenStudio> {
+    const found = await studios.open(`net=vgg_small&${query}`, { acceptDownloads: true, ...options });
+    await found.page.evaluate(`localStorage.setItem("convnets-training", ${JSON.stringify(JSON.stringify(CHOSEN))})`);
+    await found.page
+      .getByRole("button", { name: "Train", exact: true })
+      .or(found.page.getByText("训练"))
+      .first()
+      .click();
+    await found.page.waitForSelector(".preview canvas");
+    return found;
+  }
+
+  const untilRests = (page: Page) => page.waitForSelector(".run-title .dot:not(.is-running)", { timeout: 60_000 });
+
+  it("learns, and goes on after pauses and the end of its tab with the same losses as without, and as in Node", async () => {
+    const { page, problems } = await opened("theme=light");
+    await press(page, "Start training");
+    await press(page, "Pause");
+    await untilRests(page);
+    expect(await state(page)).toBe("Paused");
+    const before = (await stored<Measured>(page, "measured.json")).steps.length;
+    await press(page, "One step");
+    await untilRests(page);
+    expect((await stored<Measured>(page, "measured.json")).steps.length).toBe(before + 1);
+    await press(page, "Resume");
+    // the tab ends in the middle of an epoch; what was saved is there
+    await page.getByText(/Saved in this browser at step ([89]|1\d)/).waitFor({ timeout: 60_000 });
+    await page.reload();
+    await page.waitForSelector(".matrix button");
+    expect(await state(page)).toBe("Paused");
+    expect((await stored<Measured>(page, "measured.json")).steps.length).toBeGreaterThanOrEqual(
+      Math.floor(IMAGES / 16),
+    );
+    await press(page, "Resume");
+    await page.waitForSelector(".run-title .dot.is-finished", { timeout: 60_000 });
+    const broken = await stored<Measured>(page, "measured.json");
+    const losses = broken.steps.map(({ loss }) => loss);
+
+    await page.locator(".matrix button", { hasText: /./ }).first().click();
+    await page.waitForSelector(".thumbs canvas");
+    await expectAccessible(page);
+
+    await press(page, "New training");
+    await press(page, "Start training");
+    await page.waitForSelector(".run-title .dot.is-finished", { timeout: 60_000 });
+    const whole = await stored<Measured>(page, "measured.json");
+    expect(losses).toEqual(whole.steps.map(({ loss }) => loss));
+    expect(losses).toHaveLength(STEPS);
+    const mean = (part: number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
+    expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)) - 0.3);
+
+    const config = parseConfig((await stored<{ config: unknown }>(page, "plan.json")).config);
+    const node = await inNode(config);
+    const apart = Math.max(...losses.map((loss, i) => Math.abs(loss - node.losses[i]!)));
+    console.info(`studio: losses in the tab and in Node are at most ${apart.toExponential(1)} apart`);
+    expect(apart).toBeLessThan(1e-4);
+
+    const onnx = onnxModule(await download(page, ".onnx"));
+    const scores = await evaluate(onnx, node.validation, { engine: node.engine });
+    const best = whole.epochs.reduce((a, b) => (b.validation.top1 > a.validation.top1 ? b : a)).validation;
+    expect(scores.top1).toBe(best.top1);
+    expect(Math.abs(scores.loss - best.loss)).toBeLessThan(1e-5);
+    const weights = await readWeights(await download(page, ".pth"));
+    expect([...weights.tensors.keys()]).toEqual([...createModel("vgg_small").stateDict().keys()]);
+    expect((await download(page, "Report")).toString()).toContain("vgg_small on shapes");
+    expect((await download(page, "TypeScript")).toString()).toContain('createModel("vgg_small", { numClasses: 10');
+    await press(page, "Show on the stage");
+    await expect.poll(() => page.locator(".picker b").textContent()).toBe("vgg_small-shapes.safetensors");
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 240_000);
+
+  it.each([
+    ["light", "zh", 380],
+    ["dark", "en", 1280],
+  ] as const)("is accessible and quiet: %s, %s, %i pixels", async (theme, language, width) => {
+    const { page, problems } = await opened(`theme=${theme}&lang=${language}`, { viewport: { width, height: 760 } });
+    await page.locator(".more-settings summary").click();
+    await expectAccessible(page);
+    const { scrollWidth } = (await page.evaluate("({ scrollWidth: document.documentElement.scrollWidth })")) as {
+      scrollWidth: number;
+    };
+    expect(scrollWidth).toBe(width);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+});

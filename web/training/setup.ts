@@ -1,0 +1,101 @@
+/** What the next run will be: the network of the stage, images, and settings. Kept for the next visit. */
+import { effect, signal } from "@preact/signals";
+import type { Device } from "../engine/protocol.ts";
+import { route } from "../state/route.ts";
+import { currentSource, fileName, network, type Pending } from "../state/stage.ts";
+import { trainer } from "./client.ts";
+import { start } from "./live.ts";
+import type { Asked, DataInfo, DataSpec, Proposal } from "./protocol.ts";
+
+const NAME = "convnets-training";
+
+interface Kept {
+  readonly data: DataSpec;
+  readonly device?: Device;
+  /** Settings that were chosen, by network and images. */
+  readonly asked: Readonly<Record<string, Asked>>;
+}
+
+function recall(): Kept {
+  try {
+    const found = JSON.parse(localStorage.getItem(NAME) ?? "{}") as Partial<Kept>;
+    return { data: { kind: "shapes", images: 2000 }, asked: {}, ...found };
+  } catch {
+    return { data: { kind: "shapes", images: 2000 }, asked: {} };
+  }
+}
+
+const first = recall();
+export const data = signal<DataSpec>(first.data);
+export const device = signal<Device | undefined>(first.device);
+const allAsked = signal<Kept["asked"]>(first.asked);
+
+effect(() => {
+  const kept: Kept = {
+    ...{ data: data.value, asked: allAsked.value },
+    ...(device.value && { device: device.value }),
+  };
+  try {
+    localStorage.setItem(NAME, JSON.stringify(kept));
+  } catch {
+    // a browser without storage starts with the defaults next time
+  }
+});
+
+/** Data sets in the browser's storage. */
+export const sets = signal<readonly DataInfo[]>([]);
+export const listSets = async () => {
+  sets.value = await trainer.datasets();
+};
+listSets().catch(() => undefined);
+
+const keyOf = () => {
+  const { net, variant = "" } = route.value;
+  return `${net} ${variant} ${data.value.kind === "stored" ? data.value.id : "shapes"}`;
+};
+
+/** What was chosen for this network on these images. */
+export const asked = () => allAsked.value[keyOf()] ?? {};
+
+/** Chooses a setting; undefined goes back to the recipe. */
+export function ask<K extends keyof Asked>(name: K, value: Asked[K] | undefined): void {
+  const { [name]: _, ...others } = asked();
+  allAsked.value = { ...allAsked.peek(), [keyOf()]: value === undefined ? others : { ...others, [name]: value } };
+}
+
+export function resetAsked(): void {
+  const { [keyOf()]: _, ...others } = allAsked.peek();
+  allAsked.value = others;
+}
+
+/** The next run as it would be, with all its settings. */
+export const proposal = signal<Pending<Proposal>>({ busy: true });
+let latest = 0;
+effect(() => {
+  const number = ++latest;
+  const chosen = asked();
+  const images = data.value;
+  // the stage has loaded it first, so that a file is there
+  if (network.value.busy) return;
+  const before = proposal.peek().value;
+  proposal.value = { ...(before && { value: before }), busy: true };
+  currentSource()
+    .then((source) => trainer.propose(source, images, chosen))
+    .then(
+      (value) => {
+        if (number === latest) proposal.value = { value, busy: false };
+      },
+      (error: Error) => {
+        if (number === latest) proposal.value = { busy: false, error: error.message };
+      },
+    );
+});
+
+/** Starts the run that is set up. */
+export async function startRun(): Promise<void> {
+  const { net } = route.peek();
+  await start({
+    ...{ title: fileName(net) ?? net, source: await currentSource(), data: data.peek(), asked: asked() },
+    ...(device.peek() && { device: device.peek()! }),
+  });
+}
