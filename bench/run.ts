@@ -2,27 +2,55 @@
  * Times convnets against the peers found on the machine: ours, theirs, ours, theirs, … and the ratio of each pair, so that a
  * machine whose speed drifts harms neither.
  *
- *     npm run bench -- [--only WORD] [--pairs N] [--json]
+ *     npm run bench -- [--only WORD] [--pairs N] [--json | --markdown]
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CASES, type Case, nameOf } from "./cases.ts";
+import { environment, markdown } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string" },
-    pairs: { type: "string", default: "9" },
+    only: { type: "string", default: "" },
+    pairs: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
+    markdown: { type: "boolean", default: false },
   },
 });
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const node = (file: string) => [process.execPath, "--import", "tsx", here(`peers/${file}`)];
-const PEERS = {
-  PyTorch: [process.env.PYTHON ?? "/usr/bin/python3", here("peers/pytorch.py")],
+const python = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/python3";
+const pytorch = (...modes: string[]) => [python, here("peers/pytorch.py"), ...modes];
+
+/** PyTorch in every mode it has, ONNX Runtime by itself, and what JavaScript had before. */
+const PEERS: Readonly<Record<string, readonly string[]>> = {
+  "PyTorch eager": pytorch(),
+  "PyTorch channels_last": pytorch("channels_last"),
+  "PyTorch compile": pytorch("compile"),
+  "PyTorch compile, channels_last": pytorch("compile", "channels_last"),
+  "PyTorch bfloat16": pytorch("bf16", "channels_last"),
+  "ONNX Runtime": node("onnxruntime.ts"),
   "onnxruntime-web": node("onnxruntime-web.ts"),
-} as const satisfies Record<string, readonly string[]>;
+};
+
+/** A peer's times beside ours, in one case. */
+export interface Result {
+  readonly case: string;
+  readonly peer: string;
+  /** Milliseconds, medians. */
+  readonly ours: number;
+  readonly theirs: number;
+  /** Median, smallest and largest of the pairs' theirs / ours. */
+  readonly ratio: number;
+  readonly min: number;
+  readonly max: number;
+  /** Peak memory of the processes in bytes. */
+  readonly ourMemory: number;
+  readonly theirMemory: number;
+}
 
 interface Peer {
   /** Milliseconds of one run. */
@@ -61,40 +89,55 @@ function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-const results = [];
+/** A case against one peer; undefined where the peer cannot do it. */
+async function compare(given: Case, name: string, command: readonly string[]): Promise<Result | undefined> {
+  const theirs = await start(command, given);
+  if (!theirs) return undefined;
+  const ours = (await start(node("convnets.ts"), given))!;
+  // engines plan memory and pack weights in their first runs
+  for (let i = 0; i < 2; i++) await ours.go().then(() => theirs.go());
+  const pairs: [number, number][] = [];
+  for (let i = 0; i < Number(values.pairs); i++) pairs.push([await ours.go(), await theirs.go()]);
+  const ratios = pairs.map(([a, b]) => b / a);
+  return {
+    case: nameOf(given),
+    peer: name,
+    ours: median(pairs.map(([a]) => a)),
+    theirs: median(pairs.map(([, b]) => b)),
+    ratio: median(ratios),
+    min: Math.min(...ratios),
+    max: Math.max(...ratios),
+    ourMemory: await ours.end(),
+    theirMemory: await theirs.end(),
+  };
+}
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+
+const line = ({ case: name, peer, ours, theirs, ratio, min, max, ourMemory, theirMemory }: Result) =>
+  [
+    `${name.padEnd(36)}  ${peer.padEnd(30)} ${ours.toFixed(1).padStart(8)}  ${theirs.toFixed(1).padStart(8)}  `,
+    `${ratio.toFixed(2).padStart(10)}×  [${min.toFixed(2)} … ${max.toFixed(2)}]  ${megabytes(ourMemory)}, ${megabytes(theirMemory)}`,
+  ].join("");
+
+const about = environment(python);
 if (!values.json)
   console.log(
-    "case                                  peer              ours ms   peer ms   peer / ours  [min … max]   memory ours, peer",
+    `${about}\n\ncase                                  peer                            ours ms   peer ms  peer / ours  [min … max]   memory ours, peer`,
   );
-for (const given of CASES.filter((one) => nameOf(one).includes(values.only ?? ""))) {
+const results: Result[] = [];
+for (const given of CASES.filter((one) => nameOf(one).includes(values.only))) {
   for (const [name, command] of Object.entries(PEERS)) {
-    const [ours, peer] = [await start(node("convnets.ts"), given), await start(command, given)];
-    if (!ours || !peer) {
-      await Promise.all([ours?.end(), peer?.end()]);
-      continue;
-    }
-    // engines plan memory and pack weights in their first runs
-    for (let i = 0; i < 2; i++) await ours.go().then(() => peer.go());
-    const pairs: [number, number][] = [];
-    for (let i = 0; i < Number(values.pairs); i++) pairs.push([await ours.go(), await peer.go()]);
-    const memory = [await ours.end(), await peer.end()];
-    const ratios = pairs.map(([a, b]) => b / a);
-    const result = {
-      case: nameOf(given),
-      peer: name,
-      ours: median(pairs.map(([a]) => a)),
-      theirs: median(pairs.map(([, b]) => b)),
-      ratio: median(ratios),
-      min: Math.min(...ratios),
-      max: Math.max(...ratios),
-      memory,
-    };
+    const result = await compare(given, name, command);
+    if (!result) continue;
     results.push(result);
-    if (values.json) continue;
-    const megabytes = memory.map((bytes) => `${Math.round(bytes / 1e6)} MB`).join(", ");
-    console.log(
-      `${result.case.padEnd(36)}  ${name.padEnd(16)} ${result.ours.toFixed(1).padStart(8)}  ${result.theirs.toFixed(1).padStart(8)}  ${result.ratio.toFixed(2).padStart(10)}×  [${result.min.toFixed(2)} … ${result.max.toFixed(2)}]  ${megabytes}`,
-    );
+    if (!values.json) console.log(line(result));
   }
 }
-if (values.json) console.log(JSON.stringify(results, null, 2));
+if (values.json) console.log(JSON.stringify({ environment: about, results }, null, 2));
+if (values.markdown) {
+  const file = here("../docs/benchmarks.md");
+  const command = `npm run bench -- ${values.only && `--only "${values.only}" `}--pairs ${values.pairs} --markdown`;
+  writeFileSync(file, markdown(readFileSync(file, "utf8"), { about, command, results }));
+  spawnSync("npx", ["biome", "format", "--write", file], { stdio: "inherit" });
+}

@@ -1,9 +1,10 @@
 import { createInterface } from "node:readline";
+import type { Case, Network } from "../cases.ts";
 
 /** Makes a case ready; what it gives runs it once. */
 export type Prepare = (given: {
-  network: string;
-  mode: string;
+  network: Network;
+  mode: Case["mode"];
   batch: number;
   size: number;
 }) => Promise<(() => Promise<void>) | undefined>;

@@ -1,4 +1,7 @@
-"""PyTorch as a peer: the networks of the study note, on all cores. See protocol.ts."""
+"""
+PyTorch as a peer, on all cores. Arguments are its modes: channels_last, compile, bf16. See protocol.ts.
+With the argument "onnx", it writes its own export of the case's network to the path that follows.
+"""
 
 import json
 import os
@@ -6,50 +9,85 @@ import resource
 import sys
 import time
 
+arguments = sys.argv[1:]
 try:
     import torch
     import torch.nn.functional as F
 
-    sys.path.insert(0, os.environ["NOTE_MODELS"])
-    import note_models
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from networks import network
+
+    case = json.loads(sys.stdin.readline())
+    torch.set_num_threads(os.cpu_count())  # its own default can be fewer
+    torch.manual_seed(0)
+    model = network(case["network"])
 except (ImportError, KeyError):
     print("unsupported", flush=True)
     sys.exit(0)
 
-case = json.loads(sys.stdin.readline())
-torch.set_num_threads(os.cpu_count())  # its own default can be fewer
-torch.manual_seed(0)
-model = {"vgg16": note_models.VGG16, "nin": note_models.NiN, "googlenet": note_models.GoogLeNet}[case["network"]]()
+
 x = torch.sin(torch.arange(case["batch"] * 3 * case["size"] ** 2, dtype=torch.float64) * 12.9898).float()
 x = x.reshape(case["batch"], 3, case["size"], case["size"])
 labels = torch.arange(case["batch"]) % 10
 
+if "onnx" in arguments:
+    path = arguments[arguments.index("onnx") + 1]
+    torch.onnx.export(model.eval(), x, path, input_names=["input"], opset_version=17, dynamo=False)
+    print("ready", flush=True)
+    sys.exit(0)
+
+is_old = not hasattr(torch, "compile")
+if (is_old and "compile" in arguments) or ("bf16" in arguments and "avx512_bf16" not in open("/proc/cpuinfo").read()):
+    print("unsupported", flush=True)
+    sys.exit(0)
+if "channels_last" in arguments:
+    model = model.to(memory_format=torch.channels_last)
+    x = x.to(memory_format=torch.channels_last)
+for module in model.modules():
+    if isinstance(module, torch.nn.Dropout):
+        module.p = 0
+model.train(case["mode"] == "train")
+forward = torch.compile(model) if "compile" in arguments else model
+
+
+def autocast():
+    return torch.autocast("cpu", torch.bfloat16, enabled="bf16" in arguments)
+
+
 if case["mode"] == "infer":
-    model.eval()
 
     def run():
-        with torch.inference_mode():
-            model(x)
+        with torch.inference_mode(), autocast():
+            forward(x)
 
 else:
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9, weight_decay=5e-4)
 
+    def cross_entropy(y):
+        y = y.flatten(1).float()
+        # the study note's networks end in a softmax
+        return F.nll_loss(y.log(), labels) if case["network"] in ("vgg16", "nin") else F.cross_entropy(y, labels)
+
     def run():
-        y = model(x)
+        with autocast():
+            y = forward(x)
         if case["network"] == "googlenet":
             main, aux2, aux1 = y
-            loss = F.cross_entropy(main, labels) + 0.3 * (F.cross_entropy(aux2, labels) + F.cross_entropy(aux1, labels))
+            loss = cross_entropy(main) + 0.3 * (cross_entropy(aux2) + cross_entropy(aux1))
         else:
-            loss = F.nll_loss(y.flatten(1).log(), labels)
+            loss = cross_entropy(y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         loss.item()
 
 
+try:
+    run()  # compiles
+except Exception as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    print("unsupported", flush=True)
+    sys.exit(0)
 print("ready", flush=True)
 for _ in sys.stdin:
     start = time.perf_counter()
