@@ -113,5 +113,7 @@ export const trainEn = {
   trainCode: "TypeScript",
   trainDropHint: "Folders of images, CIFAR-10 .bin or idx files",
   trainOtherData: "The images of this run were removed from the browser.",
+  trainChanged:
+    "The network on the stage was changed or written in the page, and such networks cannot be trained here yet. Undo the changes, or choose another network.",
   trainTop1: "best top-1 {accuracy}",
 } as const;

@@ -1,8 +1,10 @@
 /** What the next run will be: the network of the stage, images, and settings. Kept for the next visit. */
 import { effect, signal } from "@preact/signals";
 import type { Device } from "../engine/protocol.ts";
+import { CODE } from "../state/code.ts";
 import { route } from "../state/route.ts";
 import { currentSource, fileName, network, type Pending } from "../state/stage.ts";
+import { t } from "../text/index.ts";
 import { trainer } from "./client.ts";
 import { start } from "./live.ts";
 import type { Asked, DataInfo, DataSpec, Proposal } from "./protocol.ts";
@@ -77,6 +79,10 @@ effect(() => {
   const images = data.value;
   // the stage has loaded it first, so that a file is there
   if (network.value.busy) return;
+  if (route.value.net === CODE || route.value.edits.length > 0) {
+    proposal.value = { busy: false, error: t("trainChanged") };
+    return;
+  }
   const before = proposal.peek().value;
   proposal.value = { ...(before && { value: before }), busy: true };
   currentSource()
