@@ -2,28 +2,37 @@ import { check } from "../graph/index.ts";
 import { Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
-/** What layers take before their options, in this order. */
-const POSITIONAL = [
-  "inChannels",
-  "outChannels",
-  "inFeatures",
-  "outFeatures",
-  "numFeatures",
-  "numGroups",
-  "numChannels",
-  "normalizedShape",
-  "normType",
-  "size",
-  "kernelSize",
-  "outputSize",
-  "p",
-  "negativeSlope",
-  "dim",
-  "startDim",
-  "endDim",
-  "minVal",
-  "maxVal",
-] as const;
+/** What the constructors of layers take before their options. Layers that are not listed take only options, or nothing. */
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  ...same(["inChannels", "outChannels", "kernelSize"], "Conv2d", "ConvTranspose2d"),
+  ...same(["inFeatures", "outFeatures"], "Linear"),
+  ...same(["numFeatures"], "BatchNorm1d", "BatchNorm2d", "InstanceNorm2d"),
+  ...same(["numGroups", "numChannels"], "GroupNorm"),
+  ...same(["normalizedShape"], "LayerNorm"),
+  ...same(["size"], "LocalResponseNorm"),
+  ...same(["kernelSize"], "MaxPool2d", "AvgPool2d"),
+  ...same(["normType", "kernelSize"], "LPPool2d"),
+  ...same(["outputSize"], "AdaptiveAvgPool2d", "AdaptiveMaxPool2d"),
+  ...same(["p"], "Dropout", "Dropout2d", "StochasticDepth"),
+  ...same(["negativeSlope"], "LeakyReLU"),
+  ...same(["numParameters"], "PReLU"),
+  ...same(["alpha"], "ELU", "CELU"),
+  ...same(["minVal", "maxVal"], "Hardtanh"),
+  ...same(["beta", "threshold"], "Softplus"),
+  ...same(["dim"], "Softmax", "LogSoftmax"),
+  ...same(["startDim", "endDim"], "Flatten"),
+  ...same(["dim", "unflattenedSize"], "Unflatten"),
+  ...same(["padding"], "ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d"),
+  ...same(["padding", "value"], "ConstantPad2d"),
+  ...same(["upscaleFactor"], "PixelShuffle"),
+  ...same(["groups"], "ChannelShuffle"),
+};
+
+function same(names: readonly string[], ...types: string[]): Record<string, readonly string[]> {
+  return Object.fromEntries(types.map((type) => [type, names]));
+}
+
+const argumentsOf = ({ type }: Module): readonly string[] => ARGUMENTS[type] ?? [];
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -37,7 +46,7 @@ type Settings = Readonly<Record<string, unknown>>;
 export function layerCode(module: Module): string | undefined {
   if (module.children().next().done !== true) return undefined;
   const settings = layerSettings(module);
-  const names = POSITIONAL.filter((name) => name in settings);
+  const names = argumentsOf(module).filter((name) => name in settings);
   const values = names.map((name) => settings[name]);
   const usual = usualSettings(module, values);
   const options = Object.entries(settings).filter(
@@ -59,15 +68,17 @@ export function layerCode(module: Module): string | undefined {
 /** Numbers, flags and sizes that a layer was made with, by name: `{ inChannels: 3, …, stride: 2, bias: true }`. */
 export function layerSettings(module: Module): Settings {
   const settings: Record<string, unknown> = {};
+  // in normalizations, `affine` decides
+  const takesBias = /^(Conv|Linear$)/.test(module.type);
   const add = (values: object): void => {
     for (const [name, value] of Object.entries(values)) {
       if (name === "options" && value && typeof value === "object") add(value);
       else if (isPlain(value) || (Array.isArray(value) && value.every(isPlain))) settings[name] = value;
-      else if (name === "bias" && value instanceof Parameter) settings.bias = true;
+      else if (name === "bias" && takesBias) settings.bias = value instanceof Parameter;
     }
   };
   add(module);
-  if ("weight" in module && !("bias" in settings)) settings.bias = false;
+  if (takesBias && !("bias" in settings)) settings.bias = false;
   return settings;
 }
 
@@ -82,8 +93,8 @@ export function layerWith(module: Module, changes: Settings): Module {
     () => `layerWith: ${module.type} contains other modules; change one of them instead`,
   );
   const settings = { ...layerSettings(module), ...changes };
-  const positional: readonly string[] = POSITIONAL;
-  const values = POSITIONAL.filter((name) => name in settings).map((name) => settings[name]);
+  const positional = argumentsOf(module);
+  const values = positional.filter((name) => name in settings).map((name) => settings[name]);
   const usual = usualSettings(module, values);
   const options = Object.entries(settings).filter(
     ([name, value]) => !positional.includes(name) && (name in changes || text(value) !== text(usual[name])),

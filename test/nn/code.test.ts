@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import * as nn from "../../src/nn/index.ts";
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
@@ -14,6 +15,7 @@ import {
   ReLU,
   Sequential,
 } from "../../src/nn/index.ts";
+import { LAYERS } from "./layers.ts";
 
 it.each([
   [new Conv2d(3, 64, 7, { stride: 2, padding: 3 }), "new Conv2d(3, 64, 7, { stride: 2, padding: 3 })"],
@@ -39,4 +41,13 @@ it("a layer with other settings keeps the rest", () => {
   expect(layerSettings(layerWith(new BatchNorm2d(4), { numFeatures: 6 }))).toMatchObject({ numFeatures: 6, eps: 1e-5 });
   expect(() => layerWith(conv, { groups: 2 })).toThrow("3 → 8 channels do not divide into 2 groups");
   expect(() => layerWith(new Sequential([conv]), {})).toThrow("contains other modules");
+});
+
+it.each(LAYERS.map(({ python, make }) => [python, make] as const))("the code of %s makes the same layer", (_, make) => {
+  const layer = make();
+  const code = layerCode(layer)!;
+  const made = new Function("nn", `return ${code.replace("new ", "new nn.")}`)(nn) as Module;
+  expect([String(made), layerCode(made)], code).toEqual([String(layer), code]);
+  expect([...made.stateShapes()], code).toEqual([...layer.stateShapes()]);
+  expect(String(layerWith(layer, {}))).toBe(String(layer));
 });
