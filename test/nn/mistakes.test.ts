@@ -165,11 +165,13 @@ describe("mistakes in a network", () => {
     expect(shapes(1, [2, 3], -1, [])).toEqual([["N", 8, 8], ["N", 3], ["N", 3, 8], []]);
   });
 
-  it("Sequential takes a list, and modules only", () => {
+  it("Sequential takes a list or an object, of modules only", () => {
     const list = new Sequential([new Conv2d(3, 4, 1), new ReLU()]);
     expect([...list.stateDict().keys()]).toEqual(["0.weight", "0.bias"]);
     expect(() => new Sequential(new ReLU(), "relu" as never)).toThrow('Sequential: takes modules, but got "relu"');
-    expect(() => new Sequential({ a: new ReLU() } as never)).toThrow("takes modules, but got an object");
+    const named = new Sequential({ conv: new Conv2d(3, 4, 1), relu: new ReLU() });
+    expect([...named.stateDict().keys()]).toEqual(["conv.weight", "conv.bias"]);
+    expect(() => new Sequential({ conv: "relu" } as never)).toThrow("Sequential");
   });
 
   it("options that make no sense are refused", () => {
