@@ -1,4 +1,4 @@
-/** Networks that PyTorch exported: their numbers, and their training beside PyTorch's (see networks/networks.parity.test.ts). */
+/** Networks that PyTorch exported: their numbers, and their training beside PyTorch's (see networks/suite.ts). */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
