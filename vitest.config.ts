@@ -12,6 +12,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 300_000,
+    // a page may wait for the processor
+    expect: { poll: { timeout: 20_000 } },
     reporters: ["default", "./test/support/reporter.ts"],
     projects: [
       {
