@@ -90,6 +90,7 @@ describe("in Chromium", unless(noChromium), () => {
     await page.keyboard.type("inception4a");
     await page.keyboard.press("Enter");
     await expect.poll(at).toBe("inception4a");
+    await expect.poll(() => page.locator("dialog").count()).toBe(0);
     await page.locator("#map").focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector('.map [data-id="inception4a"].is-frame');
