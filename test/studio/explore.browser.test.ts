@@ -99,7 +99,7 @@ describe("in Chromium", unless(noChromium), () => {
     await press("Escape", "inception4a");
     await press("Escape", null);
     await page.keyboard.press("?");
-    expect(await page.locator("dialog").getAttribute("aria-label")).toBe("Keyboard shortcuts");
+    expect(await page.locator("dialog[open]").getAttribute("aria-label")).toBe("Keyboard shortcuts");
     await page.keyboard.press("Escape");
     await expect.poll(() => page.locator("dialog").count()).toBe(0);
     await page.keyboard.press("e");
