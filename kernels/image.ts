@@ -9,10 +9,9 @@
 const PRECISION: i32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/** Where the weights of one axis are: output i is the sum over t < counts[i] of weights[i · taps + t] · input[starts[i] + t]. */
-
 /**
- * Resamples one line of RGB pixels, stored one after the other: `size` output pixels at `outAt`. Reads up to one byte beyond the
+ * Resamples one line of RGB pixels, stored one after the other: `size` output pixels at `outAt`. Output i is the sum over
+ * t < counts[i] of weights[i · taps + t] · input[starts[i] + t]. Reads up to one byte beyond the
  * line, and writes one beyond its output.
  */
 function rgbLine(
