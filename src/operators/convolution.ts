@@ -1,4 +1,4 @@
-import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
+import { attribute, check, formatShape, isStatic, type Node, sameShape, type Value } from "../graph/index.ts";
 import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
 import { elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
@@ -99,15 +99,31 @@ function convolved(g: Ops, dy: Value, w: Value, x: Value, { window, group }: Con
   );
 }
 
+/**
+ * Takes a factor per channel off the gradient of an output, as that of batch normalization has it, where the weights that it can
+ * be applied to in its place are smaller: `scaled` does, to a tensor [O, …].
+ */
+function withoutFactor(g: Ops, dy: Value, w: Value): { gradient: Value; scaled: (v: Value) => Value } {
+  const product = g.graph.producer(dy);
+  const [gradient, factor] = product?.inputs ?? [];
+  const [O, ...kernel] = w.shape as readonly number[];
+  // for a batch of eight images
+  const isSmaller = elements(kernel) <= 4 * elements(dy.shape.slice(2));
+  if (product?.op !== "Mul" || !sameShape(factor!.shape, [1, O!, 1, 1]) || !isSmaller)
+    return { gradient: dy, scaled: (v) => v };
+  return { gradient: gradient!, scaled: (v) => g.mul(v, g.reshape(factor!, [O!, ...v.shape.slice(1).map(() => 1)])) };
+}
+
 /** Gradient rules of the operators above. */
 export const convolutionGradients = (): GradientRules<typeof convolution> => ({
   Conv(g, node) {
     const { x, w, dy } = node;
     const conv = geometry(node);
+    const { gradient, scaled } = withoutFactor(g, dy, w);
     return [
-      () => inputGradient(g, dy, x, w, conv),
-      () => weightGradient(g, dy, x, w, conv),
-      () => sumPerChannel(g, dy),
+      () => inputGradient(g, gradient, x, scaled(w), conv),
+      () => scaled(weightGradient(g, gradient, x, w, conv)),
+      () => scaled(sumPerChannel(g, gradient)),
     ];
   },
   /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */

@@ -3,6 +3,7 @@ import {
   broadcast,
   check,
   type DType,
+  Float,
   formatShape,
   quotient,
   type TensorType,
@@ -137,6 +138,13 @@ const passed: Gradient = (_, { dy }) => [dy];
 
 const one = (g: Ops) => g.scalar(1);
 
+/** 1 where y > 0, else 0, for y ≥ 0. */
+function positive(g: Ops, y: Value): Value {
+  if (g.target === "webgpu") return g.indicator(g.greater(y, g.scalar(0)));
+  // min(1, 2¹²⁷ · y), in one pass over the data where comparing and casting are two
+  return g.one("HardSigmoid", [y], { alpha: new Float(2 ** 127), beta: new Float(0) });
+}
+
 /** Gradients of the operators above. Steps and comparisons have none: their outputs change by jumps. */
 export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
   Add: binary((_, { dy }) => [() => dy, () => dy]),
@@ -164,7 +172,7 @@ export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
   Tanh: derivative((g, _, y) => g.sub(one(g), g.mul(y, y))),
   Erf: derivative((g, x) => g.scale(g.exp(g.neg(g.mul(x, x))), 2 / Math.sqrt(Math.PI))),
   /** The gradient at 0 is 0, as in PyTorch. */
-  Relu: derivative((g, _, y) => g.indicator(g.greater(y, g.scalar(0)))),
+  Relu: derivative((g, _, y) => positive(g, y)),
   LeakyRelu(g, node) {
     const { x, dy } = node;
     const slope = g.scale(dy, attribute.float(node, "alpha", 0.01));

@@ -5,5 +5,6 @@ export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
+export { poolFirst } from "./pool-first.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";
 export { simplify } from "./simplify.ts";

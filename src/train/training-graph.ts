@@ -2,7 +2,7 @@ import { check, Graph, numel, type TensorData, type Value } from "../graph/index
 import { type Mask, type Module, mainOutput, type Tensor, trace } from "../nn/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { differentiate, logSoftmax } from "../passes/index.ts";
+import { differentiate, logSoftmax, poolFirst } from "../passes/index.ts";
 import { FixedNetworks } from "./fixed-networks.ts";
 import { scalar, targetOf, totalLoss } from "./loss.ts";
 import { crossEntropyLoss, type Loss } from "./losses.ts";
@@ -90,7 +90,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   }
   for (const [key, { value }] of tracer.updates) tracer.graph.output(next(key), value);
 
-  const stable = logSoftmax(tracer.graph);
+  const stable = poolFirst(logSoftmax(tracer.graph));
   const values = new Map(stable.parameters.map((value) => [value.name, value]));
   const trained = [...model.parameters()].flatMap(([key, { requiresGrad, shape }]): Trained[] => {
     const value = values.get(key);

@@ -1,0 +1,176 @@
+import { type Dim, product, type Value } from "../graph/index.ts";
+import type { Ops } from "./ops.ts";
+import { explicitEnd, outputSize, type Window } from "./window.ts";
+
+/** One axis of a window that slides over a tensor. Sizes in elements. */
+interface Line {
+  /** Axis of the tensor. */
+  readonly axis: number;
+  readonly size: number;
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** Padding in front of the first element. */
+  readonly before: number;
+  /** Padding behind the last one; what hangs over with ceil_mode is padding too. */
+  readonly after: number;
+}
+
+function lineOf(window: Window, x: Value, along: 0 | 1, axis = along + 2): Line {
+  const size = x.shape[along + 2] as number;
+  return {
+    axis,
+    size,
+    out: outputSize(size, window, along),
+    kernel: window.kernel[along],
+    stride: window.stride[along],
+    dilation: window.dilation[along],
+    before: window.before[along],
+    after: explicitEnd(size, window, along),
+  };
+}
+
+/** Pixels of a row from which cutting rows costs little: ONNX Runtime copies row by row, on one thread. */
+const LONG_ROW = 24;
+
+/**
+ * Gradient of max pooling: dy goes to the element that won its window, the first one where several are equal.
+ *
+ *     x [N, C, H, W], y and dy [N, C, outH, outW] → dx [N, C, H, W]
+ *
+ * Max pooling is a maximum along rows of pixels, then one along columns; so is its gradient, backwards. The first winner in the
+ * second step lies in the first row that holds the maximum, and in the first step it is the first of that row.
+ *
+ * MaxPool's second output would number the winners, but ONNX Runtime computes it one element at a time, which takes ten times as
+ * long as the maximum, and GPUs have no such output.
+ */
+export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: Window): Value {
+  const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
+  if (g.target === "webgpu" || W >= LONG_ROW) {
+    const [columns, rows] = [lineOf(window, x, 0), lineOf(window, x, 1)];
+    const along = taps(g, x, rows);
+    const highest = g.target === "webgpu" ? maxOfRows(g, x, rows) : maximum(g, along);
+    const dRows = winnersShare(g, highest, taps(g, highest, columns), y, dy, columns);
+    return winnersShare(g, x, along, highest, dRows, rows);
+  }
+  // pixels in front, so that short rows are not cut one by one: [H, W, N·C]
+  const front = (value: Value, h: number, w: number) => {
+    const images = product([N, C]);
+    return g.reshape(g.transpose(g.reshape(value, [images, h * w]), [1, 0]), [h, w, images]);
+  };
+  const [columns, rows] = [lineOf(window, x, 0, 0), lineOf(window, x, 1, 1)];
+  const turned = front(x, H, W);
+  const along = taps(g, turned, rows);
+  const highest = maximum(g, along);
+  const across = taps(g, highest, columns);
+  const dRows = winnersShare(g, highest, across, maximum(g, across), front(dy, columns.out, rows.out), columns);
+  const dx = winnersShare(g, turned, along, highest, dRows, rows);
+  return g.reshape(g.transpose(g.reshape(dx, [H * W, product([N, C])]), [1, 0]), [N, C, H, W]);
+}
+
+const maximum = (g: Ops, values: readonly Value[]): Value =>
+  values.reduce((most, value) => g.one("Max", [most, value]));
+
+/** Maximum along the width: x [N, C, H, W] → [N, C, H, outW] */
+function maxOfRows(g: Ops, x: Value, { kernel, stride, dilation, before, after, axis }: Line): Value {
+  const attributes = { kernel_shape: [1, kernel], strides: [1, stride], dilations: [1, dilation] };
+  // what hangs over at the end may be more than engines take as padding
+  if (after >= kernel) return g.one("MaxPool", [padLowest(g, x, axis, before, after)], attributes);
+  return g.one("MaxPool", [x], { ...attributes, pads: [0, before, 0, after] });
+}
+
+const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+
+/** Pads an axis with what never wins. Negative padding cuts off. */
+function padLowest(g: Ops, x: Value, axis: number, before: number, after: number): Value {
+  if (before === 0 && after === 0) return x;
+  // GPUs need not know infinities
+  const lowest = g.target === "webgpu" ? -LARGEST_FLOAT32 : Number.NEGATIVE_INFINITY;
+  return g.one("Pad", [x, g.ints(padsAlong(x, axis, before, after)), g.scalar(lowest)]);
+}
+
+/** Padding of one axis, as Pad takes it. */
+function padsAlong({ shape }: Value, axis: number, before: number, after: number): number[] {
+  const end = (count: number) => shape.map((_, i) => (i === axis ? count : 0));
+  return [...end(before), ...end(after)];
+}
+
+/** Where a tap, one element of the window, meets the input: window o meets element o + shift of those that count phase, phase + stride, … */
+interface Tap {
+  readonly phase: number;
+  readonly shift: number;
+}
+
+/** The taps that meet more than padding. `length` is that of a phase. */
+function tapsOf({ out, kernel, stride, dilation, before }: Line, length: number): Tap[] {
+  return Array.from({ length: kernel }, (_, tap) => {
+    const start = tap * dilation - before;
+    const shift = Math.floor(start / stride);
+    return { phase: start - shift * stride, shift };
+  }).filter(({ shift }) => shift < length && shift + out > 0);
+}
+
+/** Elements of each of the `stride` phases of an axis: every stride-th element, the last ones padded. */
+const phaseLength = ({ size, stride }: Line) => Math.ceil(size / stride);
+
+/** What each tap meets: tensors of `out` elements along the axis. */
+function taps(g: Ops, x: Value, line: Line): Value[] {
+  const { axis, out } = line;
+  const length = phaseLength(line);
+  const phases = phasesOf(g, x, line);
+  return tapsOf(line, length).map(({ phase, shift }) =>
+    padLowest(g, phases[phase]!, axis, -shift, shift + out - length),
+  );
+}
+
+/** Whether phases are made by a transposition, as strided cuts of the last axis are slow. */
+const isDealt = (g: Ops, { shape }: Value, { axis }: Line) => g.target !== "webgpu" && axis === shape.length - 1;
+
+function phasesOf(g: Ops, x: Value, line: Line): Value[] {
+  const { axis, size, stride } = line;
+  if (stride === 1) return [x];
+  const length = phaseLength(line);
+  const padded = padLowest(g, x, axis, 0, length * stride - size);
+  const indices = [...Array(stride).keys()];
+  if (!isDealt(g, x, line)) return indices.map((i) => g.slice(padded, [[axis, i, length * stride, stride]]));
+  const dealt = g.transpose(g.reshape(padded, [product([...x.shape.slice(0, axis), length]), stride]), [1, 0]);
+  const phases = g.reshape(dealt, [stride, ...x.shape.slice(0, axis), length]);
+  return indices.map((i) => g.one("Gather", [phases, g.scalar(i, "int64")]));
+}
+
+/** Gradient of y = maximum over windows of x along one axis, from what the taps meet. Every tap but the last is compared. */
+function winnersShare(g: Ops, x: Value, met: readonly Value[], y: Value, dy: Value, line: Line): Value {
+  let left = dy;
+  const shares = met.map((values, tap) => {
+    if (tap === met.length - 1) return left;
+    const share = g.mul(left, g.indicator(g.equal(values, y)));
+    left = g.sub(left, share);
+    return share;
+  });
+  const { axis, out, size, stride } = line;
+  const length = phaseLength(line);
+  const parts: Value[][] = Array.from({ length: stride }, () => []);
+  tapsOf(line, length).forEach(({ phase, shift }, tap) => {
+    parts[phase]!.push(g.pad(shares[tap]!, padsAlong(dy, axis, shift, length - shift - out)));
+  });
+  const like = parts.find((part) => part.length > 0)![0]!;
+  const sums = parts.map((part) => (part.length > 0 ? g.sum(part) : g.expand(g.scalar(0), like)));
+  return g.pad(dealtOut(g, x, sums, line), padsAlong(x, axis, 0, size - length * stride));
+}
+
+/** The phases of an axis, element by element in turn. */
+function dealtOut(g: Ops, x: Value, phases: readonly Value[], line: Line): Value {
+  const [first] = phases as readonly [Value];
+  if (phases.length === 1) return first;
+  const { axis } = line;
+  const [before, after] = [first.shape.slice(0, axis), first.shape.slice(axis + 1)];
+  const length = first.shape[axis] as number;
+  const whole = [...before, length * phases.length, ...after];
+  if (!isDealt(g, x, line)) {
+    const columns = phases.map((phase) => g.reshape(phase, [...before, length, 1, ...after]));
+    return g.reshape(g.concat(columns, axis + 1), whole);
+  }
+  const rows = phases.map((phase) => g.reshape(phase, [1, product(phase.shape)]));
+  return g.reshape(g.transpose(g.concat(rows, 0), [1, 0]), whole);
+}
