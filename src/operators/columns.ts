@@ -41,22 +41,13 @@ export function columnsPerImage(
   return g.reshape(stacked, group === 1 ? [N, rows, pixels] : [N, group, rows / group, pixels]);
 }
 
-/**
- * Columns of the whole batch side by side: x [N, C, H, W] → [C·taps, N·outH·outW]. With `turned`, taps are stacked in reverse,
- * which stands for kernels turned by 180°.
- */
-export function columnsOfBatch(
-  g: Ops,
-  x: Value,
-  window: Window,
-  out: readonly [number, number],
-  turned = false,
-): Value {
+/** Columns of the whole batch side by side: x [N, C, H, W] → [C·taps, N·outH·outW] */
+export function columnsOfBatch(g: Ops, x: Value, window: Window, out: readonly [number, number]): Value {
   const [N, C] = x.shape as readonly [Dim, number];
   const row = product([N, out[0], out[1]]);
   const cuts = taps(g, g.transpose(x, [1, 0, 2, 3]), window, out);
   const stacked = g.concat(
-    (turned ? cuts.reverse() : cuts).map((cut) => g.reshape(cut, [C, 1, row])),
+    cuts.map((cut) => g.reshape(cut, [C, 1, row])),
     1,
   );
   return g.reshape(stacked, [C * cuts.length, row]);

@@ -1,4 +1,4 @@
-import { type Dim, numel, type Value } from "../graph/index.ts";
+import { type Attributes, type Dim, type Node, numel, product, type Shape, type Value } from "../graph/index.ts";
 import { channelRows, columnsOfBatch, columnsPerImage, imagesOfRows, taps } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, type Window } from "./window.ts";
@@ -14,6 +14,8 @@ type Kernels = readonly [number, number, number, number];
 
 /** Input channels from which on a product over pixels runs at full speed without the columns of other taps beside it. */
 const WIDE = 16;
+/** The same for a product over the pixels of the whole batch. */
+const WIDE_BATCH = 32;
 
 const onCpu = (g: Ops) => g.target !== "webgpu";
 
@@ -26,6 +28,47 @@ const onCpu = (g: Ops) => g.target !== "webgpu";
 function prefersColumns(g: Ops, filters: number, pixels: number, { window, group }: ConvGeometry): boolean {
   return onCpu(g) && group === 1 && numel(window.kernel) > 1 && filters > pixels;
 }
+
+/**
+ * A convolution in ONNX Runtime's blocked layout, [N, C/block, H, W, block], which it uses by itself for constant weights only: no
+ * columns are built there. Undefined where the channels do not divide into blocks, or where little is gained.
+ */
+export function blockedConvolution(
+  g: Ops,
+  x: Value,
+  w: Value,
+  bias: Value | undefined,
+  { window, group }: ConvGeometry,
+  block: number,
+): Value | undefined {
+  const [O, C, kH, kW] = w.shape as Kernels;
+  const [outH, outW] = outputSizes("Conv", x.shape, window);
+  const padding = [...window.before, ...window.after];
+  if (group > 1 || C % block !== 0 || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
+  if (kH * kW === 1 && outH * outW > SMALL_MAP) return undefined;
+  const add = (op: string, inputs: Node["inputs"], attributes: Attributes, shape: Shape) =>
+    g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype: x.dtype, shape }]).outputs[0]!;
+  const split = g.reshape(w, [O / block, block, C / block, block, kH, kW]);
+  // [O/block, C/block, kH, kW, input of the block, output of the block]
+  const kernels = g.reshape(g.transpose(split, [0, 2, 4, 5, 3, 1]), [O, C, kH, kW]);
+  const attributes = {
+    kernel_shape: [kH, kW],
+    strides: window.stride,
+    dilations: window.dilation,
+    pads: padding,
+    group,
+  };
+  const shape = [x.shape[0]!, O, outH, outW];
+  const blocks = add("ReorderInput", [x], {}, x.shape);
+  const y = add("Conv", [blocks, kernels, ...(bias ? [bias] : [])], attributes, shape);
+  return add("ReorderOutput", [y], { channels: O }, shape);
+}
+
+/** Domain of ONNX Runtime's operators on blocks of channels. */
+const NCHWC = "com.microsoft.nchwc";
+
+/** Pixels of an image up to which products over its pixels alone are too small to run at full speed. */
+const SMALL_MAP = 64;
 
 /** A convolution written as a product over columns, x, w, b → y; undefined where that is not faster. */
 export function convolutionByColumns(
@@ -56,8 +99,8 @@ export function convolutionByColumns(
 export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, conv: ConvGeometry): Value {
   const { window, group } = conv;
   const { kernel, stride, dilation, before, after } = window;
-  const [N, C, H, W] = x.shape as Sizes;
-  const [O, , outH, outW] = [w.shape[0] as number, ...dy.shape.slice(1)] as [number, number, number, number];
+  const [, , H, W] = x.shape as Sizes;
+  const [, , outH, outW] = dy.shape as Sizes;
   const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
   const back: Window = {
     ...window,
@@ -66,10 +109,6 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, conv: ConvG
   };
   const padding = [...back.before, ...back.after];
   if (stride[0] === 1 && stride[1] === 1 && padding.every((count) => count >= 0)) {
-    if (prefersColumns(g, C, H * W, conv)) {
-      const exchanged = g.reshape(g.transpose(w, [1, 0, 2, 3]), [C, O * numel(kernel)]);
-      return imagesOfRows(g, g.matmul(exchanged, columnsOfBatch(g, dy, back, [H, W], true)), [N, C, H, W]);
-    }
     const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };
     return g.one("Conv", [dy, turnedKernels(g, w, group)], attributes);
   }
@@ -87,11 +126,18 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, conv: ConvG
   });
 }
 
+/** The last axis backwards; ONNX Runtime gathers faster than it cuts with a negative step. */
+function reversed(g: Ops, x: Value): Value {
+  const size = x.shape.at(-1) as number;
+  return g.one("Gather", [x, g.ints(Array.from({ length: size }, (_, i) => size - 1 - i))], {
+    axis: x.shape.length - 1,
+  });
+}
+
 /** [O, C/g, kH, kW] → [C, O/g, kH, kW], each kernel turned by 180°. */
 function turnedKernels(g: Ops, w: Value, group: number): Value {
   const [O, C, kH, kW] = w.shape as Kernels;
-  const flip = [2, 3].filter((axis) => w.shape[axis] !== 1).map((axis) => [axis, -1, -(2 ** 31), -1] as const);
-  const flipped = g.slice(w, flip);
+  const flipped = kH * kW === 1 ? w : g.reshape(reversed(g, g.reshape(w, [O, C, kH * kW])), [O, C, kH, kW]);
   if (group === 1) return g.transpose(flipped, [1, 0, 2, 3]);
   const grouped = g.reshape(flipped, [group, O / group, C, kH, kW]);
   return g.reshape(g.transpose(grouped, [0, 2, 1, 3, 4]), [group * C, O / group, kH, kW]);
@@ -104,26 +150,40 @@ function turnedKernels(g: Ops, w: Value, group: number): Value {
  *     dy [N, O, outH, outW], x [N, C, H, W] → dw [O, C/g, kH, kW]
  *
  * Either over the batch at once, which has to bring the channels of x and dy to the front, or image by image, which has to sum
- * the products over the batch: whatever moves less. Image by image, each tap has a product of its own where there are channels
- * enough to keep the processor busy: no columns are built then, which are as large as the input times the taps.
+ * the products over the batch: whatever moves less. Each tap has a product of its own where there are channels enough to keep the
+ * processor busy: no columns are built then, which are as large as the input times the taps.
  */
 export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, group }: ConvGeometry): Value {
   const [N, O, outH, outW] = dy.shape as Sizes;
   const shape = w.shape as Kernels;
+  const C = shape[1];
   const pixels = outH * outW;
-  const columnCount = numel(shape.slice(1));
   const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);
-  if (onCpu(g) && group === 1 && moved < O * columnCount) {
-    const columns = columnsOfBatch(g, x, window, [outH, outW]);
-    return g.reshape(g.matmulT(channelRows(g, dy), columns, { transB: true }), shape);
+  const joined = (products: readonly Value[]) =>
+    g.reshape(
+      g.concat(
+        products.map((product) => g.reshape(product, [O, C, 1])),
+        2,
+      ),
+      shape,
+    );
+  if (onCpu(g) && group === 1 && moved < 2 * O * numel(shape.slice(1))) {
+    const rows = channelRows(g, dy);
+    if (C < WIDE_BATCH) {
+      const columns = columnsOfBatch(g, x, window, [outH, outW]);
+      return g.reshape(g.matmulT(rows, columns, { transB: true }), shape);
+    }
+    const met = taps(g, g.transpose(x, [1, 0, 2, 3]), window, [outH, outW]);
+    const row = product([N, outH, outW]);
+    return joined(met.map((tap) => g.matmulT(rows, g.reshape(tap, [C, row]), { transB: true })));
   }
-  if (onCpu(g) && group === 1 && shape[1] >= WIDE) {
+  if (onCpu(g) && group === 1 && C >= WIDE) {
     const rows = g.reshape(dy, [N, O, pixels]);
     const products = taps(g, x, window, [outH, outW]).map((tap) => {
-      const perImage = g.matmulT(rows, g.reshape(tap, [N, shape[1], pixels]), { transB: true });
-      return g.reshape(g.reduceSum(perImage, [0], false), [O, shape[1], 1]);
+      const perImage = g.matmulT(rows, g.reshape(tap, [N, C, pixels]), { transB: true });
+      return g.reduceSum(perImage, [0], false);
     });
-    return g.reshape(g.concat(products, 2), shape);
+    return joined(products);
   }
   const columns = columnsPerImage(g, x, window, [outH, outW], group);
   const rows = g.reshape(dy, group === 1 ? [N, O, pixels] : [N, group, O / group, pixels]);

@@ -1,5 +1,11 @@
 import { attribute, check, formatShape, isStatic, type Node, sameShape, type Value } from "../graph/index.ts";
-import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
+import {
+  blockedConvolution,
+  type ConvGeometry,
+  convolutionByColumns,
+  inputGradient,
+  weightGradient,
+} from "./convolution-gradient.ts";
 import { elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
@@ -23,10 +29,14 @@ function geometry(node: Pick<Node, "op" | "inputs" | "attributes">): ConvGeometr
   };
 }
 
-/** The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. */
-export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
-  const [x, w, bias] = inputs;
-  return convolutionByColumns(g, x!, w!, bias, geometry(node));
+/**
+ * The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. `block`
+ * is the number of channels of a block in the engine's own layout, if it has one.
+ */
+export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], block?: number): Value | undefined {
+  const [x, w, bias] = inputs as [Value, Value, Value | undefined];
+  const conv = geometry(node);
+  return (block && blockedConvolution(g, x, w, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
 }
 
 /** Multiply-accumulates of every element of `of` meeting one kernel. */

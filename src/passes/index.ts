@@ -3,7 +3,7 @@ export { type Differentiated, differentiate } from "./differentiate.ts";
 export type { Known } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
-export { logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
+export { type LowerOptions, logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { poolFirst } from "./pool-first.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";

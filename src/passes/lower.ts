@@ -2,11 +2,16 @@ import { attribute, type Graph, type Node } from "../graph/index.ts";
 import { lowerBatchNormalization, lowerConvolution, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
-/**
- * Rewrites operators that the engine lacks or is slow at. All differences between engines are here, except those of gradients.
- * Weights named in `fixed` do not change, so that the engine can prepare them itself.
- */
-export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> = new Set()): Graph {
+/** What `lower` may know of an engine and of a graph's use. */
+export interface LowerOptions {
+  /** Weights that do not change, so that the engine can prepare them itself. */
+  readonly fixed?: ReadonlySet<string>;
+  /** Channels of a block in the engine's own layout of images, if it has one. */
+  readonly block?: number | undefined;
+}
+
+/** Rewrites operators that the engine lacks or is slow at. All differences between engines are here, except those of gradients. */
+export function lower(graph: Graph, target: Target, { fixed = new Set(), block }: LowerOptions = {}): Graph {
   return rewrite(
     graph,
     (g, node, inputs) => {
@@ -16,7 +21,7 @@ export function lower(graph: Graph, target: Target, fixed: ReadonlySet<string> =
         return value && [value];
       }
       if (node.op === "Conv" && !fixed.has(node.inputs[1]?.name ?? "")) {
-        const y = lowerConvolution(g, node, inputs);
+        const y = lowerConvolution(g, node, inputs, block);
         return y && [y];
       }
       return undefined;

@@ -52,6 +52,8 @@ export interface OrtEngineOptions {
   readonly gpuOutputs?: boolean;
   /** Whether a run writes into tensors in JavaScript's memory, where those of all its outputs are given. */
   readonly writesInto?: boolean;
+  /** Channels of a block in the engine's own layout of images; undefined if it has none. */
+  readonly block?: () => Promise<number | undefined>;
   /** Default: tasks run at once. */
   readonly schedule?: Schedule;
   /** What to do about an error of ONNX Runtime, where its message does not say it. */
@@ -129,7 +131,7 @@ function ownArrays({ Tensor }: Ort): (dtype: DType, data: TypedArray) => TypedAr
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   const { name, target, session, gpuOutputs = false, writesInto = false } = options;
-  const { schedule = (task) => task(), remedy = () => undefined } = options;
+  const { schedule = (task) => task(), remedy = () => undefined, block } = options;
   const own = ownArrays(ort);
   return {
     name,
@@ -145,7 +147,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
       };
       try {
-        const lowered = simplify(lower(graph, target, new Set(weights?.keys())));
+        const fixed = new Set(weights?.keys());
+        const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
         const bytes = encode(lowered, {
           ...(weights && { weights }),
           ...(kept === "javascript" && { sequence: UNRETURNED }),

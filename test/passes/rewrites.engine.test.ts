@@ -216,7 +216,7 @@ describe("lower", () => {
   it("leaves convolutions whose weights are fixed to the engine", () => {
     const many = convolution(32);
     expect(opsOf(lower(many, "cpu"))).not.toContain("Conv");
-    expect(opsOf(lower(many, "cpu", new Set(["w"])))).toEqual(["Conv"]);
+    expect(opsOf(lower(many, "cpu", { fixed: new Set(["w"]) }))).toEqual(["Conv"]);
     expect(opsOf(lower(convolution(4), "cpu"))).toEqual(["Conv"]);
   });
 });

@@ -1,5 +1,6 @@
 import { type Engine, EngineError, type EngineOptions } from "../engine.ts";
 import { type Ort, ortEngine } from "../ort.ts";
+import { blockSize } from "./block.ts";
 import { forcedBuild, nativeRuntime, wasmRuntime } from "./load.ts";
 
 /** A module with ONNX Runtime's JavaScript interface, such as onnxruntime-node. */
@@ -77,6 +78,7 @@ function nativeEngine(ort: Ort, { threads, device = "cpu", executionProviders }:
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     },
     writesInto: true,
+    ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
     remedy: (message) =>
       message.includes("WebGPU adapter") ? 'install a driver of the GPU, or use device "cpu"' : undefined,
   });
