@@ -1,4 +1,4 @@
-import { type Attributes, attribute, type Shape, type TensorType, tensor, type Value } from "../graph/index.ts";
+import { attribute, type Dim, type Shape, type TensorType, tensor, type Value } from "../graph/index.ts";
 import { maxPoolGradient } from "./max-pool-gradient.ts";
 import { type Application, type Backward, elements, type GradientRules, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
@@ -114,17 +114,26 @@ function averageGradient(g: Ops, node: Backward): Value {
   return separable(g, dy, transposed(rows, H), transposed(columns, W));
 }
 
-function maxGradient(g: Ops, { x, y, dy }: Backward, attributes: Attributes): Value {
-  return maxPoolGradient(g, x, y, dy, windowOf({ op: "MaxPool", attributes }, x.shape));
+function maxGradient(g: Ops, node: Backward): Value {
+  const { x, y, dy } = node;
+  const window = windowOf(node, x.shape);
+  const isGlobal = [0, 1].every((axis) => window.kernel[axis] === x.shape[axis + 2] && y.shape[axis + 2] === 1);
+  return isGlobal ? globalMaxGradient(g, node) : maxPoolGradient(g, x, y, dy, window);
+}
+
+/** Gradient of the maximum over all pixels: dy goes to the first one that holds it. */
+function globalMaxGradient(g: Ops, { x, dy }: Backward): Value {
+  const [N, C, ...sizes] = x.shape as readonly [Dim, Dim, ...number[]];
+  const pixels = elements(sizes);
+  const winner = g.one("ArgMax", [g.reshape(x, [N, C, pixels])], { axis: 2, keepdims: 1 });
+  const won = g.indicator(g.equal(winner, g.ints([...Array(pixels).keys()])));
+  return g.reshape(g.mul(won, g.reshape(dy, [N, C, 1])), x.shape);
 }
 
 /** Gradient rules of the operators above. */
 export const poolingGradients = (): GradientRules<typeof pooling> => ({
-  MaxPool: (g, node) => [maxGradient(g, node, node.attributes)],
+  MaxPool: (g, node) => [maxGradient(g, node)],
   AveragePool: (g, node) => [averageGradient(g, node)],
   GlobalAveragePool: (g, { x, dy }) => [g.expand(g.scale(dy, 1 / elements(x.shape.slice(2))), x)],
-  GlobalMaxPool(g, node) {
-    const size = node.x.shape.slice(2) as number[];
-    return [maxGradient(g, node, { kernel_shape: size, strides: size })];
-  },
+  GlobalMaxPool: (g, node) => [globalMaxGradient(g, node)],
 });
