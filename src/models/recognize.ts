@@ -14,12 +14,13 @@ type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /**
  * The registered networks whose weights have exactly these keys and shapes, whatever their classes and channels. There may be
- * several: variants that differ in no weight. Counts of batches may be missing, as `loadStateDict` allows.
+ * several: variants that differ in no weight. Counts of batches may be missing, as `loadStateDict` allows. Only the networks
+ * `among` are compared, by default all.
  */
-export function recognize(tensors: Shapes): Recognized[] {
+export function recognize(tensors: Shapes, among = Object.keys(MODELS) as readonly string[]): Recognized[] {
   const given = new Map([...tensors].map(([key, { shape }]) => [key, shape]));
   const found: Recognized[] = [];
-  for (const model of Object.keys(MODELS) as ModelName[]) {
+  for (const model of among as readonly ModelName[]) {
     for (const variant of modelEntry(model).variants) {
       const published = publishedShapes(model, variant);
       if (!sameKeys(published, given)) continue;

@@ -216,9 +216,7 @@ function registered(
   const known = asked.variant ?? (variant as Variant | undefined);
   const { weights } = fitKeys(tensors, { has: (key) => !/^(module|_orig_mod)\./.test(key) });
   const isComplete = known !== undefined && asked.numClasses !== undefined;
-  const fit = isComplete
-    ? undefined
-    : recognize(weights).find((fit) => fit.model === name && (known ?? fit.variant) === fit.variant);
+  const fit = isComplete ? undefined : recognize(weights, [name]).find((fit) => (known ?? fit.variant) === fit.variant);
   const numClasses = asked.numClasses ?? fit?.numClasses;
   const channels = inChannels === undefined ? fit?.inChannels : Number(inChannels);
   const options: ModelOptions = {
