@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { encodeSafetensors } from "../../src/checkpoint/index.ts";
 import { numel, type TensorData, type TensorType, tensor, zeros } from "../../src/graph/index.ts";
 import { type Module, trace } from "../../src/nn/index.ts";
+import { Ops } from "../../src/operators/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { Random } from "../../src/random.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
@@ -127,12 +128,24 @@ function watch(engine: Engine): { engine: Engine; seen(): Record<string, TensorD
   let last: Record<string, TensorData> = {};
   const compile: Engine["compile"] = async (graph, options) => {
     const wider = graph.copy();
+    const ops = new Ops(wider, { share: true });
     const names: string[] = [];
-    for (const { op, scope, inputs, outputs } of graph.nodes) {
-      if (!WATCHED[op] || scope.startsWith("backward")) continue;
+    const forward = graph.nodes.filter(({ scope }) => !scope.startsWith("backward"));
+    // a ReLU that was moved behind its pool is recorded where it was
+    const moved = new Map(
+      forward.flatMap((relu) => {
+        const pool = relu.op === "Relu" ? graph.producer(relu.inputs[0]!) : undefined;
+        return pool?.op === "MaxPool" && pool.scope === relu.scope
+          ? [relu, pool].map((node) => [node, () => ops.relu(pool.inputs[0]!)] as const)
+          : [];
+      }),
+    );
+    for (const node of forward) {
+      const { op, inputs, outputs } = node;
+      if (!WATCHED[op]) continue;
       const name = `${op}:${names.filter((other) => other.startsWith(op)).length}`;
       names.push(name);
-      wider.output(name, WATCHED[op] === "input" ? inputs[0]! : outputs[0]!);
+      wider.output(name, moved.get(node)?.() ?? (WATCHED[op] === "input" ? inputs[0]! : outputs[0]!));
     }
     const executable = await engine.compile(wider, options);
     return {
