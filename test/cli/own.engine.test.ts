@@ -187,7 +187,7 @@ describe("predict", () => {
 
 describe("a network in a file, with weights", () => {
   const photo = join("photos", "Test", "red", "a.png");
-  const told = "Training images: Train/ (2 classes, 2 images); test images: Test/\n";
+  const told = "train: 2 classes, 2 images in Train/; test: 2 images in Test/\n";
 
   it.each([
     ["a run", ["net.mjs", "--weights", "run"], ""],
