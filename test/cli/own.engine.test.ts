@@ -261,7 +261,7 @@ describe("--data", () => {
     expect(status).toBe(1);
   });
 
-  it("takes a module, and says what else is expected of a table", () => {
+  it("takes a module; a table that names two images by one name is an error", () => {
     const data = JSON.stringify(pathToFileURL(join(DIST, "data/index.js")).href);
     writeFileSync(
       at("data.mjs"),
@@ -274,9 +274,7 @@ describe("--data", () => {
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ data: "mine", images: 4 });
     writeFileSync(at("labels.csv"), "a.png,0\n");
-    expect(run("eval", "run", "--data", "labels.csv").stderr).toContain(
-      "labels.csv: tables of labels are not supported yet",
-    );
+    expect(run("eval", "run", "--data", "labels.csv").stderr).toContain('labels.csv, row 1: "a.png" may be photos');
   });
 });
 

@@ -78,7 +78,7 @@ bmp("p4.bmp", 4, noise, palette=colors[:64]); bmp("p1.bmp", 1, noise, palette=co
 bmp("555.bmp", 16, noise); bmp("565.bmp", 16, noise, compression=3, masks=struct.pack("<III", 0xf800, 0x7e0, 0x1f))
 bmp("fields.bmp", 32, noise, compression=3, masks=struct.pack("<III", 0xff000000, 0xff0000, 0xff00))
 bmp("rle8.bmp", 8, bytes([4, 9, 0, 5, 1, 2, 3, 4, 5, 0, 4, 7, 0, 0, 13, 3, 0, 0, 2, 1, 11, 6, 0, 0, 13, 200, 0, 0, 13, 8, 0, 1]), compression=1, palette=colors)
-bmp("rle4.bmp", 4, bytes([5, 0x12, 0, 5, 0x34, 0x56, 0x70, 0, 3, 0x89, 0, 0] + [13, 0xab, 0, 0] * 4 + [0, 1]), compression=2, palette=colors[:64])
+bmp("rle4.bmp", 4, bytes([5, 0x12, 0, 8, 0x34, 0x56, 0x70, 0x89, 0, 0] + [13, 0xab, 0, 0] * 4 + [0, 1]), compression=2, palette=colors[:64])
 open(out + "max99.ppm", "wb").write(b"P6 # made by hand\\n7 5\\n99\\n" + bytes(b % 100 for b in noise[:105]))
 open(out + "max15.pgm", "wb").write(b"P5\\n7 5\\n15\\n" + bytes(b % 16 for b in noise[:35]))
 open(out + "deep.ppm", "wb").write(b"P6\\n7 5\\n65535\\n" + noise[:210])

@@ -56,7 +56,7 @@ async function indexOf(folder: string): Promise<Index> {
 }
 
 /** The image that a row means. Of several with its name, the one in the folder of the part. */
-function imageOf(index: Index, text: string, split: Split | undefined): string | undefined {
+function imageOf(index: Index, text: string, split: Split | undefined, row: string): string | undefined {
   const path = text
     .trim()
     .replaceAll("\\", "/")
@@ -68,7 +68,9 @@ function imageOf(index: Index, text: string, split: Split | undefined): string |
     const inPart = found.filter((image) => image.split(/[\\/]/).some((part) => split && splitOf(part) === split));
     const [only, ...others] = inPart.length > 0 ? inPart : found;
     if (others.length === 0) return only;
-    throw new DataError(`"${text}" may be ${only} or ${others[0]}; write the path below the table's folder`);
+    throw new DataError(`"${text}" may be ${only} or ${others[0]}; write the path below the table's folder`, {
+      file: row,
+    });
   }
   return undefined;
 }
@@ -139,7 +141,7 @@ function rowsOf(
     const part = split < 0 ? whole : partNamed(String(cells[split] ?? ""));
     if (!part) return complain(row, `"${cells[split]}" in column "${names[split]}" is not train, val or test`);
     const text = String(cells[file] ?? "");
-    const image = imageOf(index, text, part);
+    const image = imageOf(index, text, part, `${table.file}, row ${row}`);
     if (image === undefined) return complain(row, `there is no image "${text}" in ${dirname(table.file)}`);
     const chosen = labels.columns.filter((place) => Number(cells[place]) === 1);
     const cell = cells[labels.columns[0]!] ?? "";
