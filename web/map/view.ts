@@ -26,16 +26,14 @@ export class View {
   readonly #zoom: ZoomBehavior<SVGSVGElement, unknown>;
   /** Whether somebody moved the map since it was fitted. */
   moved = false;
+  /** Another map that is moved along by pointer, wheel and touch. */
+  twin: View | undefined;
+  #last: ZoomTransform = zoomIdentity;
 
   constructor(svg: SVGSVGElement, layer: SVGGElement) {
     this.#svg = svg;
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
-      // what d3 reads by itself is not there once the map has left the page
-      .extent(() => [
-        [0, 0],
-        [svg.clientWidth, svg.clientHeight],
-      ])
       .clickDistance(5)
       // also while another panel replaces the map, when its size in per cent means nothing
       .extent(() => {
@@ -48,13 +46,26 @@ export class View {
       .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
         layer.setAttribute("transform", String(transform));
         scale.value = transform.k;
-        if (sourceEvent) this.moved = true;
+        if (sourceEvent) {
+          this.moved = true;
+          this.twin?.follow(this.#last, transform);
+        }
+        this.#last = transform;
       });
     select(svg).call(this.#zoom).on("dblclick.zoom", null);
   }
 
   get transform(): ZoomTransform {
     return zoomTransform(this.#svg);
+  }
+
+  /** Moves as another map moved, on the screen. */
+  follow(from: ZoomTransform, to: ZoomTransform): void {
+    const factor = to.k / from.k;
+    const { k, x, y } = this.transform;
+    const moved = zoomIdentity.translate(factor * x + to.x - factor * from.x, factor * y + to.y - factor * from.y);
+    this.#to(moved.scale(factor * k), false);
+    this.moved = true;
   }
 
   zoomBy(factor: number): void {

@@ -1,0 +1,56 @@
+/** The boxes, lines and texts of a diagram. */
+import type { Diagram } from "convnets/draw";
+import type { Row } from "convnets/summary";
+import { type Mark, NodeView, TextView } from "./NodeView.tsx";
+
+interface Props {
+  readonly diagram: Diagram;
+  readonly rowOf: (id: string) => Row | undefined;
+  readonly chosen: ReadonlySet<string>;
+  readonly over: ReadonlySet<string>;
+  readonly failing?: ReadonlySet<string>;
+  readonly heat?: ReadonlyMap<string, number> | undefined;
+  /** How boxes differ from those of another network. */
+  readonly marks?: ReadonlyMap<string, Mark>;
+  /** Starts ids of elements, where a page has several drawings. */
+  readonly prefix?: string;
+}
+
+export function Drawing({ diagram, rowOf, chosen, over, failing, heat, marks, prefix }: Props) {
+  const near = (id: string | undefined) => id !== undefined && chosen.has(id);
+  const boxes = diagram.nodes.map((node) => {
+    const { id, form } = node;
+    const isFrame = form === "frame";
+    return (
+      <NodeView
+        key={id}
+        node={node}
+        row={rowOf(id)}
+        selected={chosen.has(id)}
+        hovered={!isFrame && over.has(id)}
+        failing={!isFrame && failing?.has(id) === true}
+        heat={isFrame ? undefined : heat?.get(id)}
+        mark={marks?.get(id)}
+        prefix={prefix}
+      />
+    );
+  });
+  return (
+    <g class={`drawing${marks ? " is-compared" : ""}`}>
+      {boxes.filter((_, i) => diagram.nodes[i]!.form === "frame")}
+      {diagram.edges.map(({ from, to, line, tip }) => (
+        <g key={`${from} ${to} ${line}`} class={near(from) || near(to) ? "edge is-near" : "edge"}>
+          <path class="wire" d={line} />
+          {tip && <path class="tip" d={tip} />}
+        </g>
+      ))}
+      {boxes.filter((_, i) => diagram.nodes[i]!.form !== "frame")}
+      {diagram.brackets.map(({ x, y, width }) => (
+        <path key={x} class="wire" d={`M${x} ${y - 5}v5h${width}v-5`} />
+      ))}
+      {diagram.texts.map((text) => (
+        <TextView key={`${text.x},${text.y},${text.text}`} text={text} />
+      ))}
+    </g>
+  );
+}
