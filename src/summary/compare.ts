@@ -35,7 +35,7 @@ interface Part {
 
 /**
  * Lines two networks up, layer by layer: what both have, what only one has, and in which settings layers differ. Parts are
- * matched level by level, in their order, by type, name and size; in blocks of two types, each `Sequential` is looked through.
+ * matched level by level, in their order, by type, name and size; in blocks of two forms, each `Sequential` is looked through.
  *
  *     compareSummaries(summarize(a, { input }), summarize(b, { input })) → pairs, blocks before their parts
  */
@@ -58,7 +58,7 @@ function treeOf(rows: readonly Row[]): Part | undefined {
 }
 
 function pairsOf(a: Part, b: Part, networkA: Compared, networkB: Compared): RowPair[] {
-  const partsOf = a.row.type === b.row.type ? ({ parts }: Part) => parts : looseParts;
+  const partsOf = hasSameForm(a, b) ? ({ parts }: Part) => parts : looseParts;
   const below = align(partsOf(a), partsOf(b)).flatMap(([x, y]) => {
     if (x && y) return pairsOf(x, y, networkA, networkB);
     return x ? alone(x, "onlyA") : alone(y!, "onlyB");
@@ -66,6 +66,12 @@ function pairsOf(a: Part, b: Part, networkA: Compared, networkB: Compared): RowP
   const differences = differencesOf(a.row, b.row, networkA, networkB);
   const isSame = differences.length === 0 && below.every(({ status }) => status === "same");
   return [{ a: a.row, b: b.row, status: isSame ? "same" : "changed", differences }, ...below];
+}
+
+/** Whether two blocks are built alike: of one type, or with parts of the same names. */
+function hasSameForm(a: Part, b: Part): boolean {
+  const names = ({ parts }: Part) => parts.map(({ row }) => row.varName).join();
+  return a.row.type === b.row.type || names(a) === names(b);
 }
 
 /** The parts of a block, lists of layers opened: two blocks of different types may hold the same layers at different depths. */

@@ -36,6 +36,7 @@ export function Pane({ side, name, view }: Props) {
   useEffect(() => {
     view.current = new View(svg.current!, layer.current!);
     const observer = new ResizeObserver(([entry]) => {
+      view.current!.resize(entry!.contentRect);
       if (isA) mapWidth.value = entry!.contentRect.width;
       const diagram = drawn.peek().value;
       if (diagram && !view.current!.moved) view.current!.fit(diagram, false);

@@ -1,6 +1,7 @@
 /** The boxes, lines and texts of a diagram. */
 import type { Diagram } from "convnets/draw";
 import type { Row } from "convnets/summary";
+import { useEffect, useState } from "preact/hooks";
 import { type Mark, NodeView, TextView } from "./NodeView.tsx";
 
 interface Props {
@@ -16,9 +17,18 @@ interface Props {
   readonly prefix?: string;
 }
 
+/** Boxes that are added between two frames, so that the page answers while a large drawing appears. */
+const SLICE = 110;
+
 export function Drawing({ diagram, rowOf, chosen, over, failing, heat, marks, prefix }: Props) {
+  const [limit, setLimit] = useState(SLICE);
+  useEffect(() => {
+    if (limit >= diagram.nodes.length) return;
+    const frame = requestAnimationFrame(() => setLimit(limit + SLICE));
+    return () => cancelAnimationFrame(frame);
+  }, [diagram, limit]);
   const near = (id: string | undefined) => id !== undefined && chosen.has(id);
-  const boxes = diagram.nodes.map((node) => {
+  const boxes = diagram.nodes.slice(0, limit).map((node) => {
     const { id, form } = node;
     const isFrame = form === "frame";
     return (
@@ -38,7 +48,7 @@ export function Drawing({ diagram, rowOf, chosen, over, failing, heat, marks, pr
   return (
     <g class={`drawing${marks ? " is-compared" : ""}`}>
       {boxes.filter((_, i) => diagram.nodes[i]!.form === "frame")}
-      {diagram.edges.map(({ from, to, line, tip }) => (
+      {diagram.edges.slice(0, limit).map(({ from, to, line, tip }) => (
         <g key={`${from} ${to} ${line}`} class={near(from) || near(to) ? "edge is-near" : "edge"}>
           <path class="wire" d={line} />
           {tip && <path class="tip" d={tip} />}

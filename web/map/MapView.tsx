@@ -32,6 +32,7 @@ export function MapView() {
   useEffect(() => {
     view.current = new View(svg.current!, layer.current!);
     const observer = new ResizeObserver(([entry]) => {
+      view.current!.resize(entry!.contentRect);
       mapWidth.value = entry!.contentRect.width;
       const diagram = drawing.peek().value;
       if (diagram && !view.current!.moved) view.current!.fit(diagram, false);

@@ -15,6 +15,14 @@ const LOW_MARGIN = { x: 16, top: 12, bottom: 12 } as const;
 /** Milliseconds of a movement; none for those who asked for less motion. */
 const DURATION = 180;
 
+/** Of a window that has no size yet. */
+const USUAL = { width: 800, height: 500 } as const;
+
+const sizeOf = ({ clientWidth, clientHeight }: SVGSVGElement) => ({
+  width: clientWidth || USUAL.width,
+  height: clientHeight || USUAL.height,
+});
+
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Scale of the map, for what has to keep its size. */
@@ -29,6 +37,7 @@ export class View {
   /** Another map that is moved along by pointer, wheel and touch. */
   twin: View | undefined;
   #last: ZoomTransform = zoomIdentity;
+  #size: { readonly width: number; readonly height: number } | undefined;
 
   constructor(svg: SVGSVGElement, layer: SVGGElement) {
     this.#svg = svg;
@@ -110,9 +119,15 @@ export class View {
       this.#to(zoomIdentity.translate(scaled.x + dx, scaled.y + dy).scale(k), true);
   }
 
-  #room(): { width: number; height: number } {
-    const { clientWidth, clientHeight } = this.#svg;
-    return { width: clientWidth || 800, height: clientHeight || 500 };
+  /** Reading it from the page would make the browser lay out everything that was drawn just before. */
+  #room(): { readonly width: number; readonly height: number } {
+    this.#size ??= sizeOf(this.#svg);
+    return this.#size;
+  }
+
+  /** Takes the size of the window in pixels, as an observer reports it. */
+  resize({ width, height }: { readonly width: number; readonly height: number }): void {
+    this.#size = { width: width || USUAL.width, height: height || USUAL.height };
   }
 
   #moving() {
