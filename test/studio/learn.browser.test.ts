@@ -133,7 +133,7 @@ describe("in Chromium", unless(noChromium), () => {
     expect(await text(page)).not.toContain("73,728");
   });
 
-  it.each(LIVE)("$id: measures when something was predicted, can be stopped, and says what happened", async (live) => {
+  it.each(LIVE)("$id: measures, can be stopped, and says what happened", async (live) => {
     const { page, problems } = studio;
     await visit(page, `idea=${live.id}&set=${live.set}&lang=en&theme=light`);
     await page.locator(".choices button").first().click();

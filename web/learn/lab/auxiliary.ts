@@ -9,8 +9,8 @@ import { Trained } from "./training.ts";
 /** As wide as trains in seconds. */
 const WIDTHS: InceptionWidths = [8, 8, 12, 4, 6, 6];
 const STEM = 16;
-const STEPS = 60;
-const EVERY = 5;
+const STEPS = 40;
+const EVERY = 4;
 const RATE = 0.02;
 
 /** Scores from middle maps: x [N, C, H, W] → [N, classes] */

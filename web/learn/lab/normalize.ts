@@ -6,10 +6,10 @@ import type { Course, Moment, NormalizeResult, Question, Spread } from "./protoc
 import { Trained } from "./training.ts";
 
 const WIDTH = 16;
-const STEPS = 60;
-const EVERY = 5;
+const STEPS = 40;
+const EVERY = 4;
 /** Learning rates, each ten times the one before. */
-export const RATES = [0.01, 0.1, 1] as const;
+export const RATES = [0.005, 0.05, 0.5] as const;
 
 /** 3×3 convolutions in a row, with two pools on the way. */
 export class PlainNet extends Module<Tensor> {

@@ -16,7 +16,7 @@ const RANGES = {
 } as const;
 
 /** Share of the loss of guessing below which a network has learned something. */
-const LEARNED = 0.8;
+const LEARNED = 0.85;
 const GUESS = Math.log(CLASSES);
 
 const ended = ({ loss }: Course) => {
@@ -106,7 +106,7 @@ function Figure({ result, revealed }: Props) {
             <Losses
               key={one}
               title={say(`Learning rate ${one}`, `学习率 ${one}`)}
-              total={found?.total ?? 60}
+              total={found?.total ?? 40}
               most={1.6}
               guess={GUESS}
               lines={[
