@@ -36,9 +36,13 @@ export function TopBar() {
         {panel === "explore" && (
           <button
             type="button"
-            class={`picker compare-button${other === undefined ? "" : " has-other"}`}
+            class={`compare-button${other === undefined ? "" : " has-other"}`}
             aria-haspopup="dialog"
-            aria-label={other === undefined ? t("compare") : `${t("compareWith")} ${fileName(other) ?? other}`}
+            aria-label={
+              other === undefined
+                ? t("compare")
+                : `${t("compareWith")} ${fileName(other) ?? other}${otherVariant ? ` ${otherVariant}` : ""}`
+            }
             onClick={() => (dialog.value = "compare")}
           >
             <Icon icon={Columns2} size={16} />

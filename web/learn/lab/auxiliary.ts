@@ -9,7 +9,6 @@ import { Trained } from "./training.ts";
 /** As wide as trains in seconds. */
 const WIDTHS: InceptionWidths = [8, 8, 12, 4, 6, 6];
 const STEM = 16;
-const STEPS = 40;
 const EVERY = 4;
 const RATE = 0.02;
 
@@ -71,7 +70,7 @@ const blocksOf = (count: number) => [
 ];
 
 export async function auxiliary(
-  { weight, normalized, blocks: count }: AuxiliaryQuestion,
+  { weight, normalized, blocks: count, steps }: AuxiliaryQuestion,
   engine: Engine,
   report: (result: AuxiliaryResult) => void,
 ): Promise<void> {
@@ -95,12 +94,12 @@ export async function auxiliary(
   });
   const tell = (done: boolean) =>
     report({
-      ...{ kind: "auxiliary", total: STEPS, blocks: blocks.map(({ name }) => name), done },
+      ...{ kind: "auxiliary", total: steps, blocks: blocks.map(({ name }) => name), done },
       ...{ without: course(0), with: course(1), norms: { without: [...norms[0]], with: [...norms[1]] } },
       seconds: (performance.now() - start) / 1000,
     });
   try {
-    for (let n = 0; n < STEPS; n++) {
+    for (let n = 0; n < steps; n++) {
       const batch = data[n % data.length]!;
       for (const i of [0, 1] as const) {
         if (n % EVERY === 0)

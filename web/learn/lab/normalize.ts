@@ -6,7 +6,6 @@ import type { Course, Moment, NormalizeResult, Question, Spread } from "./protoc
 import { Trained } from "./training.ts";
 
 const WIDTH = 16;
-const STEPS = 40;
 const EVERY = 4;
 /** Learning rates, each ten times the one before. */
 export const RATES = [0.005, 0.05, 0.5] as const;
@@ -40,7 +39,7 @@ export class PlainNet extends Module<Tensor> {
 }
 
 export async function normalize(
-  { layers: count }: Extract<Question, { kind: "normalize" }>,
+  { layers: count, steps }: Extract<Question, { kind: "normalize" }>,
   engine: Engine,
   report: (result: NormalizeResult) => void,
 ): Promise<void> {
@@ -51,7 +50,7 @@ export async function normalize(
   const runs = RATES.map(() => [new Run(), new Run()] as const);
   const tell = (done: boolean) =>
     report({
-      ...{ kind: "normalize", total: STEPS, rates: RATES, layers: Array.from({ length: count }, (_, i) => `${i + 1}`) },
+      ...{ kind: "normalize", total: steps, rates: RATES, layers: Array.from({ length: count }, (_, i) => `${i + 1}`) },
       courses: runs.map(([a, b]) => [a.course("without"), b.course("with")] as const),
       spreads: runs.map(([a, b]) => [[...a.spreads], [...b.spreads]] as const),
       seconds: (performance.now() - start) / 1000,
@@ -66,7 +65,7 @@ export async function normalize(
       }),
     );
     try {
-      for (let n = 0; n < STEPS; n++) {
+      for (let n = 0; n < steps; n++) {
         const batch = data[n % data.length]!;
         for (const i of [0, 1] as const) {
           const run = runs[r]![i];

@@ -64,8 +64,14 @@ export type LabResult = AuxiliaryResult | NormalizeResult | SparseResult;
 
 /** What an experiment is run with. */
 export type Question =
-  | { readonly kind: "auxiliary"; readonly weight: number; readonly normalized: boolean; readonly blocks: number }
-  | { readonly kind: "normalize"; readonly layers: number }
+  | {
+      readonly kind: "auxiliary";
+      readonly weight: number;
+      readonly normalized: boolean;
+      readonly blocks: number;
+      readonly steps: number;
+    }
+  | { readonly kind: "normalize"; readonly layers: number; readonly steps: number }
   | { readonly kind: "sparse"; readonly parts: number };
 
 export interface Lab extends WithEngine {

@@ -13,6 +13,7 @@ const RANGES = {
   b: { start: 5, min: 3, max: 8 },
   w: { start: 0.3, min: 0.1, max: 1, step: 0.1 },
   n: { start: 0, min: 0, max: 1 },
+  t: { start: 40, min: 10, max: 160, step: 10 },
   m: { start: 100, min: 0, max: 100 },
 } as const;
 
@@ -124,6 +125,7 @@ function Controls({ values, result, set }: Props) {
           onChange={(m) => set({ m })}
         />
       )}
+      <Slider label={say("Steps", "步数")} range={RANGES.t} value={values.t} onChange={(t) => set({ t })} />
       <Stepper
         label={say("Inception blocks", "Inception 模块的个数")}
         less={say("One fewer", "减少一个")}
@@ -173,7 +175,7 @@ export const AUXILIARY = page({
   id: "auxiliary",
   source: "GoogLeNet, 2014",
   ranges: RANGES,
-  question: ({ b, w, n }) => ({ kind: "auxiliary", weight: w, normalized: n === 1, blocks: b }),
+  question: ({ b, w, n, t }) => ({ kind: "auxiliary", weight: w, normalized: n === 1, blocks: b, steps: t }),
   compute,
   right: ({ found, ratio }) =>
     !found?.done || ratio === undefined ? undefined : ratio > 1.25 ? 0 : ratio < 0.8 ? 2 : 1,

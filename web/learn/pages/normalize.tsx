@@ -12,6 +12,7 @@ import { say, word } from "../words.ts";
 const RANGES = {
   l: { start: 8, min: 3, max: 12 },
   r: { start: 1, min: 0, max: 2 },
+  t: { start: 40, min: 10, max: 160, step: 10 },
   m: { start: 100, min: 0, max: 100 },
 } as const;
 
@@ -106,7 +107,7 @@ function Figure({ result, revealed }: Props) {
             <Losses
               key={one}
               title={say(`Learning rate ${one}`, `学习率 ${one}`)}
-              total={found?.total ?? 40}
+              total={found?.total ?? RANGES.t.start}
               most={1.6}
               guess={GUESS}
               lines={[
@@ -161,6 +162,7 @@ function Controls({ values, result, set }: Props) {
           />
         </>
       )}
+      <Slider label={say("Steps", "步数")} range={RANGES.t} value={values.t} onChange={(t) => set({ t })} />
       <Stepper
         label={say("3×3 convolutions", "3×3 卷积的个数")}
         less={say("One fewer", "减少一个")}
@@ -192,7 +194,7 @@ export const NORMALIZE = page({
   id: "normalize",
   source: "Batch normalization, 2015",
   ranges: RANGES,
-  question: ({ l }) => ({ kind: "normalize", layers: l }),
+  question: ({ l, t }) => ({ kind: "normalize", layers: l, steps: t }),
   compute,
   right: ({ found, plain }) => (!found?.done ? undefined : plain === 3 ? 0 : plain === 0 ? 2 : 1),
   Figure,
