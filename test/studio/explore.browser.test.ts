@@ -163,7 +163,7 @@ describe("in Chromium", unless(noChromium), () => {
     await page.waitForSelector(".explore .map .node");
     expect(problems).toEqual([]);
     await page.context().close();
-  });
+  }, 120_000);
 
   it("lists the registered networks, and shows one of each publication", async () => {
     const { page, problems } = await studios.open("net=nin");

@@ -165,7 +165,7 @@ describe("in Chromium", unless(noChromium), () => {
       expect(scroll, id).toBeLessThanOrEqual(client);
     }
     expect(problems).toEqual([]);
-  });
+  }, 120_000);
 
   it("leads into Explore, and back", async () => {
     const { page, problems } = studio;
