@@ -14,6 +14,8 @@ const keyOf = (question: Question) => JSON.stringify(question);
 const results = signal<ReadonlyMap<string, LabResult>>(new Map());
 /** The question under way. */
 const running = signal<string | undefined>(undefined);
+/** Counts starts and stops, so that reports of an earlier run are told from those of the latest. */
+let latest = 0;
 const failure = signal<{ readonly key: string; readonly message: string } | undefined>(undefined);
 
 export const resultOf = (question: Question): LabResult | undefined => results.value.get(keyOf(question));
@@ -25,23 +27,26 @@ export const failureOf = (question: Question): string | undefined =>
 export async function start(question: Question): Promise<void> {
   stop();
   const key = keyOf(question);
+  const run = ++latest;
   running.value = key;
   failure.value = undefined;
+  // the last report may arrive after the call has ended
   const report = Comlink.proxy((result: LabResult) => {
-    if (running.peek() === key) results.value = new Map(results.peek()).set(key, result);
+    if (run === latest) results.value = new Map(results.peek()).set(key, result);
   });
   try {
     await worker.call((api) => api.run(question, report));
   } catch (error) {
     if (!(error instanceof Stopped)) failure.value = { key, message: (error as Error).message };
   } finally {
-    if (running.peek() === key) running.value = undefined;
+    if (run === latest) running.value = undefined;
   }
 }
 
 /** Ends the experiment that is under way, at once. */
 export function stop(): void {
   if (running.peek() === undefined) return;
+  latest++;
   running.value = undefined;
   worker.stop();
 }
