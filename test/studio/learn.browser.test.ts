@@ -153,19 +153,23 @@ describe("in Chromium", unless(noChromium), () => {
   it.each([
     ["dark", { width: 380, height: 760 }],
     ["light", { width: 3840, height: 2160 }],
-  ] as const)("is accessible and fits: %s, %o", async (theme, size) => {
-    const { page, problems } = studio;
-    await page.setViewportSize(size);
-    for (const id of IDS) {
-      await visit(page, `idea=${id}&set=p1&lang=en&theme=${theme}`);
-      if (theme === "dark") await expectAccessible(page);
-      const [scroll, client] = (await page.evaluate(
-        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.learn'))",
-      )) as [number, number];
-      expect(scroll, id).toBeLessThanOrEqual(client);
-    }
-    expect(problems).toEqual([]);
-  }, 120_000);
+  ] as const)(
+    "is accessible and fits: %s, %o",
+    async (theme, size) => {
+      const { page, problems } = studio;
+      await page.setViewportSize(size);
+      for (const id of IDS) {
+        await visit(page, `idea=${id}&set=p1&lang=en&theme=${theme}`);
+        if (theme === "dark") await expectAccessible(page);
+        const [scroll, client] = (await page.evaluate(
+          "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.learn'))",
+        )) as [number, number];
+        expect(scroll, id).toBeLessThanOrEqual(client);
+      }
+      expect(problems).toEqual([]);
+    },
+    120_000,
+  );
 
   it("leads into Explore, and back", async () => {
     const { page, problems } = studio;
