@@ -39,6 +39,9 @@ interface Facts {
 const FORMATS = {
   torch: "PyTorch, zip form",
   "torch-legacy": "PyTorch, stream form (before 1.6)",
+  "torch-tar": "PyTorch, tar form (before 0.1.10)",
+  torchscript: "TorchScript archive",
+  pickle: "Python pickle",
   safetensors: "safetensors",
   onnx: "ONNX",
 } as const;
