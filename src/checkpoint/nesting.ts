@@ -124,7 +124,7 @@ function gather({ value: top, without }: WeightSet, bytes: number): Omit<Found, 
       );
       if (value instanceof StoredTensor) take(path, value);
       else if (isContainer(value) && !without.has(path)) collect(value, `${path}.`);
-      else keepScalar(path, value, metadata);
+      else if (!isModule(container) && !isScripted(container)) keepScalar(path, value, metadata);
     }
     above.delete(container);
   };

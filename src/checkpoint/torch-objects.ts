@@ -211,7 +211,7 @@ function build(object: unknown, state: unknown): void {
   else
     ensure(
       object instanceof Dict || object instanceof Global,
-      () => "pickle: a state is set on something that is no object; the file is damaged",
+      () => "pickle: a state is set on plain data, which has none; the file is damaged",
     );
 }
 
@@ -231,7 +231,7 @@ function buildTensor(tensor: StoredTensor, state: unknown): void {
 function openPersistent(id: unknown, storages: Map<string, Storage>): unknown {
   ensure(id instanceof Tuple, () => "torch: a persistent id is no tuple");
   // ("module", class, its file, its source) of the old form
-  if (id.items[0] === "module") return id.items[1];
+  if (id.items[0] === "module") return id.items[1] ?? null;
   return openStorage(id, storages);
 }
 

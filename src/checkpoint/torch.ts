@@ -37,18 +37,19 @@ export async function openTorch(
     ensure(storage && isReal(dtype), () => `torch: numbers of type ${dtype} are not read`);
     const cached = cache.get(storage) ?? new Map<StorageType, TensorData>();
     cache.set(storage, cached);
-    const raw = cached.get(dtype) ?? numbersOf(dtype, storage.bytes ?? (await opened.read(storage)));
-    cached.set(dtype, raw);
+    const found = cached.get(dtype);
+    const raw = found ?? numbersOf(dtype, storage.bytes ?? (await opened.read(storage)));
+    const numbers = found ?? (convert === "float32" ? toFloat32(raw) : raw);
+    cached.set(dtype, numbers);
     const left = (users.get(storage) ?? 1) - 1;
     users.set(storage, left);
     if (left <= 0) cache.delete(storage);
-    return raw;
+    return numbers;
   };
   const stored = async (tensor: StoredTensor): Promise<TensorData> => {
     const { dtype, data } = await numbers(tensor);
     return { dtype, shape: tensor.shape, data: contiguous(data, tensor) };
   };
-  const converted = (tensor: TensorData) => (convert === "float32" ? toFloat32(tensor) : tensor);
 
   const parts = new Map<string, Part>();
   let unfolded = 0;
@@ -60,7 +61,7 @@ export async function openTorch(
     const isWidened = quantizer !== undefined || dtype !== tensor.dtype || storage.dtype !== tensor.dtype;
     if (!isContiguous(tensor) || isWidened) unfolded += numel(shape) * (isWidened ? 4 : itemSize(dtype));
     if (quantizer === undefined) {
-      parts.set(name, { dtype, shape, load: async () => converted(await stored(tensor)) });
+      parts.set(name, { dtype, shape, load: () => stored(tensor) });
     } else if (quantized === "float32") {
       const load = async () => dequantize(await stored(tensor), await perChannel(quantizer, stored));
       parts.set(name, { dtype: "float32", shape, load });
