@@ -61,6 +61,11 @@ export interface ReadOptions {
    * tensor `NAME_scale` and `NAME_zero_point`, of one number or one for each channel.
    */
   readonly quantized?: "float32" | "integers" | undefined;
+  /**
+   * Other names for the keys, in order: each rule replaces the start of keys. `[["module.", ""], ["fc.", "head."]]` removes
+   * `module.` and makes `fc.weight` to `head.weight`.
+   */
+  readonly rename?: readonly (readonly [from: string, to: string])[] | undefined;
   /** PyTorch files: compare the checksums of the zip form; true by default. */
   readonly verify?: boolean;
   /** CRC-32 where the platform has a faster one than ours. */

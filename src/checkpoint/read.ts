@@ -1,3 +1,4 @@
+import { renameKeys } from "../graph/index.ts";
 import { inMemory, type RandomAccess, readRange } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "./checkpoint.ts";
 import { CheckpointError } from "./error.ts";
@@ -18,9 +19,33 @@ export async function openWeights(
 ): Promise<CheckpointFile> {
   const file = source instanceof Uint8Array ? inMemory(source) : source;
   const start = await readRange(file, 0, Math.min(300, file.size), "the file");
+  const { rename } = options;
+  if (rename && rename.length > 0) return renamed(file, options, rename);
   if (isZip(start) || isTorchStream(start) || isTar(start) || isPickle(start)) return openTorch(file, options);
   if (start[8] === 0x7b) return openSafetensors(file, options);
   throw new CheckpointError(`this is no weight file: ${kindOf(start)}; safetensors and PyTorch's .pth can be read`);
+}
+
+/** The file with other names for its keys. A set in which a rule finds nothing fits less than any other. */
+async function renamed(
+  file: RandomAccess,
+  { fits, ...options }: ReadOptions,
+  rules: NonNullable<ReadOptions["rename"]>,
+): Promise<CheckpointFile> {
+  const fitsRenamed: ReadOptions["fits"] = (tensors) => {
+    try {
+      return fits!(renameKeys(tensors, rules));
+    } catch {
+      return -1;
+    }
+  };
+  const opened = await openWeights(file, { ...options, rename: [], ...(fits && { fits: fitsRenamed }) });
+  const own = renameKeys(new Map([...opened.tensors.keys()].map((key) => [key, key])), rules);
+  return {
+    ...opened,
+    tensors: new Map([...own].map(([key, before]) => [key, opened.tensors.get(before)!])),
+    load: (key) => opened.load(own.get(key) ?? key),
+  };
 }
 
 /** Reads a weight file of any kind. Given bytes, the tensors are views of them where alignment and type allow. */

@@ -4,11 +4,10 @@ import { extname } from "node:path";
 import { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
-import { MODELS, type Recognized } from "../models/index.ts";
+import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
 import { isNetworkFile, weightFileOf } from "./model.ts";
-import { recognizeWrapped } from "./recognized.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
@@ -27,8 +26,6 @@ interface Facts {
   readonly tensors: readonly TensorFacts[];
   /** Built-in networks whose weights have these keys and shapes. */
   readonly networks: readonly Recognized[];
-  /** What DataParallel or torch.compile put before every key; the networks are those without it. */
-  readonly removed?: string;
   readonly onnx?: Pick<OnnxFacts, "irVersion" | "opsets" | "producer" | "graph"> & {
     readonly inputs: object;
     readonly outputs: object;
@@ -57,7 +54,7 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
-    return { file, format: "onnx", size, metadata, tensors, ...recognizeWrapped(weights), onnx };
+    return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
   const opened = await openCheckpoint(file, key === undefined ? {} : { key });
   await opened.close();
@@ -65,7 +62,7 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
   const tensors = [...opened.tensors].map(([name, { dtype, shape }]) => {
     return { name, dtype, shape, bytes: numel(shape) * itemSize(dtype) };
   });
-  return { file, format, size, metadata, tensors, ...recognizeWrapped(opened.tensors) };
+  return { file, format, size, metadata, tensors, networks: recognize(opened.tensors) };
 }
 
 /** Whether a file is ONNX: by its name, or by its first byte, the tag of a model's IR version. */
@@ -77,7 +74,7 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-function show({ file, format, size, metadata, tensors, networks, removed, onnx }: Facts): void {
+function show({ file, format, size, metadata, tensors, networks, onnx }: Facts): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
@@ -88,6 +85,7 @@ function show({ file, format, size, metadata, tensors, networks, removed, onnx }
     const operators = Object.entries(onnx.operators);
     print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
   }
+  const removed = networks[0]?.removed;
   const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
   if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}${without}`);
   for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);

@@ -1,6 +1,7 @@
 /** The networks and weights that commands are given by name or file. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -158,7 +159,7 @@ async function recordedIn(file: string): Promise<ModelFlags> {
 export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly<Record<string, string>>): ModelFlags {
   const size = Number(inputSize);
   return {
-    ...(classes !== undefined && { numClasses: (JSON.parse(classes) as unknown[]).length }),
+    ...(/^\[.*\]$/s.test(classes ?? "") && { numClasses: (JSON.parse(classes!) as unknown[]).length }),
     ...(auxLogits === "false" && { aux: false }),
     ...(size > 0 && { input: [1, Number(inChannels ?? 3), size, size] }),
   };
@@ -223,6 +224,33 @@ function isModuleOfAnother(value: unknown): boolean {
 
 /** What a command that takes `--weights` says about it in its help. */
 export const WEIGHTS_HELP = `a file (.safetensors, .pth, .pt), a run's folder, or "torchvision" for those that it publishes, downloaded once ("torchvision:IMAGENET1K_V1" for its older ones)`;
+
+/** What a command that takes weight files offers to find the right weights in them. */
+export interface WeightFlags {
+  key?: string;
+  rename?: [from: string, to: string][];
+}
+
+/** Adds `--key` and `--rename` to a command. */
+export function withWeightFlags(command: Command): Command {
+  return command
+    .option("--key <part>", "the part of a PyTorch file to use, such as state_dict_ema")
+    .option(
+      "--rename <rules>",
+      "other names for the keys: 'module.=,fc.=head.' removes module. and replaces fc.",
+      parseRename,
+    );
+}
+
+/** `module.=,fc.=head.`: what keys begin with, and what stands there instead. */
+function parseRename(text: string): [string, string][] {
+  return text.split(",").map((rule) => {
+    const [from = "", to, ...more] = rule.split("=");
+    if (to === undefined || more.length > 0)
+      throw new InvalidArgumentError(`"${rule}" has to be FROM=TO, such as 'module.=' or 'fc.=head.'.`);
+    return [from, to];
+  });
+}
 
 export interface WeightsOptions {
   /** The variant that was asked for. */

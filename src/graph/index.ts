@@ -17,7 +17,7 @@ export {
 } from "./graph.ts";
 export { printGraph } from "./print.ts";
 export { broadcast, type Dim, formatShape, isStatic, product, quotient, type Shape, sameShape } from "./shape.ts";
-export { checkStateDict, fitKeys } from "./state-dict.ts";
+export { checkStateDict, commonPrefixes, countFitting, type FittedKeys, fitKeys, renameKeys } from "./state-dict.ts";
 export {
   asData,
   asTensor,
