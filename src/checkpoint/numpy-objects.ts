@@ -23,7 +23,11 @@ export class NumpyType {
 
 const MODULES = ["numpy.core", "numpy._core"];
 
+const EMPTY = new Uint8Array(0);
+
 export const NUMPY_GLOBALS: readonly Global[] = [
+  // what protocol 2 makes of no bytes
+  ...["builtins", "__builtin__"].map((module) => new Global(`${module}.bytes`, ([bytes = EMPTY]) => bytes)),
   new Global("numpy.dtype", ([code]) => new NumpyType(code)),
   ...MODULES.flatMap((module) => [
     new Global(`${module}.multiarray._reconstruct`, () => {

@@ -293,7 +293,7 @@ Examples:
   convnets export inception_small --training -o step.onnx`,
   )
   .action(async (name: string, flags: Flags) => {
-    const { output, weights, variant } = flags;
+    const { output, weights } = flags;
     checkOutput(output, flags.force);
     if (flags.layout !== undefined && !flags.preprocess)
       throw new UsageError("--layout is the order of the axes of the pixels; it needs --preprocess");

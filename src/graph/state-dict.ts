@@ -75,13 +75,17 @@ export function commonPrefixes(keys: Iterable<string>): string[] {
   return ["", ...prefixes.filter((prefix) => all.every((key) => key.startsWith(prefix)))];
 }
 
-/** How many weights of a network a set has, under their keys and with their shapes. */
+/**
+ * How well a set of weights fits a network: how many of the network's weights it has, under their keys and with their shapes, and
+ * less by a fraction for what else is in it.
+ */
 export function countFitting(
   given: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   expected: ReadonlyMap<string, readonly number[]>,
 ): number {
   const { weights } = fitKeys(given, expected);
-  return [...expected].filter(([key, shape]) => weights.get(key)?.shape.join() === shape.join()).length;
+  const fitting = [...expected].filter(([key, shape]) => weights.get(key)?.shape.join() === shape.join()).length;
+  return fitting - (given.size - fitting) / (given.size + 1);
 }
 
 /**
