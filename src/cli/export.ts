@@ -202,9 +202,10 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
   const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
   const loaded = await loadToShow(name, described(name, asked, given));
   if (weights) {
-    const prefix = prefixNote(flags.weights ?? name, fitKeys(given.tensors, loaded.model.stateShapes()));
+    const fitted = fitKeys(given.tensors, loaded.model.stateShapes());
+    const prefix = prefixNote(flags.weights ?? name, fitted);
     if (prefix !== undefined) note(prefix);
-    loaded.model.loadStateDict(given.tensors);
+    loaded.model.loadStateDict(fitted.weights);
   }
   const open = (shape: readonly number[]): Shape => ["N", ...shape.slice(1)];
   const toExport: ToExport = { ...loaded, input: open(oneInput(loaded.input, name)) };

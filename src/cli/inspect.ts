@@ -7,7 +7,7 @@ import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
-import { isNetworkFile, weightFileOf } from "./model.ts";
+import { isNetworkFile, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
@@ -24,6 +24,12 @@ interface Facts {
   readonly size: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: readonly TensorFacts[];
+  /** Parts of a PyTorch file that are sets of weights, if there are several; `key` is the one shown. */
+  readonly sets?: readonly string[];
+  readonly key?: string;
+  readonly notes?: readonly string[];
+  /** Classes and functions that the file names and that are not known. Nothing is executed. */
+  readonly unknown?: readonly string[];
   /** Built-in networks whose weights have these keys and shapes. */
   readonly networks: readonly Recognized[];
   readonly onnx?: Pick<OnnxFacts, "irVersion" | "opsets" | "producer" | "graph"> & {
@@ -43,7 +49,7 @@ const FORMATS = {
   onnx: "ONNX",
 } as const;
 
-async function factsOf(file: string, key: string | undefined): Promise<Facts> {
+async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Facts> {
   const { size } = statSync(file);
   if (await isOnnx(file)) {
     const { metadata, weights, inputs, outputs, operators, ...rest } = readOnnxFacts(file);
@@ -56,13 +62,19 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
     };
     return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
-  const opened = await openCheckpoint(file, key === undefined ? {} : { key });
+  const opened = await openCheckpoint(file, { key, rename, fits: (entries) => recognize(entries).length });
   await opened.close();
-  const { format, metadata } = opened;
+  const { format, metadata, sets = [], notes = [], unknown = [] } = opened;
+  const found = {
+    ...(sets.length > 0 && { sets }),
+    ...(opened.key !== undefined && { key: opened.key }),
+    ...(notes.length > 0 && { notes }),
+    ...(unknown.length > 0 && { unknown }),
+  };
   const tensors = [...opened.tensors].map(([name, { dtype, shape }]) => {
     return { name, dtype, shape, bytes: numel(shape) * itemSize(dtype) };
   });
-  return { file, format, size, metadata, tensors, networks: recognize(opened.tensors) };
+  return { file, format, size, metadata, ...found, tensors, networks: recognize(opened.tensors) };
 }
 
 /** Whether a file is ONNX: by its name, or by its first byte, the tag of a model's IR version. */
@@ -74,7 +86,7 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-function show({ file, format, size, metadata, tensors, networks, onnx }: Facts): void {
+function show({ file, format, size, metadata, tensors, networks, onnx, notes = [], unknown = [] }: Facts): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
@@ -88,6 +100,11 @@ function show({ file, format, size, metadata, tensors, networks, onnx }: Facts):
   const removed = networks[0]?.removed;
   const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
   if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}${without}`);
+  for (const line of notes) print(`note      ${line}`);
+  if (unknown.length > 0)
+    print(
+      `classes   ${unknown.slice(0, 5).join(", ")}${unknown.length > 5 ? ", …" : ""} (not needed; nothing is executed)`,
+    );
   for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);
   if (tensors.length === 0) return;
   print("");
@@ -114,12 +131,11 @@ function shortened(value: string): string {
   return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json shows all)`;
 }
 
-export const command = new Command("inspect")
+export const command = withWeightFlags(new Command("inspect"))
   .description(
     "Show what is in a weight file or an .onnx file. The numbers are not read, so files of any size take no time.",
   )
   .argument("<file>", ".safetensors, .pth, .pt or .onnx, or a run's folder; the format is detected from the content")
-  .option("--key <part>", "the part of a PyTorch file to show, such as state_dict_ema")
   .option("--json", "everything, as JSON")
   .addHelpText(
     "after",
@@ -132,12 +148,13 @@ Examples:
   convnets inspect run/20260101-120000-nin-cifar10/best.safetensors --json
   convnets inspect model.onnx`,
   )
-  .action(async (named: string, { key, json }: { key?: string; json?: boolean }) => {
+  .action(async (named: string, { json, ...asked }: WeightFlags & { json?: boolean }) => {
     if (!existsSync(named)) throw new UsageError(`there is no file ${named}`);
     if (isNetworkFile(named)) throw new UsageError(`${named} is code; convnets summary ${named} shows its network`);
     const file = await weightFileOf(named);
-    if (key !== undefined && (await isOnnx(file))) throw new UsageError("--key is for PyTorch files");
-    const facts = await factsOf(file, key);
+    if (Object.keys(asked).length > 0 && (await isOnnx(file)))
+      throw new UsageError("--key and --rename are for weight files");
+    const facts = await factsOf(file, asked);
     if (json) printJson(facts);
     else show(facts);
   });

@@ -173,17 +173,20 @@ export abstract class Module<Out extends Output = Output> {
       () => `${this.type}: loadStateDict takes a Map of tensors by key, but got ${describe(weights)}`,
     );
     const stored = new Map([...this.#stored()].map(([key, value]) => [key, value]));
-    const state = new Map(fitKeys(weights, stored).weights);
+    const fitted = fitKeys(weights, stored);
+    const state = new Map(fitted.weights);
+    // nothing is left out silently
+    for (const key of fitted.leftOut ?? []) state.set(key, weights.get(key)!);
     for (const [key, value] of stored) {
       const norm = key.match(/^(.*\.|)num_batches_tracked$/)?.[1];
       const count = state.get(key);
       if (norm !== undefined && !count && state.has(`${norm}running_mean`))
         state.set(key, value.draw(new Random(0, key)));
-      if (norm !== undefined && count?.data?.length === 1 && count.dtype !== "int64")
+      if (norm !== undefined && count?.data?.length === 1 && (count.dtype !== "int64" || count.shape.length > 0))
         state.set(key, {
           dtype: "int64",
           shape: [],
-          data: BigInt64Array.of(BigInt(Math.round(Number(count.data[0])))),
+          data: BigInt64Array.of(BigInt(Math.round(Number(count.data[0])) || 0)),
         });
     }
     checkStateDict(state, stored, `${this.type}: the state dict does not fit`, strict);

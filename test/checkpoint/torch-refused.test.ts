@@ -6,7 +6,20 @@ import { CheckpointError, openTorch, readTorch } from "../../src/checkpoint/inde
 import { OP } from "../../src/checkpoint/opcodes.ts";
 import { encodeZip } from "../../src/checkpoint/zip-write.ts";
 import { tensor as tensorData } from "../../src/graph/tensor.ts";
-import { bytes, dict, global, integer, pickle, tensor, text, torchZip, tuple, uint32 } from "./hostile.ts";
+import {
+  bytes,
+  dict,
+  global,
+  integer,
+  moduleOf,
+  pickle,
+  tensor,
+  text,
+  torchTar,
+  torchZip,
+  tuple,
+  uint32,
+} from "./hostile.ts";
 
 describe("the reader of torch.save's files refuses", () => {
   const plain = pickle(dict(text("w"), tensor()));
@@ -257,6 +270,14 @@ describe("the reader of torch.save's files refuses", () => {
     const inst = bytes(OP.PROTO, 2, dict(text("x"), "(ios\nsystem\n", text("w"), tensor()), OP.STOP);
     const { unknown } = await openTorch(torchZip(inst));
     expect(unknown).toEqual(["os.system"]);
+  });
+
+  it("nor modules, whose parameters are read, and the tar form", async () => {
+    const file = torchZip(pickle(moduleOf(tensor(), [text("0"), moduleOf(tensor())])));
+    const { tensors, metadata } = await readTorch(file);
+    expect([...tensors.keys()]).toEqual(["weight", "0.weight"]);
+    expect(metadata).toEqual({});
+    expect((await readTorch(torchTar())).tensors.get("w")).toEqual(tensorData("float32", [2], Float32Array.of(1, 2)));
   });
 
   it("not even metadata under odd names as anything but text", async () => {

@@ -135,8 +135,9 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
     const { tensors } = read;
     const numClasses = classes?.length;
     const model = built ?? registered(architecture, tensors, metadata, { variant: options.variant, numClasses });
-    const prefix = prefixNote(file, fitKeys(tensors, model.stateShapes()));
-    model.loadStateDict(tensors);
+    const fitted = fitKeys(tensors, model.stateShapes());
+    const prefix = prefixNote(file, fitted);
+    model.loadStateDict(fitted.weights);
     const { inputSize: size = 224 } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
     const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
@@ -165,8 +166,9 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
       : await readCheckpoint(given, { key, rename, fits: (entries) => countFitting(entries, shapes) });
   const weights = loaded?.tensors;
   const classes = options.classes ?? namesOf(metadata);
-  const prefix = weights && prefixNote(given!, fitKeys(weights, shapes));
-  if (weights) model.loadStateDict(weights);
+  const fitted = weights && fitKeys(weights, shapes);
+  const prefix = fitted && prefixNote(given!, fitted);
+  if (fitted) model.loadStateDict(fitted.weights);
   const [input] = read.graph.inputs;
   if (!input || read.graph.inputs.length > 1 || input.shape.length !== 4 || typeof input.shape[1] !== "number") {
     throw new CheckpointError(
