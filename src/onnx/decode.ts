@@ -13,6 +13,7 @@ import {
 import { OPERATORS, Ops } from "../operators/index.ts";
 import { type Placed, Placement, prune } from "../passes/index.ts";
 import { decodeAttributes } from "./attributes.ts";
+import { dequantizeNodes } from "./dequantize.ts";
 import { PRODUCER } from "./encode.ts";
 import { ensure, OnnxError, quote } from "./error.ts";
 import { parameterNames } from "./leaves.ts";
@@ -34,6 +35,11 @@ export interface DecodeOptions {
   batch?: string;
   /** Other shapes for inputs, by name. Needed where the file does not say the height and width of images. */
   inputs?: Readonly<Record<string, Shape>>;
+  /**
+   * Quantized networks in real numbers: weights get the numbers that their integers stand for, and nothing is rounded, so that the
+   * network can be trained. Default false: integers are computed with.
+   */
+  dequantize?: boolean;
   /** Gets at weights that lie in other files. */
   external?: ExternalResolver;
 }
@@ -56,7 +62,7 @@ export interface OnnxModel {
 }
 
 /**
- * Reads the graph and the weights of an .onnx file of any opset from 7 to 23. Graphs that `encode` wrote come back one to one;
+ * Reads the graph and the weights of an .onnx file of any opset from 1 to 23. Graphs that `encode` wrote come back one to one;
  * those of other programs are translated to opset 17.
  *
  *     const { graph, weights } = decode(bytes);
@@ -65,7 +71,7 @@ export interface OnnxModel {
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): OnnxModel {
   const model = readModel(bytes);
-  const source = new Source(model, options.external);
+  const source = new Source(model, options);
   const { batch } = options;
   const graph = source.build(options);
   const fixed = batch === undefined ? undefined : source.fixedBatch;
@@ -100,7 +106,10 @@ class Source {
   readonly #nodes: readonly NodeProto[];
   readonly #parameters: ReadonlySet<string>;
 
-  constructor({ graph, opsetImport = [], producerName, functions = [] }: ModelProto, external?: ExternalResolver) {
+  constructor(
+    { graph, opsetImport = [], producerName, functions = [] }: ModelProto,
+    { external, dequantize = false }: DecodeOptions,
+  ) {
     ensure(graph?.node?.length || graph?.output?.length, () => "this is no ONNX file: it holds no graph");
     ensure(functions.length === 0, () => "the model defines operators of its own, which is not supported");
     const leaves = (graph.input?.length ?? 0) + (graph.initializer?.length ?? 0);
@@ -121,7 +130,8 @@ class Source {
       );
       this.weights.set(name, decodeTensor(proto, `the initializer ${quote(name)}`, external));
     }
-    this.#nodes = this.#withoutSharing(graph);
+    const nodes = this.#withoutSharing(graph);
+    this.#nodes = dequantize ? dequantizeNodes(nodes, this.weights) : nodes;
     const candidates = new Map(
       [...this.weights].flatMap(([name, { dtype, shape }]) => (/float/.test(dtype) ? [[name, numel(shape)]] : [])),
     );
