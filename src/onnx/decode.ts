@@ -15,7 +15,7 @@ import { type Placed, Placement, prune } from "../passes/index.ts";
 import { decodeAttributes } from "./attributes.ts";
 import { dequantizeNodes } from "./dequantize.ts";
 import { PRODUCER } from "./encode.ts";
-import { ensure, OnnxError, quote } from "./error.ts";
+import { ensure, notOnnx, OnnxError, quote } from "./error.ts";
 import { parameterNames } from "./leaves.ts";
 import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type ValueInfoProto } from "./proto.ts";
 import { decodeTensor, type ExternalResolver, toNumber, typeOf } from "./tensor.ts";
@@ -91,7 +91,7 @@ function readModel(bytes: Uint8Array): ModelProto {
   try {
     return decodeModel(bytes);
   } catch (error) {
-    throw new OnnxError(`this is no ONNX file, or a damaged one: ${(error as Error).message}`, { cause: error });
+    throw new OnnxError(notOnnx(bytes.subarray(0, 300), error as Error), { cause: error });
   }
 }
 
@@ -130,7 +130,7 @@ class Source {
       );
       this.weights.set(name, decodeTensor(proto, `the initializer ${quote(name)}`, external));
     }
-    const nodes = this.#withoutSharing(graph);
+    const nodes = this.#withoutSharing(graph, producerName === PRODUCER);
     this.#nodes = dequantize ? dequantizeNodes(nodes, this.weights) : nodes;
     const candidates = new Map(
       [...this.weights].flatMap(([name, { dtype, shape }]) => (/float/.test(dtype) ? [[name, numel(shape)]] : [])),
@@ -141,11 +141,17 @@ class Source {
 
   /**
    * PyTorch's exporter stores weights with equal numbers once, and reads them through Identity nodes that have the names of the
-   * others. They are weights of their own again.
+   * others. They are weights of their own again. So are tensors in Constant nodes, where other exporters keep weights.
    */
-  #withoutSharing({ node: nodes = [], output = [] }: GraphProto): readonly NodeProto[] {
+  #withoutSharing({ node: nodes = [], output = [] }: GraphProto, isOurs: boolean): readonly NodeProto[] {
     const outputs = new Set(output.map(({ name }) => name));
-    return nodes.filter(({ opType, domain = "", input = [], output: [name] = [] }) => {
+    return nodes.filter(({ opType, domain = "", input = [], output: [name] = [], attribute = [] }) => {
+      const [given] = attribute;
+      if (opType === "Constant" && !isOurs && given?.t?.dims?.length && name && !outputs.has(name)) {
+        if (this.weights.has(name) || attribute.length > 1) return true;
+        this.weights.set(name, decodeTensor(given.t, `the constant ${quote(name)}`));
+        return false;
+      }
       const data = opType === "Identity" && domain === "" ? this.weights.get(input[0] ?? "") : undefined;
       if (!data || !name || outputs.has(name) || this.weights.has(name)) return true;
       this.weights.set(name, data);

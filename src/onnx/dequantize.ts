@@ -16,7 +16,6 @@ const FLOAT: Readonly<Record<string, { op: string; at: readonly number[]; bias?:
   QLinearAveragePool: { op: "AveragePool", at: [0] },
   QLinearLeakyRelu: { op: "LeakyRelu", at: [0] },
   QLinearSigmoid: { op: "Sigmoid", at: [0] },
-  QLinearSoftmax: { op: "Softmax", at: [0] },
 };
 /** Operators whose outputs are not negative if their inputs are not. */
 const KEEPS =

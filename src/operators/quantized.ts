@@ -165,7 +165,6 @@ export const quantized = {
   },
   "com.microsoft.QLinearLeakyRelu": { ...unary, title: "leaky ReLU" },
   "com.microsoft.QLinearSigmoid": { ...unary, keeps: "classes", title: "sigmoid" },
-  "com.microsoft.QLinearSoftmax": { ...unary, keeps: "classes", kind: "softmax", title: "softmax" },
 } as const satisfies Record<string, Operator>;
 
 /** Whether an operator is one on quantized tensors. */
