@@ -107,7 +107,7 @@ class Source {
   readonly #parameters: ReadonlySet<string>;
 
   constructor(
-    { graph, opsetImport = [], producerName, functions = [] }: ModelProto,
+    { graph, irVersion, opsetImport = [], producerName, functions = [] }: ModelProto,
     { external, dequantize = false }: DecodeOptions,
   ) {
     ensure(graph?.node?.length || graph?.output?.length, () => "this is no ONNX file: it holds no graph");
@@ -116,6 +116,11 @@ class Source {
     ensure(leaves <= MAX_LEAVES, () => `the model has ${leaves} inputs and weights; up to ${MAX_LEAVES} are read`);
     this.#graph = graph;
     const own = opsetImport.find(({ domain = "" }) => domain === "" || domain === "ai.onnx");
+    // the first two versions of the format had none, which means 1
+    ensure(
+      own || (irVersion !== undefined && Number(irVersion) < 3),
+      () => "the model does not say which opset it is written in; export it again",
+    );
     this.opset = toNumber(own?.version ?? 1, () => "the opset");
     ensure(
       this.opset >= OPSETS.oldest && this.opset <= OPSETS.newest,
