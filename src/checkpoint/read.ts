@@ -1,4 +1,4 @@
-import { renameKeys } from "../graph/index.ts";
+import { fileKind, renameKeys } from "../graph/index.ts";
 import { inMemory, type RandomAccess, readRange } from "./access.ts";
 import { type Checkpoint, type CheckpointFile, loadAll, type ReadOptions } from "./checkpoint.ts";
 import { CheckpointError } from "./error.ts";
@@ -23,7 +23,7 @@ export async function openWeights(
   if (rename && rename.length > 0) return renamed(file, options, rename);
   if (isZip(start) || isTorchStream(start) || isTar(start) || isPickle(start)) return openTorch(file, options);
   if (start[8] === 0x7b) return openSafetensors(file, options);
-  throw new CheckpointError(`this is no weight file: ${kindOf(start)}; safetensors and PyTorch's .pth can be read`);
+  throw new CheckpointError(`this is no weight file: ${fileKind(start)}; safetensors and PyTorch's .pth can be read`);
 }
 
 /** The file with other names for its keys. A set in which a rule finds nothing fits less than any other. */
@@ -51,31 +51,4 @@ async function renamed(
 /** Reads a weight file of any kind. Given bytes, the tensors are views of them where alignment and type allow. */
 export async function readWeights(source: RandomAccess | Uint8Array, options: ReadOptions = {}): Promise<Checkpoint> {
   return loadAll(await openWeights(source, options));
-}
-
-/** First bytes of files that are none of weights. */
-const SIGNATURES: readonly (readonly [start: RegExp, what: string])[] = [
-  [/^\x89PNG/, "it is a PNG image"],
-  [/^\xff\xd8\xff/, "it is a JPEG image"],
-  [/^GIF8/, "it is a GIF image"],
-  [/^RIFF.{4}WEBP/s, "it is a WebP image"],
-  [/^(II\*\0|MM\0\*)/, "it is a TIFF image"],
-  [/^%PDF/, "it is a PDF document"],
-  [/^\x93NUMPY/, 'it is a NumPy array (.npy), which "convnets predict" takes'],
-  [/^.{4}TFL3/s, "it is a TensorFlow Lite model"],
-  [/^\s*[{[]/, "it is text, probably JSON"],
-];
-
-/** What else people try. */
-function kindOf(start: Uint8Array): string {
-  const text = new TextDecoder("latin1").decode(start);
-  if (start.length === 0) return "it is empty";
-  if (text.startsWith("version https://git-lfs"))
-    return "it is a Git LFS pointer, fetch the file itself with `git lfs pull`";
-  if (text.startsWith("\x89HDF")) return "it is HDF5 (Keras)";
-  if (text.startsWith("\x1f\x8b")) return "it is compressed with gzip, unpack it first";
-  if (/^\s*<(!doctype|html)/i.test(text)) return "it is a web page, the download went wrong";
-  const known = SIGNATURES.find(([signature]) => signature.test(text));
-  if (known) return known[1];
-  return /^[\t\r\n\x20-\x7e]+$/.test(text) ? "it is a text file" : "its content is of no known kind";
 }

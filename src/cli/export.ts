@@ -193,8 +193,9 @@ export function checkFree(path: string, force = false): void {
 
 /** Writes a network as an .onnx file, with these weights or initialized at random. */
 export async function exportNetwork(name: string, flags: ExportFlags, weights?: Checkpoint): Promise<void> {
-  const { output, variant, numClasses, input } = flags;
+  const { output, variant, numClasses, input, dequantize } = flags;
   const asked: ModelFlags = {
+    ...(dequantize && { dequantize }),
     ...(variant && { variant }),
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
@@ -275,6 +276,7 @@ export const command = withWeightFlags(new Command("export"))
   .option("--fold-batch-norm", "fold batch normalization into the convolutions")
   .option("--external", "keep the weights in a .safetensors file next to the model")
   .option("--aux", "keep auxiliary classifiers")
+  .option("--dequantize", "of a quantized .onnx file: the network in real numbers, which can be trained")
   .option("--force", "overwrite existing files")
   .addOption(
     new Option(
@@ -291,6 +293,7 @@ Examples:
   convnets export net.js --weights weights.pth --input 1,3,64,64 -o net.onnx
   convnets export googlenet --weights googlenet.safetensors --fold-batch-norm --external -o googlenet.onnx
   convnets export googlenet --weights torchvision --softmax --preprocess -o googlenet.onnx
+  convnets export model_int8.onnx --dequantize -o model.onnx
   convnets export inception_small --training -o step.onnx`,
   )
   .action(async (name: string, flags: Flags) => {

@@ -33,6 +33,8 @@ export interface ModelFlags {
   /** `false` leaves out the auxiliary classifiers. */
   aux?: boolean;
   input?: InputShape;
+  /** Quantized networks in real numbers. */
+  dequantize?: boolean;
   /** Take a finished network in a file as it is, even if `variant` or `numClasses` is given. */
   finished?: boolean;
 }
@@ -107,7 +109,7 @@ export async function loadToShow(name: string, flags: ModelFlags = {}): Promise<
   return loaded;
 }
 
-const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32 --input b=1,10";
+const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32,b=1,10";
 
 /** Throws a UsageError if `forward` takes more inputs than are given. */
 export function checkInputs(name: string, model: Module, given: number, remedy: string): void {
@@ -166,22 +168,45 @@ export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly
 }
 
 /** The network in an .onnx file, with a new last layer for another number of classes. */
-async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
+async function importedModel(
+  file: string,
+  { variant, numClasses, input, dequantize }: ModelFlags,
+): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // imported only here: other commands start faster without it
-  const { readOnnxModule } = await import("../onnx/node/index.ts");
-  const model = await readOnnxModule(file);
+  const { readOnnxFacts, readOnnxModule } = await import("../onnx/node/index.ts");
+  const facts = readOnnxFacts(file);
+  const declared = [...facts.inputs].map(([name, { shape }]) => [name, shape] as const);
+  const shapes = Object.fromEntries(declared.map(([name, shape]) => [name, shapeGiven(file, name, shape, input)]));
+  const isOpen = declared.some(([, shape]) => shape.slice(1).some((dim) => typeof dim !== "number"));
+  // sizes of images have to be known for the layers to have shapes
+  const inputs = isOpen ? withOpenBatch(shapes) : {};
+  const model = await readOnnxModule(file, { inputs, ...(dequantize && { dequantize }) });
   if (numClasses !== undefined) model.withClasses(numClasses);
-  if (input) return { name: file, model, input };
-  const shapes = [...model.inputs].map(([name, shape]) => [name, shape.map(sizeOf)] as const);
-  const found = shapes.length > 1 ? Object.fromEntries(shapes) : (shapes[0]?.[1] ?? [1, 3, SIDE, SIDE]);
-  const isOpen = [...model.inputs.values()].some((shape) => shape.slice(1).some((dim) => typeof dim !== "number"));
-  if (!isOpen || !isShape(found)) return { name: file, model, input: found };
+  const found = declared.length === 1 ? Object.values(shapes)[0]! : declared.length === 0 ? [1, 3, SIDE, SIDE] : shapes;
+  if (input !== undefined || !isOpen || !isShape(found)) return { name: file, model, input: input ?? found };
   return { name: file, model, input: found, assumed: assumption(file, found) };
 }
 
+/** The shape of an input: as asked for, else as the file has it, with a batch of 1 and images of 224 pixels where it is open. */
+function shapeGiven(
+  file: string,
+  name: string,
+  shape: readonly (number | string)[],
+  input: InputShape | undefined,
+): readonly number[] {
+  const given = input && (isShape(input) ? input : input[name]);
+  if (given !== undefined) return given;
+  if (input !== undefined) throw new UsageError(`${file} has an input ${name}, for which --input gives no shape`);
+  return shape.map(sizeOf);
+}
+
+const withOpenBatch = (shapes: Readonly<Record<string, readonly number[]>>) =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, ["N", ...shape.slice(1)]]));
+
 /** Sizes that are open: a batch of 1, images of 224 pixels. */
-const sizeOf = (dim: unknown, axis: number) => (typeof dim === "number" ? dim : axis === 0 ? 1 : SIDE);
+const sizeOf = (dim: unknown, axis: number, { length }: readonly unknown[]) =>
+  typeof dim === "number" ? dim : axis === 0 ? 1 : axis === 1 && length === 4 ? 3 : SIDE;
 
 async function moduleOfFile(file: string, name: string, options: ModelOptions, finished: boolean): Promise<Module> {
   const { importFile } = await import("../data/node/index.ts");

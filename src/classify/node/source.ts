@@ -31,6 +31,7 @@ import {
 } from "../../pretrained/node/index.ts";
 import { prefixNote, readNotes, TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
+import { formNote, ImageInput, imageForm } from "./image-input.ts";
 
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
@@ -169,20 +170,37 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   const fitted = weights && fitKeys(weights, shapes);
   const prefix = fitted && prefixNote(given!, fitted);
   if (fitted) model.loadStateDict(fitted.weights);
-  const [input] = read.graph.inputs;
-  if (!input || read.graph.inputs.length > 1 || input.shape.length !== 4 || typeof input.shape[1] !== "number") {
+  const { inputs } = read.graph;
+  const [input] = inputs;
+  const form = input && inputs.length === 1 ? imageForm(input.shape) : undefined;
+  if (!input || !form) {
+    const all = inputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ");
     throw new CheckpointError(
-      `${file} does not classify images: its input has to be one tensor of images [N, C, H, W]`,
+      `${file} does not classify images: it takes ${all || "nothing"}, and not one tensor of images; "convnets predict" computes with any inputs`,
     );
   }
-  if (input.shape[3] === 3 && input.shape[1] !== 3) {
-    throw new CheckpointError(`${file} takes images as [N, H, W, C]; export it with --layout NCHW`);
-  }
-  const [, channels, height] = input.shape;
-  const images = [channels, Number(height)] as const;
-  const { preprocessing, ...completed } = complete(file, model, { ...options, classes }, metadata, images);
-  const assumed = [...(loaded ? readNotes(given!, loaded) : []), ...(prefix === undefined ? [] : [prefix])];
+  const { channels, height, width } = form;
+  const isSquare = height === width;
+  const images = [channels, height === undefined ? Number.NaN : height] as const;
+  const note = formNote(file, form);
+  const { preprocessing, ...completed } = complete(
+    file,
+    form.layout === "NCHW" ? model : new ImageInput(model, form),
+    { ...options, classes },
+    metadata,
+    images,
+  );
+  const assumed = [
+    ...(loaded ? readNotes(given!, loaded) : []),
+    ...(prefix === undefined ? [] : [prefix]),
+    ...(note === undefined ? [] : [note]),
+  ];
   const rest = { ...completed, assumed: [...assumed, ...completed.assumed] };
+  if (!isSquare && height !== undefined && width !== undefined && !metadata.preprocessing && !options.preprocessing) {
+    // the whole image in the shape that it takes
+    const own = preprocessing.filter((step) => !isStep(step, "resize") && !isStep(step, "centerCrop"));
+    return { ...rest, preprocessing: [{ resize: { size: [height, width] } }, ...own] };
+  }
   if (input.dtype !== "uint8") return { ...rest, preprocessing };
   // it takes pixels from 0 to 255, and normalizes them itself
   const before = preprocessing.filter((step) => typeof step !== "object" || !("normalize" in step));
