@@ -7,6 +7,7 @@ import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
+import { type Described, describeFile, describeFolder, unreadable } from "./inspect-other.ts";
 import { isNetworkFile, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
@@ -131,11 +132,37 @@ function shortened(value: string): string {
   return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json shows all)`;
 }
 
+/** What to type next with weights or a network. */
+function nextCommand({ file, format, networks, onnx }: Facts): string {
+  if (onnx) return `convnets summary ${file}`;
+  const [fit] = networks;
+  if (fit) return `convnets eval ${fit.model} --weights ${file} --data DIR`;
+  return format === "safetensors"
+    ? `convnets eval ${file} --data DIR`
+    : `convnets eval net.js --weights ${file} --data DIR`;
+}
+
+/** What a path is that holds neither weights nor a network; undefined if it does. */
+async function describeOther(path: string): Promise<Described | undefined> {
+  if (!statSync(path).isDirectory()) return describeFile(path);
+  // imported only here: other commands start faster without it
+  const { isRun } = await import("./network.ts");
+  return isRun(path) ? undefined : describeFolder(path);
+}
+
+function showOther(path: string, { what, next }: Described): void {
+  print(`${path}  ${what}`);
+  if (next !== undefined) print(`next      ${next}`);
+}
+
 export const command = withWeightFlags(new Command("inspect"))
   .description(
-    "Show what is in a weight file or an .onnx file. The numbers are not read, so files of any size take no time.",
+    "Show what a file or folder is, what fits it, and what to type next. Numbers are not read, so files of any size take no time.",
   )
-  .argument("<file>", ".safetensors, .pth, .pt or .onnx, or a run's folder; the format is detected from the content")
+  .argument(
+    "<file>",
+    "weights, an .onnx file, a run's folder, a data set or an image; the format is detected from the content",
+  )
   .option("--json", "everything, as JSON")
   .addHelpText(
     "after",
@@ -151,10 +178,16 @@ Examples:
   .action(async (named: string, { json, ...asked }: WeightFlags & { json?: boolean }) => {
     if (!existsSync(named)) throw new UsageError(`there is no file ${named}`);
     if (isNetworkFile(named)) throw new UsageError(`${named} is code; convnets summary ${named} shows its network`);
+    const other = await describeOther(named);
+    if (other) return json ? printJson({ file: named, ...other }) : showOther(named, other);
     const file = await weightFileOf(named);
     if (Object.keys(asked).length > 0 && (await isOnnx(file)))
       throw new UsageError("--key and --rename are for weight files");
-    const facts = await factsOf(file, asked);
-    if (json) printJson(facts);
-    else show(facts);
+    const facts = await factsOf(file, asked).catch((error: Error) => {
+      throw unreadable(file, error);
+    });
+    const next = nextCommand(facts);
+    if (json) return printJson({ ...facts, next });
+    show(facts);
+    print(`\nnext      ${next}`);
   });
