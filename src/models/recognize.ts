@@ -1,3 +1,4 @@
+import { commonPrefixes } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import type { ModelOptions, Variant } from "./options.ts";
 import { createModel, MODELS, type ModelName, modelEntry } from "./registry.ts";
@@ -8,17 +9,27 @@ export interface Recognized {
   readonly variant: Variant;
   readonly numClasses: number;
   readonly inChannels: number;
+  /** What stands before every key, such as `module.` or `net.`; absent if nothing does. */
+  readonly removed?: string;
 }
 
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /**
  * The registered networks whose weights have exactly these keys and shapes, whatever their classes and channels. There may be
- * several: variants that differ in no weight. Counts of batches may be missing, as `loadStateDict` allows. Only the networks
- * `among` are compared, by default all.
+ * several: variants that differ in no weight. Counts of batches may be missing, and every key may have a prefix, as `loadStateDict`
+ * allows. Only the networks `among` are compared, by default all.
  */
-export function recognize(tensors: Shapes, among = Object.keys(MODELS) as readonly string[]): Recognized[] {
-  const given = new Map([...tensors].map(([key, { shape }]) => [key, shape]));
+export function recognize(tensors: Shapes, among: readonly string[] = Object.keys(MODELS)): Recognized[] {
+  for (const prefix of commonPrefixes(tensors.keys())) {
+    const given = new Map([...tensors].map(([key, { shape }]) => [key.slice(prefix.length), shape]));
+    const found = recognizeBelow(given, among);
+    if (found.length > 0) return prefix === "" ? found : found.map((network) => ({ ...network, removed: prefix }));
+  }
+  return [];
+}
+
+function recognizeBelow(given: ReadonlyMap<string, readonly number[]>, among: readonly string[]): Recognized[] {
   const found: Recognized[] = [];
   for (const model of among as readonly ModelName[]) {
     for (const variant of modelEntry(model).variants) {
