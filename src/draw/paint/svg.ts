@@ -2,7 +2,6 @@ import { formatShape } from "../../graph/index.ts";
 import { layerTitle } from "../layout/measure.ts";
 import type { Box, Direction, Scene, Text, Wire } from "../layout/scene.ts";
 import type { Item } from "../read/items.ts";
-import { textWidth } from "../text.ts";
 import { type Attributes, shapesOf } from "./shapes.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
 import { n, wirePaths } from "./wires.ts";
@@ -74,8 +73,6 @@ function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
     "font-size": size,
     "text-anchor": anchor === "start" ? undefined : anchor,
     "font-weight": tone === "bold" ? 700 : undefined,
-    textLength: textWidth(text, size, tone === "bold"),
-    lengthAdjust: "spacingAndGlyphs",
     transform: turned ? `rotate(-90 ${n(x)} ${n(y)})` : undefined,
   };
   return element("text", attributes, escaped(text));
