@@ -67,7 +67,10 @@ export async function both(plan: Plan): Promise<readonly [ours: Run, theirs: Run
       await evaluator.dispose();
     }
     await step.dispose();
-    writeFileSync(join(folder, "plan.json"), JSON.stringify({ ...NORMALIZATION.cifar10, steps: order, evaluate, again }));
+    writeFileSync(
+      join(folder, "plan.json"),
+      JSON.stringify({ ...NORMALIZATION.cifar10, steps: order, evaluate, again }),
+    );
     const source = `${script("../networks/papers.py")}\n\n${script("./cifar10.py")}`;
     const lines = python(source, { args: [DATA, shared("seed").path, folder, plan.python] })
       .trim()

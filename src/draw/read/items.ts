@@ -49,6 +49,19 @@ export function nestedItemsOf(network: Network, open: ReadonlySet<string>): Item
   return items.withEnds(items.nested(network.root, open));
 }
 
+/** Ids of the blocks down to a depth: none, the outermost ones, those in them as well, and so on. */
+export function blocksTo(network: Network, depth: number): ReadonlySet<string> {
+  const open = new Set<string>();
+  const closed = (items: readonly Item[]): string[] =>
+    items.flatMap((item) => (item.role !== "block" ? [] : item.open ? closed(item.inside) : [item.id]));
+  for (let level = 0; level < depth; level++) {
+    const found = closed(nestedItemsOf(network, open));
+    if (found.length === 0) break;
+    for (const id of found) open.add(id);
+  }
+  return open;
+}
+
 /** The same, with every layer visible. */
 export function layersOf(network: Network): Item[] {
   const items = new Items(network, "layer");
