@@ -128,7 +128,8 @@ describe(`torch.save and torch.load`, unless(reason), () => {
       model.loadStateDict((await readCheckpoint(join(folder, "zip-half.pth"), { convert })).tensors);
       for (const [key, { dtype, data }] of model.stateDict()) {
         expect(dtype, key).toBe(key === "1.num_batches_tracked" ? "int64" : "float32");
-        const off = Array.from(data, (x, i) => Math.abs(Number(x) - Number(exact.get(key)!.data[i])));
+        const [found, wanted] = [data, exact.get(key)!.data].map((numbers) => [...numbers].map(Number));
+        const off = found!.map((x, i) => Math.abs(x - wanted![i]!));
         expect(Math.max(...off), key).toBeLessThan(1e-3);
       }
     }
