@@ -6,6 +6,7 @@ import {
   type Direction,
   type DrawOptions,
   draw,
+  drawDiff,
   drawDot,
   drawMermaid,
   drawPdf,
@@ -26,6 +27,7 @@ interface Flags extends ModelFlags {
   level: Level;
   depth?: number;
   direction?: Direction;
+  diff?: string;
   theme: Theme;
   title?: string;
   scale?: number;
@@ -76,6 +78,7 @@ export const command = new Command("draw")
   .addOption(new Option("--level <level>", "a box for each block, or for each layer").choices(LEVELS).default("layer"))
   .option("--depth <n>", "how deep blocks are open, instead of --level: 0 shows them closed", parseDepth)
   .addOption(new Option("--direction <direction>", "one column, or rows; draws boxes").choices(DIRECTIONS))
+  .option("--diff <other>", "a second network, drawn below, with what both share and where they part in colors")
   .addOption(new Option("--variant <name>", "which version of the network").choices(VARIANTS))
   .option("--no-aux", "leave out the auxiliary classifiers of GoogLeNet and Inception V3")
   .option("--input <N,C,H,W>", "shape of the input (default: one image of the published size)", parseShape)
@@ -96,28 +99,40 @@ Examples:
   convnets draw googlenet --level block --theme dark -o googlenet.png
   convnets draw resnet18 --depth 1 --direction down -o resnet18.pdf
   convnets draw inception_small --level block -o network.mmd
+  convnets draw resnet18 --diff resnet34 --level block -o deeper.svg
   convnets draw ./my-network.js --input 1,3,64,64 > my-network.svg`,
   )
-  .action(async (name: string, { output, level, depth, direction, theme, title, scale, training, ...flags }: Flags) => {
-    const format = formatOf(output);
-    if (scale !== undefined && format !== "png")
-      throw new UsageError("--scale is for PNG: write to a .png file with -o");
-    const folder = dirname(output ?? ".");
-    if (!existsSync(folder))
-      throw new UsageError(`the folder ${folder} does not exist; create it before writing ${output}`);
-    const { model, input } = await loadToShow(name, flags);
-    const options: DrawOptions = {
-      input: oneInput(input, name),
-      level,
-      theme,
-      ...(depth !== undefined && { depth }),
-      ...(direction && { direction }),
-      ...(title !== undefined && { title }),
-      ...(training && { training }),
-    };
-    const drawing = FORMATS[format](model, options);
-    if (output === undefined) return print(String(drawing).trimEnd());
-    if (format !== "png") return writeAtomically(output, typeof drawing === "string" ? drawing : [drawing]);
-    const { renderPng } = await import("../draw/node/index.ts");
-    await writeAtomically(output, [await renderPng(String(drawing), scale === undefined ? {} : { scale })]);
-  });
+  .action(
+    async (name: string, { output, level, depth, direction, diff, theme, title, scale, training, ...flags }: Flags) => {
+      const format = formatOf(output);
+      if (diff !== undefined && (format === "mmd" || format === "dot"))
+        throw new UsageError(`--diff has no .${format} file; write an .svg, .png, .pdf or .tex file`);
+      if (scale !== undefined && format !== "png")
+        throw new UsageError("--scale is for PNG: write to a .png file with -o");
+      const folder = dirname(output ?? ".");
+      if (!existsSync(folder))
+        throw new UsageError(`the folder ${folder} does not exist; create it before writing ${output}`);
+      const { model, input } = await loadToShow(name, flags);
+      const options: DrawOptions = {
+        input: oneInput(input, name),
+        level,
+        theme,
+        ...(depth !== undefined && { depth }),
+        ...(direction && { direction }),
+        ...(title !== undefined && { title }),
+        ...(training && { training }),
+      };
+      const compared = async (second: string) => {
+        const other = await loadToShow(second, flags);
+        const names = [name, second] as const;
+        const both = { ...options, names, otherInput: oneInput(other.input, second) };
+        if (format === "pdf") return drawDiff(model, other.model, { ...both, format });
+        return drawDiff(model, other.model, { ...both, format: format === "tex" ? format : "svg" });
+      };
+      const drawing = diff === undefined ? FORMATS[format](model, options) : await compared(diff);
+      if (output === undefined) return print(String(drawing).trimEnd());
+      if (format !== "png") return writeAtomically(output, typeof drawing === "string" ? drawing : [drawing]);
+      const { renderPng } = await import("../draw/node/index.ts");
+      await writeAtomically(output, [await renderPng(String(drawing), scale === undefined ? {} : { scale })]);
+    },
+  );

@@ -19,6 +19,7 @@ export {
   type DiagramOptions,
   diagram,
 } from "./diagram.ts";
+export { type DiffOptions, drawDiff } from "./diff.ts";
 export { type DrawOptions, draw } from "./draw.ts";
 export { drawDot, drawMermaid, drawPdf, drawTikz } from "./formats.ts";
 export { KINDS } from "./layout/page.ts";

@@ -163,6 +163,15 @@ describe("convnets draw", () => {
     }
   });
 
+  it("compares two networks", async () => {
+    const file = join(folder, "diff.svg");
+    await run("inception", "--diff", "naive_inception", "-o", file);
+    expect(readFileSync(file, "utf8")).toContain("<title>inception and naive_inception</title>");
+    await expect(run("nin", "--diff", "vgg16", "-o", "a.mmd")).rejects.toThrow(
+      "--diff has no .mmd file; write an .svg",
+    );
+  });
+
   it("names the missing folder", async () => {
     const file = join(folder, "none", "nin.svg");
     await expect(run("nin", "-o", file)).rejects.toThrow(/the folder .*none does not exist/);

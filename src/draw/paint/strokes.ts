@@ -1,7 +1,7 @@
 import type { Scene, Text } from "../layout/scene.ts";
 import { roundRect, type Segment, segmentsOf } from "./segments.ts";
 import { type DrawnShape, shapesOf } from "./shapes.ts";
-import type { Palette } from "./theme.ts";
+import { allColors } from "./theme.ts";
 import { wirePaths } from "./wires.ts";
 
 /** A path with its colors, which are names in the palette or plain ones. All positions are in pixels, y downwards. */
@@ -16,12 +16,13 @@ export interface Stroke {
 }
 
 /** A scene as paths in the order of painting, and its texts, for formats that know no style sheets. */
-export function strokesOf(scene: Scene, palette: Palette, dark: boolean): { strokes: Stroke[]; texts: Text[] } {
+export function strokesOf(scene: Scene, theme: "light" | "dark"): { strokes: Stroke[]; texts: Text[] } {
+  const palette = allColors(theme);
   const { width, height, direction, boxes, wires, brackets, legend, texts } = scene;
   const path = (d: string) => segmentsOf(d);
   const plain = { width: 1, dashed: false };
   const line = (d: string): Stroke => ({ ...plain, segments: path(d), stroke: palette.line, width: 1.4 });
-  const shape = (one: DrawnShape) => strokeOf(one, palette, dark);
+  const shape = (one: DrawnShape) => strokeOf(one, palette, theme === "dark");
   const ofForm = (isFrame: boolean) =>
     boxes.filter(({ form }) => (form === "frame") === isFrame).flatMap((box) => shapesOf(box, direction).map(shape));
   return {
@@ -41,7 +42,7 @@ export function strokesOf(scene: Scene, palette: Palette, dark: boolean): { stro
 }
 
 /** What the style sheet of an SVG document says of a shape, by its classes. */
-function strokeOf({ tag, attributes }: DrawnShape, palette: Palette, dark: boolean): Stroke {
+function strokeOf({ tag, attributes }: DrawnShape, palette: ReturnType<typeof allColors>, dark: boolean): Stroke {
   const [first = "", second = ""] = String(attributes.class).split(" ");
   const at = (key: string) => Number(attributes[key] ?? 0);
   const segments =
@@ -50,13 +51,15 @@ function strokeOf({ tag, attributes }: DrawnShape, palette: Palette, dark: boole
       : tag === "rect"
         ? roundRect(at("x"), at("y"), at("width"), at("height"), at("rx"))
         : roundRect(at("cx") - at("rx"), at("cy") - at("ry"), 2 * at("rx"), 2 * at("ry"), at("rx"), at("ry"));
-  const color = (name: string) => palette[name as keyof Palette];
+  const color = (name: string) => palette[name]!;
   const base = { segments, width: 1, dashed: first === "dropout" || second === "dropout" };
   switch (first) {
     case "frame":
       return { ...base, fill: palette.frame, stroke: palette.rim };
     case "block":
-      return { ...base, fill: palette.block, stroke: palette.line };
+      return second
+        ? { ...base, fill: color(`${second}-face`), stroke: color(`${second}-edge`) }
+        : { ...base, fill: palette.block, stroke: palette.line };
     case "end":
       return { ...base, fill: palette.page, stroke: palette.line };
     case "band":

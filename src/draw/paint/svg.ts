@@ -10,10 +10,12 @@ export interface SvgOptions {
   readonly title: string;
   readonly description: string;
   readonly theme: Theme;
+  /** Whether kinds are what becomes of boxes in another network. */
+  readonly diff?: boolean;
 }
 
 /** A scene as an SVG document, which can be placed into an HTML page as it is. */
-export function svg(scene: Scene, { title, description, theme }: SvgOptions): string {
+export function svg(scene: Scene, { title, description, theme, diff = false }: SvgOptions): string {
   const { width, height, direction } = scene;
   const [w, h] = [Math.ceil(width), Math.ceil(height)];
   const frames = scene.boxes.filter(({ form }) => form === "frame");
@@ -22,7 +24,7 @@ export function svg(scene: Scene, { title, description, theme }: SvgOptions): st
     `<svg xmlns="http://www.w3.org/2000/svg" class="${rootClass(theme)}" role="img" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}" style="max-width:100%;height:auto">`,
     element("title", {}, escaped(title)),
     element("desc", {}, escaped(description)),
-    `<style>\n${styleSheet(theme)}\n</style>`,
+    `<style>\n${styleSheet(theme, diff)}\n</style>`,
     element("rect", { class: "page", width: w, height: h }),
     ...frames.map((box) => drawBox(box, direction)),
     ...scene.wires.map((wire) => drawWire(wire, direction)),

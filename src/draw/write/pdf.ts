@@ -45,7 +45,7 @@ const WINDOWS = new Map([
 /** A scene as a PDF document of one page. */
 export function pdf(scene: Scene, title: string, theme: "light" | "dark"): Uint8Array<ArrayBuffer> {
   const colors = palette(theme);
-  const { strokes, texts } = strokesOf(scene, colors, theme === "dark");
+  const { strokes, texts } = strokesOf(scene, theme);
   const [width, height] = [POINTS * scene.width, POINTS * scene.height];
   const opacities = [...new Set(strokes.flatMap(({ opacity }) => opacity ?? []))];
   const content = [

@@ -9,7 +9,7 @@ const POINTS = 0.75;
 /** A scene as a LaTeX document of its own with a TikZ picture, whose texts are set in the document's sans-serif font. */
 export function tikz(scene: Scene, title: string, theme: "light" | "dark"): string {
   const colors = palette(theme);
-  const { strokes, texts } = strokesOf(scene, colors, theme === "dark");
+  const { strokes, texts } = strokesOf(scene, theme);
   const used = [...new Set([...strokes.flatMap(({ fill, stroke }) => [fill, stroke]), colors.ink, colors.muted])];
   const hexes = used.filter((hex) => hex !== undefined);
   const name = (hex: string) => `c${hexes.indexOf(hex)}`;
