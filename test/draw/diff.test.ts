@@ -5,7 +5,7 @@ import { compareItems } from "../../src/draw/read/compare.ts";
 import { type Item, itemsOf, type Level } from "../../src/draw/read/items.ts";
 import { networkOf } from "../../src/draw/read/parts.ts";
 import { createModel, Inception, NaiveInception } from "../../src/models/index.ts";
-import { BatchNorm2d, Conv2d, type Module, ReLU, Sequential, trace } from "../../src/nn/index.ts";
+import { Conv2d, MaxPool2d, type Module, ReLU, Sequential, trace } from "../../src/nn/index.ts";
 
 const WIDTHS = [64, 96, 128, 16, 32, 32] as const;
 
