@@ -159,6 +159,6 @@ it("writes every name of any network", () => {
       for (const write of [drawPdf, drawTikz, drawMermaid, drawDot])
         expect(write(model, options).length).toBeGreaterThan(500);
     }),
-    { numRuns: 20 },
+    { numRuns: 8 },
   );
 });
