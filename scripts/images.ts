@@ -1,7 +1,7 @@
 /** Draws the networks of the documents into docs/img: `npm run images`. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type DrawOptions, draw } from "../src/draw/index.ts";
+import { type DrawOptions, draw, drawDiff } from "../src/draw/index.ts";
 import { createModel, Inception, MODELS, type ModelName, NaiveInception } from "../src/models/index.ts";
 
 const WIDTHS = [64, 96, 128, 16, 32, 32] as const;
@@ -24,6 +24,11 @@ export const IMAGES: Readonly<Record<string, () => string>> = {
   "inception.svg": () => draw(new Inception(192, WIDTHS), { input: MAPS, title: "Inception 3a" }),
   "naive_inception.svg": () =>
     draw(new NaiveInception(192, WIDTHS), { input: MAPS, title: "Inception 3a without reductions" }),
+  "inception-diff.svg": () =>
+    drawDiff(new NaiveInception(192, WIDTHS), new Inception(192, WIDTHS), {
+      input: MAPS,
+      names: ["Without reductions", "Inception 3a"],
+    }),
   "inception_v3.svg": () => network("inception_v3", { level: "block", title: "Inception V3" }),
   "resnet18.svg": () => network("resnet18", { title: "ResNet-18" }),
   "densenet121.svg": () => network("densenet121", { level: "block", title: "DenseNet-121" }),

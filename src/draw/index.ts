@@ -5,9 +5,10 @@
  *
  * - `read`: from a traced network or graph to items, the layers and blocks to draw, and the edges between them;
  * - `layout`: from items to a scene, boxes, wires and texts with their places in pixels;
- * - `paint`: from a scene to SVG, with the colors of a theme.
+ * - `paint`: from a scene to SVG, or to paths for formats without style sheets, with the colors of a theme;
+ * - `write`: PDF and TikZ from these paths, Mermaid and Graphviz from an outline of the boxes.
  *
- * `draw.ts` puts them together; `text.ts` measures and writes text for all of them.
+ * `draw.ts` and `formats.ts` put them together; `text.ts` measures and writes text for all of them.
  */
 
 export { type ColorScale, colorScale, diverging, type Rgb, viridis } from "./colors.ts";
@@ -18,7 +19,9 @@ export {
   type DiagramOptions,
   diagram,
 } from "./diagram.ts";
+export { type DiffOptions, drawDiff } from "./diff.ts";
 export { type DrawOptions, draw } from "./draw.ts";
+export { drawDot, drawMermaid, drawPdf, drawTikz } from "./formats.ts";
 export { KINDS } from "./layout/page.ts";
 export type { Direction, Form, Text } from "./layout/scene.ts";
 export type { DrawnShape } from "./paint/shapes.ts";

@@ -1,26 +1,30 @@
 /*
- * How wide a text is, by the widths of Arial, which Helvetica and Liberation Sans share. The drawing asks for one of these and
- * states the width of each text, so that browsers without them fit other letters into the same places.
+ * How wide a text is, by the widths of DejaVu Sans, which are those of Verdana as well: no other common sans-serif font is wider, so
+ * that texts fit their places in whatever font the reader has.
  */
 
 export const FONTS = 'Helvetica,Arial,"Liberation Sans",sans-serif';
 
 /** Characters by width in thousandths of the font's size. */
 const WIDTHS: readonly (readonly [width: number, characters: string])[] = [
-  [191, "'"],
-  [222, "ijl"],
-  [278, "ftI!,./:;[\\] ·|"],
-  [334, "r()-`{}"],
-  [389, '*"'],
-  [500, "cksvxyzJ^"],
-  [556, "0123456789abdeghnopquL#$?_÷"],
-  [611, "FTZ"],
-  [584, "+<=>~×−"],
-  [667, "ABEKPSVXY&"],
-  [722, "wCDHNRU"],
-  [778, "GOQ"],
-  [833, "mM"],
-  [889, "%"],
+  [278, "'ijl"],
+  [318, " ,.·IJ"],
+  [337, "/:;\\|f"],
+  [361, "-"],
+  [392, "()[]t"],
+  [411, "!r"],
+  [500, '*_`"s'],
+  [531, "?z"],
+  [557, "cL"],
+  [592, "vxyFk"],
+  [615, "PTYoae"],
+  [636, "EhnuSbdgpq$0123456789{}"],
+  [698, "KAVXZBRC"],
+  [752, "UNH"],
+  [787, "DG&OQ"],
+  [838, "w#+<=>^~÷×−→"],
+  [863, "M"],
+  [989, "%mW"],
 ];
 
 const WIDTH = new Map(WIDTHS.flatMap(([width, characters]) => [...characters].map((character) => [character, width])));
@@ -28,7 +32,7 @@ const WIDTH = new Map(WIDTHS.flatMap(([width, characters]) => [...characters].ma
 /** Width of characters that are not in the table, such as Chinese ones and the ellipsis. */
 const FULL = 1000;
 /** Bold letters are wider by about this factor. */
-const BOLD = 1.07;
+const BOLD = 1.14;
 
 /** Width of a text in pixels, for a font size in pixels. */
 export function textWidth(text: string, size: number, bold = false): number {

@@ -1,4 +1,4 @@
-import { asTensor, check, checkStateDict, describe, fitKeys, type TensorData } from "../graph/index.ts";
+import { asTensor, check, checkStateDict, describe, fitKeys, type TensorData, toFloat32 } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { ModuleBuffer, Parameter, Parametrized, Stored } from "./parameter.ts";
 import { printModule } from "./print.ts";
@@ -164,6 +164,7 @@ export abstract class Module<Out extends Output = Output> {
    * Loads weights, such as `readWeights` reads from a file. Throws, listing all problems together, unless keys, shapes and types
    * are those of this module; then nothing has changed. With `strict: false`, keys may be missing or unexpected.
    *
+   * Weights in half or double precision (float16, bfloat16, float64) become float32, as torchvision publishes some in float16.
    * A prefix such as `module.` or `net.` is removed when only that makes the keys fit (see `fitKeys`). A missing count of batches,
    * as in files from before PyTorch 0.4.1, is 0; one of another type is converted, and one that nothing keeps is left out.
    */
@@ -189,6 +190,7 @@ export abstract class Module<Out extends Output = Output> {
           data: BigInt64Array.of(BigInt(Math.round(Number(count.data[0])) || 0)),
         });
     }
+    for (const [key, data] of state) if (stored.get(key)?.dtype === "float32") state.set(key, toFloat32(data));
     checkStateDict(state, stored, `${this.type}: the state dict does not fit`, strict);
     const loaded = [...stored].flatMap(([key, value]) => {
       const data = state.get(key);

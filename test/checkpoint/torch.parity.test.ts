@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Checkpoint, openCheckpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { type DType, fromBytes, itemSize, numel, type TensorData, tensor, toBytes } from "../../src/graph/tensor.ts";
+import { BatchNorm2d, Conv2d, Linear, Sequential } from "../../src/nn/index.ts";
 import { Random } from "../../src/random.ts";
 import { python, pythonSkipReason } from "../support/python.ts";
 import { unless } from "../support/skip.ts";
@@ -115,6 +116,22 @@ describe(`torch.save and torch.load`, unless(reason), () => {
     expect(files).toHaveLength(6);
     for (const [name, { float32 }] of files) {
       expect(facts((await readCheckpoint(join(folder, name))).tensors), name).toEqual(float32);
+    }
+  });
+
+  it("a network takes weights in half precision, converted or not", async () => {
+    const { tensors } = answer.expected["zip-half.pth"]!;
+    expect(tensors["0.weight"]![0]).toBe("float16");
+    const exact = (await readCheckpoint(join(folder, "zip-module.pth"))).tensors;
+    for (const convert of ["none", "float32"] as const) {
+      const model = new Sequential(new Conv2d(3, 4, 3), new BatchNorm2d(4), new Linear(4, 2));
+      model.loadStateDict((await readCheckpoint(join(folder, "zip-half.pth"), { convert })).tensors);
+      for (const [key, { dtype, data }] of model.stateDict()) {
+        expect(dtype, key).toBe(key === "1.num_batches_tracked" ? "int64" : "float32");
+        const [found, wanted] = [data, exact.get(key)!.data].map((numbers) => [...numbers].map(Number));
+        const off = found!.map((x, i) => Math.abs(x - wanted![i]!));
+        expect(Math.max(...off), key).toBeLessThan(1e-3);
+      }
     }
   });
 

@@ -98,6 +98,7 @@ for form, options in forms.items():
     save(f"{form}-module.pth", state, {}, **options)
     save(f"{form}-parameters.pth", dict(module.named_parameters()), {}, **options)
     save(f"{form}-nested.pth", nested, {}, **options)
+    save(f"{form}-half.pth", {k: t.half() if t.is_floating_point() else t for k, t in state.items()}, {}, **options)
     for key in ["state_dict", "model", "model_state_dict"]:
         meta = {"epoch": "7", "best": "0.5", "arch": "tiny"}
         save(f"{form}-{key}.pth", {**wrapped, key: state}, {"key": key, "metadata": meta}, **options)

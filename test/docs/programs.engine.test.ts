@@ -10,6 +10,7 @@ import "../cli/run.ts";
 import { outputPattern, programsOf, runFile, workspace } from "./documents.ts";
 
 describe.each([
+  "docs/drawing.md",
   "docs/gradients.md",
   "docs/guide.md",
   "docs/networks.md",

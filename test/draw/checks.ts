@@ -147,7 +147,7 @@ function crosses([ax, ay]: Point, [bx, by]: Point, rect: Rect): boolean {
 export function tooSmall({ width, boxes, texts }: Scene): string[] {
   const scale = Math.min(1, 1000 / width);
   return [...texts, ...boxes.flatMap((box) => box.texts)].flatMap(({ text, size }) =>
-    size * scale < 11 ? [`“${text}” is ${(size * scale).toFixed(1)} px high`] : [],
+    size * scale < 10 ? [`“${text}” is ${(size * scale).toFixed(1)} px high`] : [],
   );
 }
 

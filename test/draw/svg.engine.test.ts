@@ -145,11 +145,31 @@ describe("convnets draw", () => {
   });
 
   it("refuses other endings, a scale for SVG, and images too large to render", async () => {
-    await expect(run("nin", "-o", join(folder, "nin.pdf"))).rejects.toThrow("writes .svg and .png files, not .pdf");
+    await expect(run("nin", "-o", "nin.gif")).rejects.toThrow(
+      'draw writes .svg, .png, .pdf, .tex, .mmd and .dot files, but "nin.gif" ends in .gif',
+    );
+    await expect(run("nin", "-o", "nin.pdf", "--depth", "-1")).rejects.toThrow("--depth has to be a whole number");
     await expect(run("nin", "-o", join(folder, "a.svg"), "--scale", "2")).rejects.toThrow("--scale is for PNG");
     await expect(run("nin", "-o", join(folder, "a.png"), "--scale", "99")).rejects.toThrow(/use a scale of at most \d/);
     await expect(renderPng("<svg/>")).rejects.toThrow("not a drawing made by draw");
     expect(readdirSync(folder)).not.toContain("a.png");
+  });
+
+  it("writes the format that the ending names", async () => {
+    const starts = { pdf: "%PDF-1.7", tex: "% NiN", mmd: "---\ntitle: ", dot: 'digraph "NiN"', svg: "<svg " };
+    for (const [ending, start] of Object.entries(starts)) {
+      await run("nin", "-o", join(folder, `all.${ending}`), "--depth", "1", "--direction", "down");
+      expect(readFileSync(join(folder, `all.${ending}`), "latin1").slice(0, start.length)).toBe(start);
+    }
+  });
+
+  it("compares two networks", async () => {
+    const file = join(folder, "diff.svg");
+    await run("inception", "--diff", "naive_inception", "-o", file);
+    expect(readFileSync(file, "utf8")).toContain("<title>inception and naive_inception</title>");
+    await expect(run("nin", "--diff", "vgg16", "-o", "a.mmd")).rejects.toThrow(
+      "--diff has no .mmd file; write an .svg",
+    );
   });
 
   it("names the missing folder", async () => {

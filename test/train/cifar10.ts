@@ -24,6 +24,8 @@ interface Run {
   readonly losses: readonly number[];
   /** Share of the test images that are classified correctly. */
   readonly accuracy: number | undefined;
+  /** PyTorch's losses in a second run, which differs from the first only by rounding. */
+  readonly again?: readonly number[];
 }
 
 export interface Plan {
@@ -34,17 +36,19 @@ export interface Plan {
   readonly steps: number;
   readonly lr: (step: number) => number;
   readonly evaluate?: boolean;
+  /** Whether PyTorch trains a second time, with the channels last in memory. */
+  readonly again?: boolean;
 }
 
 const script = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 
 /** The same training here and in PyTorch: the same weights, the same images in the same order. */
 export async function both(plan: Plan): Promise<readonly [ours: Run, theirs: Run]> {
-  const { model, batch, steps, lr, evaluate = false } = plan;
+  const { model, batch, steps, lr, evaluate = false, again = false } = plan;
   const folder = mkdtempSync(join(tmpdir(), "convnets-cifar10-"));
   try {
     await writeCheckpoint(join(folder, "weights.safetensors"), { tensors: model.stateDict(), metadata: {} });
-    const engine = nodeEngine();
+    const engine = nodeEngine({ threads: 1 });
     const loader = dataLoader(await openDataset(DATA), { batchSize: batch, shuffle: true, seed: 3, transforms });
     const optimizer = sgd({ momentum: 0.9, weightDecay: 5e-4 });
     const step = await TrainingStep.create(model, { engine, input: INPUT, optimizer, dropout: false });
@@ -63,7 +67,10 @@ export async function both(plan: Plan): Promise<readonly [ours: Run, theirs: Run
       await evaluator.dispose();
     }
     await step.dispose();
-    writeFileSync(join(folder, "plan.json"), JSON.stringify({ ...NORMALIZATION.cifar10, steps: order, evaluate }));
+    writeFileSync(
+      join(folder, "plan.json"),
+      JSON.stringify({ ...NORMALIZATION.cifar10, steps: order, evaluate, again }),
+    );
     const source = `${script("../networks/papers.py")}\n\n${script("./cifar10.py")}`;
     const lines = python(source, { args: [DATA, shared("seed").path, folder, plan.python] })
       .trim()
@@ -72,7 +79,11 @@ export async function both(plan: Plan): Promise<readonly [ours: Run, theirs: Run
     expect(losses).toHaveLength(steps);
     return [
       { losses, accuracy },
-      { losses: lines.slice(0, steps), accuracy: lines[steps] },
+      {
+        losses: lines.slice(0, steps),
+        accuracy: evaluate ? lines.at(-1) : undefined,
+        ...(again && { again: lines.slice(steps, 2 * steps) }),
+      },
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });

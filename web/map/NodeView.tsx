@@ -21,9 +21,6 @@ interface Props {
   readonly prefix?: string | undefined;
 }
 
-/** Inter's letters are wider than those the drawing measures with. */
-const NARROWER = 0.94;
-
 /** Id of the element of a box. */
 export const nodeId = (id: string): string => `box ${id}`.replaceAll(" ", "_");
 
@@ -66,7 +63,7 @@ export function TextView({ text: { x, y, text, size, tone, anchor, turned } }: {
       class={`text-${tone}`}
       x={x}
       y={y}
-      font-size={size * NARROWER}
+      font-size={size}
       text-anchor={anchor}
       transform={turned ? `rotate(-90 ${x} ${y})` : undefined}
     >

@@ -173,8 +173,9 @@ function textsOf(frame: Frame, framed: boolean, direction: Direction): Text[] {
 
 /** The inside of a block, small enough to fit into its box. */
 function miniature({ item, x, y, width }: Frame): Box[] {
-  const { boxes, ...size } = compose(layoutInside(item, MINIATURE_STYLE, Infinity), MINIATURE_STYLE);
   const room = { width: width - 16, height: item.params > 0 ? MINIATURE.height : MINIATURE.height + 14 };
+  const row = compose(layoutInside(item, MINIATURE_STYLE, Infinity), MINIATURE_STYLE);
+  const { boxes, ...size } = inRows(row, room.width / room.height);
   const scale = Math.min(2.2, room.width / size.width, room.height / Math.max(size.height, 1));
   const left = x + (width - size.width * scale) / 2;
   const top = y + 25 + (room.height - size.height * scale) / 2 + (item.params > 0 ? 0 : -2);
@@ -186,6 +187,21 @@ function miniature({ item, x, y, width }: Frame): Box[] {
     height: box.height * scale,
     texts: [],
   }));
+}
+
+/** Boxes in one long row, in several rows of about this ratio of width to height; they have no lines that would break. */
+function inRows({ boxes, width, height }: Scene, aspect: number): { boxes: Box[]; width: number; height: number } {
+  const pitch = 1.4 * height;
+  const count = Math.max(1, Math.round(Math.sqrt(width / (aspect * pitch))));
+  const rows: Box[][] = [];
+  for (const box of [...boxes].sort((a, b) => a.x - b.x)) {
+    const row = rows.at(-1);
+    if (!row || (rows.length < count && box.x - row[0]!.x >= width / count)) rows.push([box]);
+    else row.push(box);
+  }
+  const placed = rows.flatMap((row, r) => row.map((box) => ({ ...box, x: box.x - row[0]!.x, y: box.y + r * pitch })));
+  const right = Math.max(...placed.map((box) => box.x + box.width));
+  return { boxes: placed, width: right, height: height + (rows.length - 1) * pitch };
 }
 
 /** Adds a margin around a scene, and room above and below. */

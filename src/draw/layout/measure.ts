@@ -64,7 +64,7 @@ export function pageStyle(direction: Direction, open: boolean, terse = false): S
     open,
     terse,
     gap: 9,
-    fork: direction === "right" ? 24 : 26,
+    fork: direction === "right" ? (terse ? 16 : 24) : 26,
     lane: direction === "right" ? 10 : 18,
     line: 8,
     size: (item, framed) => pageSize(item, framed, direction),

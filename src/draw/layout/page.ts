@@ -22,11 +22,17 @@ const TITLE = 17;
 const SWATCH = { width: 16, height: 11, text: 22, between: 18 } as const;
 
 /** Puts a headline and facts above a scene, and a legend of the colors below. */
-export function withTitleAndLegend(scene: Scene, title: string, facts: string): Scene {
-  const entries = legendOf(scene);
+export function withTitleAndLegend(
+  scene: Scene,
+  title: string,
+  facts: string,
+  names: Readonly<Record<string, string>> = KINDS,
+): Scene {
+  const entries = legendOf(scene, names);
+  const nameOf = (kind: Kind) => names[kind]!;
   const rows: { kind: Kind; x: number }[][] = [[]];
   let x = 0;
-  const widthOf = (kind: Kind) => SWATCH.text + textWidth(KINDS[kind], FONT.text) + SWATCH.between;
+  const widthOf = (kind: Kind) => SWATCH.text + textWidth(nameOf(kind), FONT.text) + SWATCH.between;
   const least = Math.max(textWidth(facts, FONT.text), Math.min(textWidth(title, TITLE, true), PAGE_WIDTH));
   const inner = Math.max(
     scene.width,
@@ -65,20 +71,20 @@ export function withTitleAndLegend(scene: Scene, title: string, facts: string): 
       text(fitText(title, inner, TITLE, true), MARGIN, MARGIN + 16, { size: TITLE, tone: "bold" }),
       text(facts, MARGIN, MARGIN + 36, { tone: "muted" }),
       ...page.texts,
-      ...legend.map(({ kind, x, y }) => text(KINDS[kind], x + SWATCH.text, y)),
+      ...legend.map(({ kind, x, y }) => text(nameOf(kind), x + SWATCH.text, y)),
     ],
     legend: legend.map(({ kind, x, y }) => ({ kind, x, y: y - 10, width: SWATCH.width, height: SWATCH.height })),
   };
 }
 
 /** The kinds that are visible, in the order of the legend; blocks and frames have no color of their own. */
-function legendOf(scene: Scene): Kind[] {
+function legendOf(scene: Scene, names: Readonly<Record<string, string>>): Kind[] {
   const seen = new Set<Kind>();
   const look = ({ item, miniature = [], form }: Box): void => {
-    if (form !== "block" && form !== "frame" && item.kind) seen.add(item.kind);
+    if (form !== "frame" && item.kind) seen.add(item.kind);
     for (const { kind } of item.folded) seen.add(kind);
     miniature.forEach(look);
   };
   scene.boxes.forEach(look);
-  return (Object.keys(KINDS) as Kind[]).filter((kind) => seen.has(kind));
+  return (Object.keys(names) as Kind[]).filter((kind) => seen.has(kind));
 }

@@ -30,10 +30,8 @@ export async function renderPng(svg: string, { scale = 2 }: PngOptions = {}): Pr
       cause,
     });
   });
-  // without the drawing's fonts, the usual replacement is too wide for its boxes
-  const narrow = svg.replace(/(font-family:[^}]*),sans-serif/, '$1,"DejaVu Sans Condensed",sans-serif');
   return sharp
-    .default(Buffer.from(narrow), { density: DPI * scale, limitInputPixels: false })
+    .default(Buffer.from(svg), { density: DPI * scale, limitInputPixels: false })
     .png()
     .toBuffer();
 }

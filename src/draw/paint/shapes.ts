@@ -20,7 +20,10 @@ export function shapesOf(box: Box, direction: Direction): DrawnShape[] {
     case "frame":
       return [rect("frame", 10)];
     case "block":
-      return [rect("block", 8), ...(box.miniature ?? []).map((small) => drawSmall(small))];
+      return [
+        rect(item.kind ? `block ${item.kind}` : "block", 8),
+        ...(box.miniature ?? []).map((small) => drawSmall(small)),
+      ];
     case "end":
       return [rect("end", height / 2)];
     case "sum":

@@ -2,7 +2,6 @@ import { formatShape } from "../../graph/index.ts";
 import { layerTitle } from "../layout/measure.ts";
 import type { Box, Direction, Scene, Text, Wire } from "../layout/scene.ts";
 import type { Item } from "../read/items.ts";
-import { textWidth } from "../text.ts";
 import { type Attributes, shapesOf } from "./shapes.ts";
 import { rootClass, styleSheet, type Theme } from "./theme.ts";
 import { n, wirePaths } from "./wires.ts";
@@ -11,10 +10,12 @@ export interface SvgOptions {
   readonly title: string;
   readonly description: string;
   readonly theme: Theme;
+  /** Whether kinds are what becomes of boxes in another network. */
+  readonly diff?: boolean;
 }
 
 /** A scene as an SVG document, which can be placed into an HTML page as it is. */
-export function svg(scene: Scene, { title, description, theme }: SvgOptions): string {
+export function svg(scene: Scene, { title, description, theme, diff = false }: SvgOptions): string {
   const { width, height, direction } = scene;
   const [w, h] = [Math.ceil(width), Math.ceil(height)];
   const frames = scene.boxes.filter(({ form }) => form === "frame");
@@ -23,7 +24,7 @@ export function svg(scene: Scene, { title, description, theme }: SvgOptions): st
     `<svg xmlns="http://www.w3.org/2000/svg" class="${rootClass(theme)}" role="img" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}" style="max-width:100%;height:auto">`,
     element("title", {}, escaped(title)),
     element("desc", {}, escaped(description)),
-    `<style>\n${styleSheet(theme)}\n</style>`,
+    `<style>\n${styleSheet(theme, diff)}\n</style>`,
     element("rect", { class: "page", width: w, height: h }),
     ...frames.map((box) => drawBox(box, direction)),
     ...scene.wires.map((wire) => drawWire(wire, direction)),
@@ -74,8 +75,6 @@ function drawText({ x, y, text, size, tone, anchor, turned }: Text): string {
     "font-size": size,
     "text-anchor": anchor === "start" ? undefined : anchor,
     "font-weight": tone === "bold" ? 700 : undefined,
-    textLength: textWidth(text, size, tone === "bold"),
-    lengthAdjust: "spacingAndGlyphs",
     transform: turned ? `rotate(-90 ${n(x)} ${n(y)})` : undefined,
   };
   return element("text", attributes, escaped(text));

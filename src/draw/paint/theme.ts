@@ -1,4 +1,5 @@
 import { KINDS } from "../layout/page.ts";
+import type { Mark } from "../read/compare.ts";
 import type { Kind } from "../read/layers.ts";
 import { FONTS } from "../text.ts";
 
@@ -70,12 +71,43 @@ const DARK: Palette = {
   "other-edge": "#bfa97f",
 };
 
+/** Colors of comparisons: neutral for what both networks have. */
+const DIFF = {
+  light: {
+    "same-face": "#eef1f4",
+    "same-edge": "#aab4c0",
+    "changed-face": "#e8dcfb",
+    "changed-edge": "#8a5cd0",
+    "first-face": "#cfe0fb",
+    "first-edge": "#3f74c9",
+    "second-face": "#ffdcc4",
+    "second-edge": "#d9652b",
+  },
+  dark: {
+    "same-face": "#222a34",
+    "same-edge": "#596677",
+    "changed-face": "#432d6e",
+    "changed-edge": "#b294f2",
+    "first-face": "#1d3a66",
+    "first-edge": "#6ea3f2",
+    "second-face": "#5f3216",
+    "second-edge": "#f0945c",
+  },
+} as const satisfies Record<string, Readonly<Record<`${Mark}-${"face" | "edge"}`, string>>>;
+const MARKS = ["same", "changed", "first", "second"] as const satisfies readonly Mark[];
+
+/** All colors of a theme, those of comparisons too. */
+export const allColors = (theme: "light" | "dark"): Readonly<Record<string, string>> & Palette => ({
+  ...palette(theme),
+  ...DIFF[theme],
+});
+
 /** The colors of drawings in a theme: of the page, and for each family of layers those of its face and its edge. */
 export const palette = (theme: "light" | "dark"): Palette => (theme === "dark" ? DARK : LIGHT);
 
 const ROOT = "convnets-drawing";
 
-const variables = (palette: Palette) =>
+const variables = (palette: Readonly<Record<string, string>>) =>
   Object.entries(palette)
     .map(([name, color]) => `--${name}:${color}`)
     .join(";");
@@ -87,14 +119,15 @@ export const rootClass = (theme: Theme): string => `${ROOT} ${ROOT}-${theme}`;
  * The style sheet of a drawing. Colors are custom properties, each preceded by the plain color for programs that do not know
  * custom properties.
  */
-export function styleSheet(theme: Theme): string {
+export function styleSheet(theme: Theme, diff = false): string {
   const root = `.${ROOT}-${theme}`;
-  const palette = theme === "dark" ? DARK : LIGHT;
-  const rule = (selector: string, property: "fill" | "stroke", name: keyof Palette) =>
-    `${root} ${selector}{${property}:${palette[name]};${property}:var(--${name})}`;
-  const kinds = Object.keys(KINDS) as Kind[];
+  const of = (theme: "light" | "dark"): Readonly<Record<string, string>> => (diff ? allColors(theme) : palette(theme));
+  const colors = of(theme === "dark" ? "dark" : "light");
+  const rule = (selector: string, property: "fill" | "stroke", name: string) =>
+    `${root} ${selector}{${property}:${colors[name]};${property}:var(--${name})}`;
+  const kinds: readonly string[] = diff ? MARKS : Object.keys(KINDS);
   return [
-    `${root}{${variables(palette)};font-family:${FONTS}}`,
+    `${root}{${variables(colors)};font-family:${FONTS}}`,
     rule(".page", "fill", "page"),
     rule("text", "fill", "ink"),
     rule(".muted", "fill", "muted"),
@@ -123,7 +156,7 @@ export function styleSheet(theme: Theme): string {
     `${root} .gleam{fill:#fff;fill-opacity:${theme === "dark" ? 0.1 : 0.4};stroke:none}`,
     // last, since it overrides the rules above
     ...(theme === "auto"
-      ? [`@media (prefers-color-scheme:dark){${root}{${variables(DARK)}}${root} .gleam{fill-opacity:.1}}`]
+      ? [`@media (prefers-color-scheme:dark){${root}{${variables(of("dark"))}}${root} .gleam{fill-opacity:.1}}`]
       : []),
   ].join("\n");
 }

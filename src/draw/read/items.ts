@@ -49,6 +49,19 @@ export function nestedItemsOf(network: Network, open: ReadonlySet<string>): Item
   return items.withEnds(items.nested(network.root, open));
 }
 
+/** Ids of the blocks down to a depth: none, the outermost ones, those in them as well, and so on. */
+export function blocksTo(network: Network, depth: number): ReadonlySet<string> {
+  const open = new Set<string>();
+  const closed = (items: readonly Item[]): string[] =>
+    items.flatMap((item) => (item.role !== "block" ? [] : item.open ? closed(item.inside) : [item.id]));
+  for (let level = 0; level < depth; level++) {
+    const found = closed(nestedItemsOf(network, open));
+    if (found.length === 0) break;
+    for (const id of found) open.add(id);
+  }
+  return open;
+}
+
 /** The same, with every layer visible. */
 export function layersOf(network: Network): Item[] {
   const items = new Items(network, "layer");
@@ -122,11 +135,15 @@ class Items {
 
   /** Layers and blocks of a part that is not itself shown as a block. */
   frontier(part: Part): Item[] {
+    const insides = new Map(part.parts.flatMap((child) => (isUnit(child) ? [] : [[child, this.flat(child)] as const])));
+    // blocks of one class look alike; a Sequential may be anything
+    const long = [...insides].filter(([{ type }, inside]) => type !== "Sequential" && !isShortChain(inside));
+    const framed = new Set(long.map(([{ type }]) => type));
     const items = part.parts.flatMap((child) => {
       if (isUnit(child)) return [this.#layer(child)];
-      const inside = this.flat(child);
+      const inside = insides.get(child)!;
       if (inside.length <= 1) return inside;
-      return part.parts.length === 1 || this.#opens(child, inside)
+      return part.parts.length === 1 || this.#opens(child, inside, framed.has(child.type))
         ? this.frontier(child)
         : [this.#block(child, inside)];
     });
@@ -151,10 +168,10 @@ class Items {
   }
 
   /** Whether a module is shown as its parts instead of as one block. */
-  #opens(part: Part, inside: readonly Item[]): boolean {
+  #opens(part: Part, inside: readonly Item[], framed: boolean): boolean {
     if (isSequence(inside)) return true;
     if (this.#level === "block") return false;
-    if (inside.length < FRAMED && isChain(inside)) return true;
+    if (!framed && isShortChain(inside)) return true;
     return this.frontier(part).filter(({ role }) => role === "block").length > 1;
   }
 
@@ -187,7 +204,7 @@ class Items {
       id,
       role: "block",
       // "0" says little without the name of its list
-      title: /^\d+$/.test(name) ? path.split(".").slice(-2).join(".") : name,
+      title: /^\d+$/.test(name) ? (/[^.]*(\.\d+)+$/.exec(path)?.[0] ?? name) : name,
       ...(type && { note: type }),
       folded: [],
       path,
@@ -313,8 +330,10 @@ function foldsInto(item: Item, before: Item): boolean {
   if (item.kind === "activation") return before.kind !== "dropout" && before.kind !== "activation";
   // a bias that is added separately
   if (unit.nodes.length === 1 && unit.nodes[0]?.op === "Add" && item.params > 0) return weighted;
-  return (item.title === "resample" || item.title === "reshape") && item.title === before.title;
+  return ["resample", "reshape", "slice"].includes(item.title) && item.title === before.title;
 }
+
+const isShortChain = (inside: readonly Item[]): boolean => inside.length < FRAMED && isChain(inside);
 
 /** Whether each layer reads only the output of the one before it. */
 function isChain(items: readonly Item[]): boolean {
