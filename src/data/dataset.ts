@@ -54,7 +54,12 @@ export interface DecodeOptions {
 
 /** Plain data from which a worker opens the same set again. */
 export type DatasetSource =
-  | { readonly kind: "memory"; readonly memory: MemoryOptions }
+  | {
+      readonly kind: "memory";
+      readonly memory: MemoryOptions;
+      /** For images that are made when they are first read: which of `shapes` they are, and one byte for each, 1 if it is made. */
+      readonly generated?: { readonly seed: number; readonly split: "train" | "test"; readonly made: Uint8Array };
+    }
   | {
       readonly kind: "files";
       readonly files: readonly string[];

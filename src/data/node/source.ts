@@ -1,4 +1,5 @@
 import { type Dataset, type DatasetSource, memoryDataset, sharedBytes, subset } from "../dataset.ts";
+import { generatedShapes } from "../shapes.ts";
 import { fileDataset } from "./image-folder.ts";
 import { datasetOf } from "./module.ts";
 
@@ -6,7 +7,7 @@ import { datasetOf } from "./module.ts";
 export async function openSource(source: DatasetSource, name: string, classes: readonly string[]): Promise<Dataset> {
   switch (source.kind) {
     case "memory":
-      return memoryDataset(source.memory);
+      return source.generated ? generatedShapes(source.memory, source.generated) : memoryDataset(source.memory);
     case "files":
       return fileDataset({ ...source, name, classes });
     case "module": {
