@@ -66,8 +66,16 @@ export type DatasetSource =
   | {
       readonly kind: "memory";
       readonly memory: MemoryOptions;
-      /** For images that are made when they are first read: which of `shapes` they are, and one byte for each, 1 if it is made. */
-      readonly generated?: { readonly seed: number; readonly split: "train" | "test"; readonly made: Uint8Array };
+      /**
+       * Of `shapes`, whose images are made when they are first read: `stored` has those for which `made` is 1. To read `memory`
+       * makes all of them.
+       */
+      readonly generated?: {
+        readonly seed: number;
+        readonly split: "train" | "test";
+        readonly made: Uint8Array;
+        readonly stored: MemoryOptions;
+      };
     }
   | {
       readonly kind: "files";

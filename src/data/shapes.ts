@@ -6,7 +6,7 @@
  */
 import { check, checkOptions } from "../graph/index.ts";
 import { Random } from "../random.ts";
-import { type MemoryDataset, type MemoryOptions, memoryDataset, sharedBytes } from "./dataset.ts";
+import { type DatasetSource, type MemoryDataset, memoryDataset, sharedBytes } from "./dataset.ts";
 
 /** Signed distance to an outline in the shape's own frame, where it fills about a unit circle: negative is inside. */
 type Distance = (x: number, y: number) => number;
@@ -98,19 +98,19 @@ export function shapes(options: ShapesOptions = {}): MemoryDataset {
   );
   const labels = Int32Array.from({ length: count }, (_, i) => i % SHAPE_CLASSES.length);
   const images = sharedBytes(count * 3 * size * size);
-  const set = { name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] } as const;
-  return generatedShapes(set, { seed, split, made: sharedBytes(count) });
+  const stored = { name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] } as const;
+  return generatedShapes({ seed, split, made: sharedBytes(count), stored });
 }
+
+/** What is known of images that are made when they are first read. */
+type Generated = NonNullable<Extract<DatasetSource, { readonly kind: "memory" }>["generated"]>;
 
 /**
  * A set of shapes whose images are not made yet, but for those that `made` says. Both lie in shared memory, so that threads make
  * those that they read, and each is there for all.
  */
-export function generatedShapes(
-  stored: MemoryOptions,
-  generated: { readonly seed: number; readonly split: "train" | "test"; readonly made: Uint8Array },
-): MemoryDataset {
-  const { seed, split, made } = generated;
+export function generatedShapes(generated: Generated): MemoryDataset {
+  const { seed, split, made, stored } = generated;
   const [channels, size] = stored.shape;
   const bytes = new Uint8ClampedArray(stored.images.buffer);
   const canvas = new Float32Array(channels * size * size);
@@ -132,7 +132,7 @@ export function generatedShapes(
   return {
     ...set,
     memory,
-    source: { kind: "memory", memory: set.memory, generated },
+    source: { kind: "memory", memory, generated },
     get(i) {
       const sample = set.get(i);
       makeOnce(i);
