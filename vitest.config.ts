@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/support/sequencer.ts";
 
 /** What a test needs besides Node stands in the name of its file: x.engine.test.ts and so on; x.test.ts needs nothing. */
 const TIERS = ["engine", "parity", "browser"];
@@ -14,6 +15,7 @@ export default defineConfig({
     hookTimeout: 300_000,
     // a page may wait for the processor
     expect: { poll: { timeout: 20_000 } },
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./test/support/reporter.ts"],
     projects: [
       {
@@ -27,7 +29,12 @@ export default defineConfig({
       },
       ...TIERS.map((name) => ({
         extends: true as const,
-        test: { name, include: [`test/**/*.${name}.test.ts`], isolate: !SHARED.includes(name) },
+        test: {
+          name,
+          include: [`test/**/*.${name}.test.ts`],
+          isolate: !SHARED.includes(name),
+          globalSetup: name === "parity" ? "./test/support/pythons.ts" : [],
+        },
       })),
     ],
   },

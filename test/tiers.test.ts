@@ -12,6 +12,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { LONG } from "./support/long.ts";
 
 const TEST = fileURLToPath(new URL(".", import.meta.url));
 
@@ -47,7 +48,13 @@ function reached(file: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-const files = readdirSync(TEST, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
+const files = readdirSync(TEST, { recursive: true, encoding: "utf8" })
+  .map((name) => name.replaceAll("\\", "/"))
+  .filter((name) => name.endsWith(".test.ts"));
+
+test("the files that start first are there", () => {
+  expect(Object.keys(LONG).filter((name) => !files.includes(name))).toEqual([]);
+});
 
 test.each(files.map((name) => [name]))("%s", (name) => {
   const tier = /\.(engine|parity|browser)\.test\.ts$/.exec(name)?.[1] ?? "unit";

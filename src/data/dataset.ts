@@ -63,7 +63,20 @@ export type EncodedImages = readonly {
 
 /** Plain data from which a worker opens the same set again. */
 export type DatasetSource =
-  | { readonly kind: "memory"; readonly memory: MemoryOptions }
+  | {
+      readonly kind: "memory";
+      readonly memory: MemoryOptions;
+      /**
+       * Of `shapes`, whose images are made when they are first read: `stored` has those for which `made` is 1. To read `memory`
+       * makes all of them.
+       */
+      readonly generated?: {
+        readonly seed: number;
+        readonly split: "train" | "test";
+        readonly made: Uint8Array;
+        readonly stored: MemoryOptions;
+      };
+    }
   | {
       readonly kind: "files";
       readonly files: readonly string[];

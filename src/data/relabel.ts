@@ -44,5 +44,5 @@ function relabelled(
     return { source: { ...source, labels: moved(source.labels) } };
   if (source.kind !== "memory" || !source.memory.labels) return {};
   const { memory } = source;
-  return { source: { ...source, memory: { ...memory, classes, labels: moved(source.memory.labels) } } };
+  return { source: { kind: "memory" as const, memory: { ...memory, classes, labels: moved(source.memory.labels) } } };
 }

@@ -6,7 +6,7 @@
  */
 import { check, checkOptions } from "../graph/index.ts";
 import { Random } from "../random.ts";
-import { type MemoryDataset, memoryDataset, sharedBytes } from "./dataset.ts";
+import { type DatasetSource, type MemoryDataset, memoryDataset, sharedBytes } from "./dataset.ts";
 
 /** Signed distance to an outline in the shape's own frame, where it fills about a unit circle: negative is inside. */
 type Distance = (x: number, y: number) => number;
@@ -98,30 +98,44 @@ export function shapes(options: ShapesOptions = {}): MemoryDataset {
   );
   const labels = Int32Array.from({ length: count }, (_, i) => i % SHAPE_CLASSES.length);
   const images = sharedBytes(count * 3 * size * size);
-  const bytes = new Uint8ClampedArray(images.buffer);
-  const canvas = new Float32Array(3 * size * size);
-  const painted = new Uint8Array(count);
-  const paintOnce = (i: number) => {
-    if (painted[i]) return;
-    painted[i] = 1;
-    paint(canvas, size, SHAPES[SHAPE_CLASSES[labels[i]!]!]!, new Random(seed, "shapes", split, i));
+  const stored = { name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] } as const;
+  return generatedShapes({ seed, split, made: sharedBytes(count), stored });
+}
+
+/** What is known of images that are made when they are first read. */
+type Generated = NonNullable<Extract<DatasetSource, { readonly kind: "memory" }>["generated"]>;
+
+/**
+ * A set of shapes whose images are not made yet, but for those that `made` says. Both lie in shared memory, so that threads make
+ * those that they read, and each is there for all.
+ */
+export function generatedShapes(generated: Generated): MemoryDataset {
+  const { seed, split, made, stored } = generated;
+  const [channels, size] = stored.shape;
+  const bytes = new Uint8ClampedArray(stored.images.buffer);
+  const canvas = new Float32Array(channels * size * size);
+  const makeOnce = (i: number) => {
+    if (Atomics.load(made, i)) return;
+    const shape = SHAPES[SHAPE_CLASSES[i % SHAPE_CLASSES.length]!]!;
+    paint(canvas, size, shape, new Random(seed, "shapes", split, i));
     bytes.set(canvas, i * canvas.length);
+    Atomics.store(made, i, 1);
   };
-  const set = memoryDataset({ name: "shapes", classes: SHAPE_CLASSES, images, labels, shape: [3, size, size] });
+  const set = memoryDataset(stored);
   const memory = {
     ...set.memory,
     get images() {
-      for (let i = 0; i < count; i++) paintOnce(i);
-      return images;
+      for (let i = 0; i < made.length; i++) makeOnce(i);
+      return stored.images;
     },
   };
   return {
     ...set,
     memory,
-    source: { kind: "memory", memory },
+    source: { kind: "memory", memory, generated },
     get(i) {
       const sample = set.get(i);
-      paintOnce(i);
+      makeOnce(i);
       return sample;
     },
   };

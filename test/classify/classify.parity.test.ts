@@ -14,7 +14,7 @@ const noTorch = pythonSkipReason("torch", "torchvision");
 const noData = shared("data/photos").reason ?? shared("data/imagenette-small/val").reason;
 const DATA = shared("data").path;
 
-const IMAGES = 32;
+const IMAGES = 12;
 /** Values of a prepared picture. */
 const SIZE = 3 * 224 * 224;
 

@@ -110,10 +110,8 @@ describe("--quiet", () => {
       export default ({ numClasses }) => new Sequential(new Flatten(), new Linear(3 * 32 * 32, numClasses));`,
     );
     const flags = [net, "--epochs", "1", "--batch-size", "500", "--threads", "1"];
-    const loud = convnets(["train", ...flags, "--no-report", "--out", at("loud")]);
-    expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real images:\n {2}convnets train --data cifar10 /);
-    const npm = convnets(["train", ...flags, "--no-report", "--out", at("npm")], { env: { npm_command: "exec" } });
-    expect(npm.stdout).toContain("  npx convnets train --data cifar10 ");
+    const loud = convnets(["train", ...flags, "--no-report", "--out", at("loud")], { env: { npm_command: "exec" } });
+    expect(loud.stdout).toMatch(/Done: .*loud\n\nTry next, on real images:\n {2}npx convnets train --data cifar10 /);
     const quiet = convnets(["train", ...flags, "--no-report", "--out", at("still"), "--quiet"]);
     expect(quiet.stdout).toBe(`Done: ${at("still")}\n`);
   });

@@ -49,11 +49,12 @@ export interface OpenPage {
   evaluate<T>(script: string): Promise<T>;
 }
 
-/** The bundled page on a local server, and browsers that open it. */
+/** The bundled page on a local server, and the browsers that open it. */
 export class Pages {
   readonly #folder: string;
   readonly #server: Server;
-  readonly #browsers: Browser[] = [];
+  /** With WebGPU and without: to start one takes seconds. */
+  readonly #browsers = new Map<boolean, Promise<Browser>>();
 
   private constructor(folder: string, server: Server) {
     this.#folder = folder;
@@ -83,12 +84,12 @@ export class Pages {
     return new Pages(folder, server);
   }
 
-  /** A page in a browser of its own. */
+  /** A page with nothing in its caches. */
   async open({ webgpu = false, isolated = true } = {}): Promise<OpenPage> {
     const args = [...FLAGS, ...(webgpu ? WEBGPU_FLAGS : [])];
-    const browser = await chromium.launch({ executablePath: EXECUTABLE, args });
-    this.#browsers.push(browser);
-    const page = await browser.newPage();
+    const browser = this.#browsers.get(webgpu) ?? chromium.launch({ executablePath: EXECUTABLE, args });
+    this.#browsers.set(webgpu, browser);
+    const page = await (await browser).newPage();
     const { port } = this.#server.address() as AddressInfo;
     await page.goto(`http://127.0.0.1:${port}/${isolated ? "isolated" : "plain"}`);
     await page.waitForFunction("globalThis.conformance");
@@ -106,7 +107,7 @@ export class Pages {
   }
 
   async close(): Promise<void> {
-    for (const browser of this.#browsers) await browser.close();
+    for (const browser of this.#browsers.values()) await (await browser).close();
     this.#server.close();
     rmSync(this.#folder, { recursive: true });
   }

@@ -87,7 +87,7 @@ function moments(rows: readonly (readonly number[])[]): Moments {
   return { mean, std };
 }
 
-const DRAWS = 10_000;
+const DRAWS = 4000;
 const ALPHAS = [0.2, 1, 2.5];
 
 /** The same means and deviations within five standard errors (for the deviation: a tenth). */

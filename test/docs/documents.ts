@@ -74,10 +74,10 @@ export interface Outcome {
 
 const require = createRequire(import.meta.url);
 
-/** Runs a TypeScript file with Node. */
+/** Runs a file with Node, by tsx if it is TypeScript. */
 export function runFile(file: string, args: readonly string[] = [], { cwd = dirname(file) } = {}): Outcome {
-  const tsx = pathToFileURL(require.resolve("tsx")).href;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["--import", tsx, file, ...args], {
+  const tsx = file.endsWith(".ts") ? ["--import", pathToFileURL(require.resolve("tsx")).href] : [];
+  const { stdout, stderr, status } = spawnSync(process.execPath, [...tsx, file, ...args], {
     cwd,
     encoding: "utf8",
   });

@@ -1,6 +1,7 @@
 /** Documents whose programs run in moments: they run, and print what the documents show. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { transformSync } from "esbuild";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { writeCheckpoint } from "../../src/checkpoint/node/index.ts";
@@ -23,8 +24,9 @@ describe.each([
   it.each(programsOf(document))(
     "$name",
     ({ name, code, output }) => {
-      const file = join(folder, `${name}.ts`);
-      writeFileSync(file, code);
+      // tsx would take a second to start
+      const file = join(folder, `${name}.mjs`);
+      writeFileSync(file, transformSync(code, { loader: "ts" }).code);
       const { stdout, stderr, status } = runFile(file);
       expect(stderr).toBe("");
       expect(status).toBe(0);

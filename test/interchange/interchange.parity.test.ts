@@ -27,7 +27,8 @@ interface Case {
   readonly python?: string;
 }
 
-const VGG = ["vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"] as const;
+/** One without and one with batch normalization: the others have more of the same keys, which models/state-dict.parity.test.ts compares. */
+const VGG = ["vgg11", "vgg16_bn"] as const;
 
 const CASES: readonly Case[] = [
   ...VGG.map((name) => ({

@@ -117,7 +117,7 @@ describe("networks of torchvision", unless(pythonSkipReason("torch", "torchvisio
         // at 64×64, batch normalization would have 12 values a channel at the end, and rounding would count for more
         training: { side: 96, batch: 3, lr: 1e-3 },
       };
-      const [found] = await compare(example, ["torch", "torchvision"], [{ seed: 1, steps: 2 }]);
+      const [found] = await compare(example, ["torch", "torchvision"], [{ seed: 1, steps: 1 }]);
       for (const kind of Object.keys(TOLERANCES) as Kind[]) expect(worst(found!, kind), kind).toBeUndefined();
     },
     300_000,

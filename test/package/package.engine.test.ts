@@ -58,18 +58,14 @@ test("attw finds nothing", () => {
 });
 
 describe("declarations compile, with skipLibCheck off,", () => {
-  const environments = {
-    "without @types/node, with TypeScript's default libraries": { types: [] },
-    "with @types/node, without the DOM": {
-      types: ["node"],
-      lib: ["es2023"],
-      typeRoots: [join(ROOT, "node_modules/@types")],
-    },
-  };
-  const cases = Object.entries(environments).flatMap(([name, options]) =>
-    ["node16", "nodenext", "bundler"].map((resolution) => [resolution, name, options] as const),
-  );
-  test.each(cases)("under %s, %s", (moduleResolution, _, options) => {
+  const alone = ["without @types/node, with TypeScript's default libraries", { types: [] }] as const;
+  const withNode = { types: ["node"], lib: ["es2023"], typeRoots: [join(ROOT, "node_modules/@types")] };
+  test.each([
+    ["node16", ...alone],
+    ["nodenext", ...alone],
+    ["bundler", ...alone],
+    ["nodenext", "with @types/node, without the DOM", withNode],
+  ] as const)("under %s, %s", (moduleResolution, _, options) => {
     writeFileSync(join(project, "all.mts"), entries.map((entry, i) => `export * as e${i} from "${entry}";\n`).join(""));
     const module = moduleResolution === "bundler" ? "esnext" : moduleResolution;
     const compilerOptions = {

@@ -12,6 +12,7 @@ export interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, unknown>>;
+  readonly scripts: Readonly<Record<string, string>>;
 }
 
 export const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
@@ -55,9 +56,12 @@ export function execute(
   return { status, stdout, stderr };
 }
 
+/** What npm does before it packs: it builds, which `npm test` did, and then brings ONNX Runtime's files. */
+const [BUILD, VENDOR = ""] = manifest.scripts.prepack!.split(" && ");
+
 /**
- * Packs a copy of the repository, so that vendor/ never appears in the repository itself while other tests run. `vendor: false`
- * leaves out ONNX Runtime's files and the build, and packs the present dist/.
+ * Packs a copy of the repository with the present dist/, so that vendor/ never appears in the repository itself while other tests
+ * run. `vendor: false` leaves out ONNX Runtime's files.
  */
 export function pack({ vendor }: { vendor: boolean }): string {
   const copy = temporaryFolder();
@@ -65,13 +69,10 @@ export function pack({ vendor }: { vendor: boolean }): string {
   for (const name of readdirSync(ROOT).filter((name) => !skip.test(name)))
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"), "junction");
-  const env = {
-    ...process.env,
-    CONVNETS_VENDOR: "this",
-    npm_config_loglevel: "error",
-    npm_config_ignore_scripts: `${!vendor}`,
-  };
-  execute("npm", ["pack"], { cwd: copy, env });
+  const env = { ...process.env, CONVNETS_VENDOR: "this", npm_config_loglevel: "error" };
+  if (BUILD !== "npm run build") throw new Error(`before packing, npm does ${BUILD} instead of the build`);
+  if (vendor) execute("npx", VENDOR.split(" "), { cwd: copy, env });
+  execute("npm", ["pack", "--ignore-scripts"], { cwd: copy, env });
   return join(copy, readdirSync(copy).find((name) => name.endsWith(".tgz"))!);
 }
 

@@ -41,7 +41,8 @@ describe("in Chromium", unless(noChromium), () => {
   });
 
   it("one selection rules the map, the table, the card and the address, which a reload restores", async () => {
-    const { page, problems } = await studios.open("net=googlenet");
+    // with what moves from one place to another
+    const { page, problems } = await studios.open("net=googlenet", { reducedMotion: "no-preference" });
     const selected = () =>
       page.evaluate(
         `[document.querySelector(".map .is-selected")?.dataset.id, document.querySelector("tr.is-selected th b")?.textContent, document.querySelector(".inspector .path")?.firstChild.textContent, new URLSearchParams(location.hash.split("?")[1]).get("at")]`,

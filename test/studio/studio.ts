@@ -14,6 +14,9 @@ export interface OpenStudio {
   readonly problems: readonly string[];
 }
 
+/** Without motion, as every frame of it is painted by the processor. */
+const CONTEXT: BrowserContextOptions = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
+
 export class Studios {
   readonly server: StudioServer;
   readonly #browser: Browser;
@@ -32,7 +35,7 @@ export class Studios {
 
   /** Opens the studio; `query` is the part of the address after "#/explore?". Waits until the map is drawn. */
   async open(query: string, options: BrowserContextOptions = {}): Promise<OpenStudio> {
-    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const context = await this.#browser.newContext({ ...CONTEXT, ...options });
     const page = await context.newPage();
     const problems: string[] = [];
     const origin = `http://127.0.0.1:${this.server.port}`;
@@ -58,10 +61,11 @@ export class Studios {
 /** Waits until the map shows boxes. */
 export const drawn = (page: Page) => page.waitForSelector(".map .node");
 
-/** Fails if axe-core finds anything in the page. */
-export async function expectAccessible(page: Page): Promise<void> {
+/** Fails if axe-core finds anything in the page; by all of its rules, unless some are named. */
+export async function expectAccessible(page: Page, ...rules: string[]): Promise<void> {
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(await source());
-  const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as {
+  const options = { resultTypes: ["violations"], ...(rules.length > 0 && { runOnly: rules }) };
+  const found = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as {
     violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[];
   };
   const told = found.violations.map(

@@ -2,7 +2,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { interpreter } from "./python.ts";
+import { command } from "./python.ts";
 
 /** What a script needs to answer: `serve(answer)` calls the function with each question, one after the other. */
 const SERVE = `
@@ -48,8 +48,7 @@ export class PythonServer {
   }
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
-    return spawn(interpreter(this.#modules), ["-c", this.#script, ...this.#args], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+    const { path, words } = command(this.#script, { modules: this.#modules, args: this.#args });
+    return spawn(path, words, { stdio: ["pipe", "pipe", "inherit"] });
   }
 }

@@ -1,4 +1,5 @@
 import { type Dataset, type DatasetSource, memoryDataset, sharedBytes, subset } from "../dataset.ts";
+import { generatedShapes } from "../shapes.ts";
 import { mount, unpackedFor } from "./archives.ts";
 import { encodedDataset, fileDataset } from "./file-dataset.ts";
 import { datasetOf } from "./module.ts";
@@ -7,7 +8,7 @@ import { datasetOf } from "./module.ts";
 export async function openSource(source: DatasetSource, name: string, classes: readonly string[]): Promise<Dataset> {
   switch (source.kind) {
     case "memory":
-      return memoryDataset(source.memory);
+      return source.generated ? generatedShapes(source.generated) : memoryDataset(source.memory);
     case "files": {
       const { unpacked, ...files } = source;
       if (unpacked) await mount(unpacked);
@@ -36,6 +37,8 @@ export async function shared(source: DatasetSource): Promise<DatasetSource> {
     case "subset":
       return { ...source, of: await shared(source.of) };
     case "memory":
+      // made where they are read
+      if (source.generated) return { kind: "memory", memory: source.generated.stored, generated: source.generated };
       return { kind: "memory", memory: { ...source.memory, images: inSharedMemory(source.memory.images) } };
     case "encoded": {
       const encoded = source.encoded.map((chunk) => ({ ...chunk, bytes: inSharedMemory(chunk.bytes) }));

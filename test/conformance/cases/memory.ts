@@ -6,7 +6,7 @@ import { batch, RATE, trainingStep } from "./networks.ts";
 const MiB = 2 ** 20;
 
 /** Runs that must not leak, and how often they may look as if they did. */
-const RUNS = 1000;
+const RUNS = 300;
 const ROUNDS = 3;
 
 /**
