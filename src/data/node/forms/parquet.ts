@@ -79,7 +79,9 @@ async function readParquet(file: string): Promise<Labelled> {
     return await collect(file, { image, label, names }, metadata.row_groups, read);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    return fail(`cannot read the Parquet file: ${(cause as Error).message}`);
+    // what is thrown by JavaScript itself says nothing of the file
+    const isInternal = cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError;
+    return fail(`cannot read the Parquet file: ${isInternal ? "it is damaged" : (cause as Error).message}`);
   }
 }
 
