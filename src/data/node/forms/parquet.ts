@@ -6,6 +6,7 @@ import { readBytes } from "../files.ts";
 import { joined, type Labelled, shortList } from "../labelled.ts";
 import { partNamed, type Split } from "../splits.ts";
 import type { Form, Part } from "./form.ts";
+import { checkPages } from "./parquet-pages.ts";
 
 const LABEL = ["label", "labels", "fine_label", "class", "target", "category", "species", "digit"];
 
@@ -63,6 +64,7 @@ async function readParquet(file: string): Promise<Labelled> {
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
   try {
     const metadata = parquetMetadata(buffer);
+    checkPages(bytes, metadata);
     const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
     const total = metadata.row_groups.reduce((sum, { total_byte_size }) => sum + Number(total_byte_size), 0);
     if (total > bytes.length * MAX_RATIO) fail(`${bytes.length} bytes cannot hold the ${total} that it claims`);
