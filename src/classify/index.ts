@@ -6,3 +6,11 @@ export {
   imagenetPreprocessing,
   type Prediction,
 } from "./classifier.ts";
+export {
+  preprocess,
+  ranked,
+  type ScoredPreprocessing,
+  type ToldPreprocessing,
+  type UsualPreprocessing,
+  usualPreprocessing,
+} from "./preprocessing.ts";

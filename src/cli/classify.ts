@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
@@ -15,12 +15,14 @@ import {
 } from "../data/node/index.ts";
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
+import { classNames } from "./class-names.ts";
 import { percent } from "./format.ts";
 import { isPublished, type WeightFlags, withWeightFlags } from "./model.ts";
 import { openNetwork } from "./network.ts";
+import { addPreprocessing, type PreprocessingFlags, withTold } from "./preprocessing.ts";
 import { parseCount, parsePositive, print, red, note as toStderr, UsageError } from "./support.ts";
 
-interface Flags extends WeightFlags {
+interface Flags extends PreprocessingFlags, WeightFlags {
   model?: string;
   weights?: string;
   variant?: Variant;
@@ -119,20 +121,6 @@ async function imageFiles(names: readonly string[]): Promise<string[]> {
   return files;
 }
 
-/** Names of classes: one per line, a JSON list, or a JSON object such as ImageNet's class index, { "0": ["n01440764", "tench"] }. */
-async function classNames(file: string): Promise<string[]> {
-  const text = await readFile(file, "utf8").catch(() => {
-    throw new UsageError(`cannot read the class names in ${file}`);
-  });
-  if (!/^\s*[[{]/.test(text)) return text.trimEnd().split(/\r?\n/);
-  try {
-    const names = Object.values(JSON.parse(text) as Record<string, unknown>);
-    return names.map((name) => String(Array.isArray(name) ? name.at(-1) : name));
-  } catch (error) {
-    throw new UsageError(`cannot read the class names in ${file}: ${(error as Error).message}`);
-  }
-}
-
 /** Results in the order of the files, including those that cannot be read. */
 async function* inBatches(
   files: readonly string[],
@@ -224,7 +212,7 @@ Examples:
     const note = (text: string) => {
       if (!quiet) toStderr(text);
     };
-    const opened = await openAsked(flags);
+    const opened = withTold(await openAsked(flags), flags);
     for (const sentence of opened.assumed) note(sentence);
     const engine = nodeEngine(threads === undefined ? {} : { threads });
     const classify = await classifier(opened.model, {
@@ -267,3 +255,5 @@ Examples:
     note(`${what}: ${seconds.toFixed(1)} s${count > 1 ? `, ${(count / seconds).toFixed(1)} images/s` : ""}`);
     if (failed > 0) process.exitCode = 1;
   });
+
+addPreprocessing(command);

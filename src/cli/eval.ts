@@ -6,6 +6,7 @@ import {
   locateDataset,
   relabel,
   split,
+  type Transform,
   workerLoader,
 } from "../data/node/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
@@ -13,13 +14,17 @@ import type { TrainConfig } from "../runs/index.ts";
 import { readConfig } from "../runs/node/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { type Evaluation, Evaluator, inputShape } from "../train/index.ts";
+import { classNames } from "./class-names.ts";
 import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { isRun, NETWORK_HELP, openNetwork } from "./network.ts";
+import { addPreprocessing, findPreprocessing, type PreprocessingFlags, toldBy, withTold } from "./preprocessing.ts";
 import { note, parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
-interface Flags extends WeightFlags {
+interface Flags extends PreprocessingFlags, WeightFlags {
+  preprocess: "recorded" | "auto";
+  classes?: string;
   model?: string;
   weights?: string;
   variant?: Variant;
@@ -128,16 +133,24 @@ export const command = withWeightFlags(new Command("eval"))
     const run = isRun(target) && flags.data === undefined ? await readConfig(target) : undefined;
     const source = flags.data === undefined ? run?.data : dataNamed(flags.data, { dataDir, note });
     if (source === undefined) throw new UsageError("--data is missing: the data set to evaluate on");
-    const opened = await openNetwork(target, {
-      weights: asked,
-      model: named,
-      variant,
-      download: !offline,
-      key,
-      rename,
-    });
+    const isAuto = flags.preprocess === "auto";
+    if (isAuto && toldBy(flags)?.mean) throw new UsageError("--preprocess auto finds the mean; leave out --mean");
+    const classes = flags.classes === undefined ? undefined : await classNames(flags.classes);
+    const opened = withTold(
+      await openNetwork(target, {
+        weights: asked,
+        model: named,
+        variant,
+        classes,
+        download: !offline,
+        key,
+        rename,
+      }),
+      flags,
+    );
     const { model, weights, preprocessing, channels } = opened;
-    for (const sentence of opened.assumed) if (!/names of its classes/.test(sentence)) note(sentence);
+    const unsaid = isAuto ? /names of its classes|preprocessing/ : /names of its classes/;
+    for (const sentence of opened.assumed) if (!unsaid.test(sentence)) note(sentence);
     const located = await withDownloads(flags, (options) =>
       locateDataset(source, { ...options, skipCorrupt, channels }),
     );
@@ -145,16 +158,19 @@ export const command = withWeightFlags(new Command("eval"))
     if (understood !== undefined) note(understood);
     const found = await openPart(located, flags.split, run);
     const dataset = labelledAs(found, opened.classes, target);
-    const loader = workerLoader(dataset, {
-      batchSize: flags.batchSize,
-      workers: dataset.source ? flags.workers : 0,
-      skipCorrupt,
-      transforms: preprocessing,
-    });
+    const workers = dataset.source ? flags.workers : 0;
+    const loaderWith = (transforms: readonly Transform[]) =>
+      workerLoader(dataset, { batchSize: flags.batchSize, workers, skipCorrupt, transforms });
+    let loader = loaderWith(preprocessing);
     const engine = nodeEngine(flags.threads === undefined ? {} : { threads: flags.threads });
     const evaluator = await Evaluator.create(model, { engine, input: await inputShape(loader), weights });
     try {
       if (dataset.classes.length !== evaluator.numClasses) throw otherCount(target, evaluator.numClasses, dataset);
+      if (isAuto) {
+        const found = await findPreprocessing(opened, dataset, evaluator, { workers, skipCorrupt });
+        await loader.close();
+        loader = loaderWith(found);
+      }
       const evaluation = await evaluator.evaluate(loader);
       if (flags.json)
         printJson({
@@ -170,3 +186,14 @@ export const command = withWeightFlags(new Command("eval"))
       await loader.close();
     }
   });
+
+addPreprocessing(command)
+  .option("--classes <file>", "names of the classes in the order of the outputs: one per line, or JSON")
+  .addOption(
+    new Option(
+      "--preprocess <how>",
+      "how images are prepared: as the files record it, or the best of the usual ways on a few hundred images",
+    )
+      .choices(["recorded", "auto"])
+      .default("recorded"),
+  );

@@ -33,10 +33,11 @@ import {
   type WeightFlags,
   withWeightFlags,
 } from "./model.ts";
+import { addPreprocessing, type PreprocessingFlags, recordedAsTold } from "./preprocessing.ts";
 import { networkOf } from "./recognized.ts";
 import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
-interface Flags extends ModelFlags, WeightFlags {
+interface Flags extends ModelFlags, PreprocessingFlags, WeightFlags {
   output: string;
   weights?: string;
   softmax?: boolean;
@@ -151,7 +152,8 @@ async function externalFile(flags: ExportFlags): Promise<{ location: string; lay
 
 async function exportInference({ name, model, input }: ToExport, flags: ExportFlags, given: Checkpoint): Promise<void> {
   const { output, softmax = false, preprocess = false, foldBatchNorm = false, aux = false } = flags;
-  const { preprocessing: text, ...metadata } = given.metadata;
+  const { preprocessing: recorded, ...metadata } = given.metadata;
+  const text = recordedAsTold(recorded, flags, { channels: Number(input[1]), side: Number(input[2]) });
   const steps = text === undefined ? undefined : (JSON.parse(text) as TransformData[]);
   const kept = steps && (preprocess ? outside(steps) : steps);
   const about = { ...metadata, architecture: metadata.architecture ?? name };
@@ -305,3 +307,5 @@ Examples:
     if (network) return exportNetwork(...network);
     await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, flags));
   });
+
+addPreprocessing(command);

@@ -13,9 +13,10 @@ import { percent } from "./format.ts";
 import { mapsImage, overlayImage, type Raster, respondImage, toPng } from "./look-images.ts";
 import { type WeightFlags, withWeightFlags } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
+import { addPreprocessing, type PreprocessingFlags, withTold } from "./preprocessing.ts";
 import { note, parseCount, parsePositive, print, printJson, UsageError } from "./support.ts";
 
-interface Flags extends WeightFlags {
+interface Flags extends PreprocessingFlags, WeightFlags {
   layer?: string;
   gradCam?: boolean;
   saliency?: boolean;
@@ -153,7 +154,7 @@ Examples:
     if (!layers) checkOutput(output);
     if (file === undefined && !layers && view !== "response")
       throw new UsageError("name an image to look at, such as: convnets look network.onnx photo.jpg --grad-cam");
-    const { model, weights, preprocessing, channels, assumed } = await open(target, flags);
+    const { model, weights, preprocessing, channels, assumed } = withTold(await open(target, flags), flags);
     for (const sentence of assumed) if (!/names of its classes/.test(sentence)) note(sentence);
     const inside = lookInside(model, { engine: nodeEngine(threads === undefined ? {} : { threads }), weights });
     const { inputSize: side = 224 } = model.spec ?? {};
@@ -185,3 +186,5 @@ Examples:
     const at = "layer" in facts ? ` of ${facts.layer}` : "";
     print(`Wrote ${output}: ${view}${at}${of}, ${raster.width}×${raster.height} pixels.`);
   });
+
+addPreprocessing(command);

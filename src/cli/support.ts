@@ -150,7 +150,7 @@ const READABLE = 16;
  * Rows as columns of text, the first one underlined; numbers stand at the right. On a terminal that is too narrow, the last
  * column is cut or left out; pipes and files get everything.
  */
-export function printTable(rows: readonly (readonly string[])[], { markdown = false } = {}): void {
+export function printTable(rows: readonly (readonly string[])[], { markdown = false, write = print } = {}): void {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => [...(row[column] ?? "")].length)));
   const right = widths.map((_, column) =>
     rows.slice(1).every(({ [column]: text = "" }) => text === "" || NUMERIC.test(text)),
@@ -166,7 +166,7 @@ export function printTable(rows: readonly (readonly string[])[], { markdown = fa
     markdown && right[column] ? `${"-".repeat(width - 1)}:` : "-".repeat(width),
   );
   const [head, ...body] = rows.map(line);
-  for (const cells of [head!, rule, ...body]) print(markdown ? `| ${cells.join(" | ")} |` : cells.join("  ").trimEnd());
+  for (const cells of [head!, rule, ...body]) write(markdown ? `| ${cells.join(" | ")} |` : cells.join("  ").trimEnd());
 }
 
 /** Makes the last column smaller, or takes it out, where the others leave less than it needs. */

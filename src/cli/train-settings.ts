@@ -7,9 +7,10 @@ import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/in
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
+import { type PreprocessingFlags, TOLD, toldBy, trainedAsTold } from "./preprocessing.ts";
 import { note, UsageError } from "./support.ts";
 
-export interface TrainFlags {
+export interface TrainFlags extends PreprocessingFlags {
   data?: string;
   dataDir?: string;
   out?: string;
@@ -121,6 +122,8 @@ export async function configOf(
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
+  const told = toldBy(flags);
+  if (told) merged.transforms = trainedAsTold(checked(merged).transforms, told, facts.channels === 1 ? 1 : 3);
   const config = checked(merged);
   const trained = config.weights !== undefined || /\.onnx$/i.test(config.model);
   if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
@@ -187,6 +190,7 @@ const FIXED = [
   "schedule",
   "weightDecay",
   "out",
+  ...TOLD,
 ] as const satisfies readonly (keyof TrainFlags)[];
 
 /** The config of a resumed run. With more epochs, the learning rate follows its schedule over all of them. */

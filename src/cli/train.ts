@@ -20,6 +20,7 @@ import { DATA_HELP } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
 import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
+import { addPreprocessing } from "./preprocessing.ts";
 import { terminalView } from "./progress.ts";
 import {
   fail,
@@ -252,3 +253,5 @@ Examples:
       if (!stopped && !quiet && config.data === DEFAULTS.data) print(NEXT.replaceAll("convnets", self()));
     }
   });
+
+addPreprocessing(command);

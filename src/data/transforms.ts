@@ -12,7 +12,7 @@ import { Random } from "../random.ts";
 import { rgbToGrayscale } from "./color.ts";
 import { DataError } from "./errors.ts";
 import { centerCrop, crop, hflip, type Padding, pad, resize, resizedCenter, resizedSize } from "./geometry.ts";
-import type { Image } from "./image.ts";
+import { type Image, interleaved, toInterleaved } from "./image.ts";
 import { colorJitter, erasedBox, resizedCropBox } from "./random-parameters.ts";
 import { INTERPOLATIONS } from "./resample.ts";
 import { bytes, kernels, reserve } from "./simd.ts";
@@ -132,6 +132,22 @@ const TRANSFORMS = {
       (image) =>
         rgbToGrayscale(image, numOutputChannels),
   ),
+  /** Channels in the opposite order: blue, green, red. */
+  bgr: onPixels(v.strictObject({}), () => (image) => {
+    const { channels, offset, strides } = image;
+    if (channels !== 3) throw new DataError(`bgr: the image has ${channels} channel, not 3`);
+    return { ...image, offset: offset + 2 * strides[0], strides: [-strides[0], strides[1], strides[2]] };
+  }),
+  /** 255 − x: black on white becomes white on black. */
+  invert: onPixels(v.strictObject({}), () => (image) => {
+    const { height, width, channels } = image;
+    return interleaved(
+      toInterleaved(image).map((byte) => 255 - byte),
+      height,
+      width,
+      channels,
+    );
+  }),
   /** Bytes to floats in [0, 1]; implied where it is left out. */
   toTensor: scaling(v.strictObject({}), () => undefined),
   normalize: scaling(v.strictObject({ mean: numbers, std: deviations }), (affine) => affine),

@@ -6,6 +6,7 @@ import { readBytes } from "../files.ts";
 import { joined, type Labelled, shortList } from "../labelled.ts";
 import { partNamed, type Split } from "../splits.ts";
 import type { Form, Part } from "./form.ts";
+import { checkPages } from "./parquet-pages.ts";
 
 const LABEL = ["label", "labels", "fine_label", "class", "target", "category", "species", "digit"];
 
@@ -63,6 +64,7 @@ async function readParquet(file: string): Promise<Labelled> {
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
   try {
     const metadata = parquetMetadata(buffer);
+    checkPages(bytes, metadata);
     const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
     const total = metadata.row_groups.reduce((sum, { total_byte_size }) => sum + Number(total_byte_size), 0);
     if (total > bytes.length * MAX_RATIO) fail(`${bytes.length} bytes cannot hold the ${total} that it claims`);
@@ -79,7 +81,9 @@ async function readParquet(file: string): Promise<Labelled> {
     return await collect(file, { image, label, names }, metadata.row_groups, read);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    return fail(`cannot read the Parquet file: ${(cause as Error).message}`);
+    // what is thrown by JavaScript itself says nothing of the file
+    const isInternal = cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError;
+    return fail(`cannot read the Parquet file: ${isInternal ? "it is damaged" : (cause as Error).message}`);
   }
 }
 

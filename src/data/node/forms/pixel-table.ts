@@ -92,6 +92,8 @@ function readPixels(table: Table, { pixels, label, split, side }: Layout, whole:
     };
     const name = split < 0 ? whole : partNamed(String(cells[split]));
     if (!name) return fail(`"${cells[split]}" is not the name of a part`);
+    const width = table.head[0]!.length;
+    if (cells.length !== width) fail(`the row has ${cells.length} cells, where others have ${width}`);
     const values = pixels.length === 1 ? String(cells[pixels[0]!]).trim().split(/\s+/) : pixels.map((at) => cells[at]);
     if (values.length !== side * side) fail(`${values.length} pixels, where others have ${side * side}`);
     if (!parts.has(name)) parts.set(name, { data: new Growing(), labels: [], rows: [] });
