@@ -26,6 +26,8 @@ export interface TrainFlags {
   epochs?: number;
   batchSize?: number;
   accumulate?: number;
+  shards?: number;
+  reduce?: "exact" | "fast";
   lr?: number;
   optimizer?: "sgd" | "adamw";
   schedule?: "constant" | "cosine" | "polynomial";
@@ -54,6 +56,8 @@ const SAME = [
   "epochs",
   "batchSize",
   "accumulate",
+  "shards",
+  "reduce",
   "lr",
   "warmupEpochs",
   "labelSmoothing",

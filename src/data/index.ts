@@ -42,6 +42,7 @@ export {
   dataLoader,
   type Loader,
   type LoaderOptions,
+  type LoaderPart,
   type LoaderStats,
 } from "./loader.ts";
 export { cutmix, type MixOptions, mixup } from "./mix.ts";

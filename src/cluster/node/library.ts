@@ -91,7 +91,12 @@ function bind(koffi: Koffi, library: ReturnType<Koffi["load"]>, file: string): M
   // handles of Open MPI are addresses of its objects; those of MPICH are constants of its ABI, as are the special addresses
   const H = openMpi ? "void *" : "int";
   const handles = openMpi
-    ? { world: openMpi, byte: symbol("ompi_mpi_byte")!, float: symbol("ompi_mpi_float")!, sum: symbol("ompi_mpi_op_sum")! }
+    ? {
+        world: openMpi,
+        byte: symbol("ompi_mpi_byte")!,
+        float: symbol("ompi_mpi_float")!,
+        sum: symbol("ompi_mpi_op_sum")!,
+      }
     : { world: 0x44000000, byte: 0x4c00010d, float: 0x4c00040a, sum: 0x58000003 };
   const { world, byte, float, sum } = handles;
   const ignoreStatus = openMpi ? 0n : 1n;
@@ -111,10 +116,7 @@ function bind(koffi: Koffi, library: ReturnType<Koffi["load"]>, file: string): M
   const commDup = call("Comm_dup", `${H} comm, void *copy`);
   const isend = call("Isend", `${A} at, int count, ${H} type, int rank, int tag, ${H} comm, void *request`);
   const irecv = call("Irecv", `${A} at, int count, ${H} type, int rank, int tag, ${H} comm, void *request`);
-  const iallgather = call(
-    "Iallgather",
-    `${A} from, int n, ${H} t, ${A} into, int m, ${H} u, ${H} comm, void *request`,
-  );
+  const iallgather = call("Iallgather", `${A} from, int n, ${H} t, ${A} into, int m, ${H} u, ${H} comm, void *request`);
   const iallreduce = call("Iallreduce", `${A} from, ${A} into, int n, ${H} t, ${H} op, ${H} comm, void *request`);
   const ibcast = call("Ibcast", `${A} at, int count, ${H} type, int root, ${H} comm, void *request`);
   const ibarrier = call("Ibarrier", `${H} comm, void *request`);
@@ -140,7 +142,9 @@ function bind(koffi: Koffi, library: ReturnType<Koffi["load"]>, file: string): M
     init() {
       const provided = number((at) => initThread(0n, 0n, SERIALIZED, at));
       if (provided < SERIALIZED)
-        throw new ClusterError(`${file} was built without threads (it provides level ${provided}); use another build of MPI`);
+        throw new ClusterError(
+          `${file} was built without threads (it provides level ${provided}); use another build of MPI`,
+        );
     },
     rank: () => number((at) => commRank(world, at)),
     size: () => number((at) => commSize(world, at)),
@@ -151,7 +155,8 @@ function bind(koffi: Koffi, library: ReturnType<Koffi["load"]>, file: string): M
     },
     isend: (from, bytes, to, tag, comm) => request((at) => isend(from, bytes, byte, to, tag, comm, at)),
     ireceive: (into, bytes, from, tag, comm) => request((at) => irecv(into, bytes, byte, from, tag, comm, at)),
-    iallGather: (from, bytes, into, comm) => request((at) => iallgather(from, bytes, byte, into, bytes, byte, comm, at)),
+    iallGather: (from, bytes, into, comm) =>
+      request((at) => iallgather(from, bytes, byte, into, bytes, byte, comm, at)),
     iallReduce: (at, floats, comm) => request((to) => iallreduce(inPlace, at, floats, float, sum, comm, to)),
     ibroadcast: (at, bytes, comm) => request((to) => ibcast(at, bytes, byte, 0, comm, to)),
     ibarrier: (comm) => request((to) => ibarrier(comm, to)),
