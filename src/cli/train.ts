@@ -22,7 +22,7 @@ import { withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
 import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
 import { terminalView } from "./progress.ts";
-import { withRanks } from "./ranks.ts";
+import { ranksOutput, withRanks } from "./ranks.ts";
 import {
   fail,
   note,
@@ -36,7 +36,7 @@ import {
   skippedLines,
   UsageError,
 } from "./support.ts";
-import { configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
+import { checkRanks, configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
 
 /** What to do after a training on generated images. */
 const NEXT = `
@@ -106,6 +106,7 @@ interface Plan {
 async function planned(
   model: string | undefined,
   flags: TrainFlags,
+  ranks: number,
 ): Promise<{ plan: Plan; located: LocatedDataset } | undefined> {
   const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
   const { config: asked, ...found } =
@@ -119,6 +120,7 @@ async function planned(
       `${out} already holds a run; resume it with --resume ${out}, or choose another folder with --out`,
     );
   }
+  checkRanks(asked, ranks, { resumed: resume !== undefined });
   // missing data are reported before the run starts
   const located = found.located ?? (await locate(asked, flags));
   const config = resume === undefined ? await withWeights(asked, flags) : asked;
@@ -130,7 +132,15 @@ const locate = async ({ data, skipCorrupt }: TrainConfig, flags: TrainFlags): Pr
   openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
 
 async function train(model: string | undefined, flags: TrainFlags, collective: Collective): Promise<void> {
-  const own = collective.rank === 0 ? await planned(model, flags) : undefined;
+  const alone = collective.size === 1;
+  const own =
+    collective.rank === 0
+      ? await planned(model, flags, collective.size).catch((error) => {
+          if (alone) throw error;
+          // the others leave without a plan
+          fail(error);
+        })
+      : undefined;
   const plan = await collective.broadcast(own?.plan);
   if (!plan) return;
   const { config, dir, resume } = plan;
@@ -139,7 +149,7 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
   const leads = collective.rank === 0;
   const json = flags.json === true;
   const quiet = flags.quiet === true || !leads;
-  const view = terminalView(process.stdout, { json: json && leads, quiet });
+  const view = terminalView(ranksOutput(), { json: json && leads, quiet });
   if (!resume && config.validationFraction > 0)
     view.note(`${percent(config.validationFraction)} of the training images are held out for validation.`);
   const abort = new AbortController();
@@ -156,9 +166,11 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
     if (interrupted !== undefined) process.exit(130);
     interrupted = performance.now();
     abort.abort();
-    view.note("Stopping after this step; press Ctrl-C again to stop at once.");
+    view.note(alone ? "Stopping after this step; press Ctrl-C again to stop at once." : "Stopping after this step.");
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  // mpirun passes it on, and does not kill afterwards
+  if (!alone) process.on("SIGUSR2", interrupt);
   const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
   let began = false;
   let stopped = false;
@@ -199,9 +211,10 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
     fail(failure);
     if (!(failure instanceof DivergedError)) process.stderr.write(`Continue with: ${goOn}\n`);
     if (written) process.stderr.write(`Report: ${join(dir, RUN_FILES.report)}\n`);
+    if (!alone) await collective.abort(1);
     return;
   }
-  if (stopped) process.exitCode = 130;
+  if (stopped && leads) process.exitCode = 130;
   if (lost) {
     if (lost.code !== "EPIPE") fail(new Error(`the output cannot be written: ${lost.message}`));
   } else if (leads && !json) {

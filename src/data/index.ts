@@ -38,6 +38,7 @@ export { type Image, interleaved, planar, toInterleaved } from "./image.ts";
 export {
   type Batch,
   type BatchMaker,
+  checkBatchSize,
   createLoader,
   dataLoader,
   type Loader,

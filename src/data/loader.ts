@@ -194,7 +194,8 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
     },
     async first() {
       if (pending.size === 0 && jobs.perEpoch > 0) keepAhead(0, 0);
-      const made = await (pending.get(0) ?? maker.make({ epoch: 0, index: 0, samples: order(0).slice(0, batchSize) }));
+      const whole = { epoch: 0, index: 0, samples: order(0).slice(0, batchSize) };
+      const made = await (pending.get(0) ?? maker.make(jobs.perEpoch > 0 ? request(0) : whole));
       report(made.failures);
       if (made.samples.length > 0) return batchOf(made, 0, jobs.at(0));
       for await (const batch of this.epoch(0)) if (batch.samples.length > 0) return batch;
@@ -261,11 +262,7 @@ function jobsOf(part: LoaderPart | undefined, batchSize: number, batches: number
     return { perEpoch: before(batches), perBatch: 1, shards: 1, at: (job) => ({ index: rank + job * size }), before };
   }
   const { shards, from, to } = part;
-  check(
-    batchSize % shards === 0,
-    () =>
-      `a batch of ${batchSize} images cannot be cut into ${shards} equal shards; set the batch size to ${Math.max(1, Math.floor(batchSize / shards)) * shards} or ${Math.ceil(batchSize / shards) * shards}`,
-  );
+  checkBatchSize(batchSize, shards);
   const own = to - from;
   return {
     perEpoch: own * batches,
@@ -274,6 +271,16 @@ function jobsOf(part: LoaderPart | undefined, batchSize: number, batches: number
     at: (job) => ({ index: Math.floor(job / own), shard: from + (job % own) }),
     before: (index) => index * own,
   };
+}
+
+/** Throws if batches cannot be cut into equal shards. */
+export function checkBatchSize(batchSize: number, shards: number): void {
+  const below = Math.floor(batchSize / shards) * shards;
+  check(
+    batchSize % shards === 0,
+    () =>
+      `a batch of ${batchSize} images cannot be cut into ${shards} equal shards; set the batch size to ${below > 0 ? `${below} or ` : ""}${below + shards}`,
+  );
 }
 
 function batchOf(

@@ -46,7 +46,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       stepsPerEpoch,
       trainable: count(parameters.filter(({ requiresGrad }) => requiresGrad)),
       parameters: count(parameters),
-      engine: engine.name,
+      engine: collective.size > 1 ? `${engine.name}, in each of ${collective.size} ranks` : engine.name,
       progress,
     };
     const saved = (at: Progress) => ({
