@@ -107,7 +107,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
           ...{ lr, images, seconds, ...(gradientNorm !== undefined && { gradientNorm }) },
           ...(ranks && { ranks }),
         } satisfies StepEvent as StepEvent;
-        if (stop && batch < stepsPerEpoch) {
+        if ((ranks ? stop : signal?.aborted) && batch < stepsPerEpoch) {
           yield saved(progress);
           yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
           return;
