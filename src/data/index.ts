@@ -12,6 +12,7 @@ export {
   type Dataset,
   type DatasetSource,
   type DecodeOptions,
+  type EncodedImages,
   firstSample,
   type MemoryDataset,
   type MemoryOptions,
