@@ -24,8 +24,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   data: ["graph", "random", "checkpoint"],
   checkpoint: ["graph"],
   pretrained: ["graph", "nn", "models", "data"],
+  cluster: ["graph"],
   infer: ["graph", "passes", "nn", "runtime", "random"],
-  train: ["graph", "operators", "passes", "nn", "runtime", "infer", "optim", "data", "random"],
+  train: ["graph", "operators", "passes", "nn", "runtime", "infer", "optim", "data", "cluster", "random"],
   report: ["graph", "train", "version"],
   runs: [
     ...[
@@ -42,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       "data",
       "checkpoint",
     ],
-    ...["pretrained", "train", "report", "random", "version"],
+    ...["pretrained", "cluster", "train", "report", "random", "version"],
   ],
   studio: [],
   classify: ["graph", "nn", "models", "onnx", "runtime", "infer", "data", "checkpoint", "train", "runs", "pretrained"],
@@ -55,7 +56,7 @@ const MAX_LINES = 400;
 
 /** Where Node's modules and packages that need Node may be imported: in `node` folders, and in the command line. */
 const NODE_ALLOWED = /^(node\.ts|cli\/.*|[^/]+\/node\/.*)$/;
-const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar", "sirv"]);
+const NODE_PACKAGES = new Set(["onnxruntime-node", "sharp", "commander", "modern-tar", "sirv", "koffi"]);
 
 /**
  * Files that may know each other's types, though not import each other's values: each of these groups is one thing that is too long for

@@ -16,6 +16,7 @@ export {
   type Source,
   type SourceOptions,
 } from "./classify/node/index.ts";
+export { ClusterError, joinRanks } from "./cluster/node/index.ts";
 export {
   cifar10,
   cifar100,

@@ -1,4 +1,5 @@
 import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/index.ts";
+import { Course, speed } from "./course.ts";
 import { clock, grouped, percent } from "./format.ts";
 
 /** Shows a training to whoever started it. */
@@ -59,54 +60,9 @@ function endLine({ reason, epochs, best }: EndEvent, validated: boolean): string
 }
 
 const many = (count: number, what: string) => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
-const speed = (imagesPerSecond: number) =>
-  imagesPerSecond < 10 ? imagesPerSecond.toFixed(1) : grouped(Math.round(imagesPerSecond));
 /** `epoch  3/20` */
 const title = (epoch: number, epochs: number) => `${String(epoch + 1).padStart(String(epochs).length)}/${epochs}`;
 const rate = (lr: number) => String(Number(lr.toPrecision(3)));
-
-/** What both views know of the run so far. */
-class Course {
-  epochs = 1;
-  stepsPerEpoch = 1;
-  validated = false;
-  #steps: StepEvent[] = [];
-  #seen = 0;
-  #validationSeconds = 0;
-
-  take(event: TrainEvent): void {
-    if (event.type === "start") {
-      this.epochs = event.epochs;
-      this.stepsPerEpoch = event.stepsPerEpoch;
-      // a run without validation has the negative loss of its best epoch here
-      this.validated = (event.progress.best?.value ?? 0) > 0;
-    }
-    if (event.type === "step") {
-      // the first step of a process is slow, as the engine prepares itself
-      this.#steps = this.#seen++ === 1 ? [event] : [...this.#steps.slice(-19), event];
-    }
-    if (event.type === "epoch" && event.validation) {
-      this.validated = true;
-      this.#validationSeconds = event.validation.seconds;
-    }
-  }
-
-  #sum(key: "images" | "seconds"): number {
-    return this.#steps.reduce((sum, step) => sum + step[key], 0);
-  }
-
-  /** Over the last steps. */
-  get imagesPerSecond(): number {
-    return this.#sum("images") / this.#sum("seconds");
-  }
-
-  /** Until the end of the run, evaluations included. */
-  secondsLeft({ epoch, batch }: StepEvent): number {
-    const steps = (this.epochs - epoch) * this.stepsPerEpoch - batch;
-    const perStep = this.#sum("seconds") / this.#steps.length;
-    return steps * perStep + (this.epochs - epoch) * this.#validationSeconds;
-  }
-}
 
 /** Seconds of steps after which a line is due before the next tenth of an epoch. */
 const LONGEST_SILENCE = 30;
@@ -149,6 +105,7 @@ class PlainView implements View {
         `accuracy ${percent(mean(this.#since.right))}`,
         `lr ${rate(lr)}`,
         `${speed(imagesPerSecond)} images/s`,
+        ...this.#course.ranks,
         `${clock(this.#course.secondsLeft(event))} left`,
       ].join("  "),
     );
@@ -288,6 +245,7 @@ class LiveView implements View {
         { text: `accuracy ${percent(recent.accuracy / recent.weight)}`, rank: 2 },
         { text: `lr ${rate(lr)}`, rank: 4 },
         { text: `${speed(imagesPerSecond)} images/s`, rank: 3 },
+        ...this.#course.ranks.map((text, i) => ({ text, rank: 5 + i })),
         { text: `${clock(this.#course.secondsLeft(event))} left`, rank: 1 },
       ],
       batch === stepsPerEpoch,

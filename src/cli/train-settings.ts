@@ -1,6 +1,7 @@
 /** The settings of a training from a command line. */
 import { readFile } from "node:fs/promises";
-import { type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
+import { checkShards } from "../cluster/index.ts";
+import { checkBatchSize, type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
 import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
 import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
@@ -27,6 +28,8 @@ export interface TrainFlags extends PreprocessingFlags {
   epochs?: number;
   batchSize?: number;
   accumulate?: number;
+  shards?: number;
+  reduce?: "exact" | "fast";
   lr?: number;
   optimizer?: "sgd" | "adamw";
   schedule?: "constant" | "cosine" | "polynomial";
@@ -55,6 +58,8 @@ const SAME = [
   "epochs",
   "batchSize",
   "accumulate",
+  "shards",
+  "reduce",
   "lr",
   "warmupEpochs",
   "labelSmoothing",
@@ -209,4 +214,15 @@ export async function resumedConfig(dir: string, model: string | undefined, flag
   const config: Record<string, unknown> = { ...saved };
   for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
   return checked(config);
+}
+
+/** Throws if the ranks cannot share the batches of a run evenly, before the others hear of it. */
+export function checkRanks({ shards, batchSize }: TrainConfig, ranks: number, { resumed }: { resumed: boolean }): void {
+  const all = shards ?? (resumed ? 1 : ranks);
+  try {
+    checkShards(all, ranks);
+    checkBatchSize(batchSize, all);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }

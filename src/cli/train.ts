@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { defaultDataDir, locateDataset } from "../data/node/index.ts";
+import type { Collective } from "../cluster/index.ts";
+import { defaultDataDir, type LocatedDataset, locateDataset } from "../data/node/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { INITS } from "../runs/index.ts";
+import { INITS, type TrainConfig } from "../runs/index.ts";
 import {
   isRegistered,
   type ModelMaker,
@@ -22,6 +23,7 @@ import { percent } from "./format.ts";
 import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
 import { addPreprocessing } from "./preprocessing.ts";
 import { terminalView } from "./progress.ts";
+import { ranksOutput, withRanks } from "./ranks.ts";
 import {
   fail,
   note,
@@ -35,7 +37,7 @@ import {
   skippedLines,
   UsageError,
 } from "./support.ts";
-import { configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
+import { checkRanks, configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
 
 /** What to do after a training on generated images. */
 const NEXT = `
@@ -94,6 +96,135 @@ async function report(dir: string, options: WriteReportOptions, failure: unknown
   }
 }
 
+/** What all ranks train, as rank 0 understood the command line. */
+interface Plan {
+  readonly config: TrainConfig;
+  readonly dir: string;
+  readonly resume: boolean;
+}
+
+/** The settings of a command line, and the data set where it was found; undefined if they were to be printed. */
+async function planned(
+  model: string | undefined,
+  flags: TrainFlags,
+  ranks: number,
+): Promise<{ plan: Plan; located: LocatedDataset } | undefined> {
+  const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
+  const { config: asked, ...found } =
+    resume === undefined
+      ? await configOf(model, flags)
+      : { config: await resumedConfig(resume, model, flags), located: undefined };
+  if (flags.printConfig) return void printJson(asked);
+  if (resume === undefined && flags.out !== undefined && existsSync(join(flags.out, RUN_FILES.config))) {
+    const { out } = flags;
+    throw new UsageError(
+      `${out} already holds a run; resume it with --resume ${out}, or choose another folder with --out`,
+    );
+  }
+  checkRanks(asked, ranks, { resumed: resume !== undefined });
+  // missing data are reported before the run starts
+  const located = found.located ?? (await locate(asked, flags));
+  const config = resume === undefined ? await withWeights(asked, flags) : asked;
+  const dir = resume ?? flags.out ?? (await newFolder(config.model, config.data));
+  return { plan: { config, dir, resume: resume !== undefined }, located };
+}
+
+const locate = async ({ data, skipCorrupt }: TrainConfig, flags: TrainFlags): Promise<LocatedDataset> =>
+  openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
+
+async function train(model: string | undefined, flags: TrainFlags, collective: Collective): Promise<void> {
+  const alone = collective.size === 1;
+  const own =
+    collective.rank === 0
+      ? await planned(model, flags, collective.size).catch((error) => {
+          if (alone) throw error;
+          // the others leave without a plan
+          fail(error);
+        })
+      : undefined;
+  const plan = await collective.broadcast(own?.plan);
+  if (!plan) return;
+  const { config, dir, resume } = plan;
+  // by now, rank 0 has downloaded what was missing
+  const located = own?.located ?? (await locate(config, flags));
+  const leads = collective.rank === 0;
+  const json = flags.json === true;
+  const quiet = flags.quiet === true || !leads;
+  const view = terminalView(ranksOutput(), { json: json && leads, quiet });
+  if (!resume && config.validationFraction > 0)
+    view.note(`${percent(config.validationFraction)} of the training images are held out for validation.`);
+  const abort = new AbortController();
+  let lost: NodeJS.ErrnoException | undefined;
+  onOutputLost((error) => {
+    lost = error;
+    abort.abort();
+  });
+  let interrupted: number | undefined;
+  const interrupt = () => {
+    // a signal to a process and to its group, as timeout sends it, arrives twice
+    if (interrupted !== undefined && performance.now() - interrupted < SAME_SIGNAL_MS) return;
+    // the second time, stop at once
+    if (interrupted !== undefined) process.exit(130);
+    interrupted = performance.now();
+    abort.abort();
+    view.note(alone ? "Stopping after this step; press Ctrl-C again to stop at once." : "Stopping after this step.");
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  // mpirun passes it on, and does not kill afterwards
+  if (!alone) process.on("SIGUSR2", interrupt);
+  const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
+  let began = false;
+  let stopped = false;
+  let failure: unknown;
+  try {
+    const events = trainRun(config, {
+      dir,
+      resume,
+      collective,
+      signal: abort.signal,
+      located,
+      makeModel,
+      onNote: quiet ? () => {} : note,
+      onSkipped(skipped) {
+        for (const line of skippedLines(skipped)) view.note(line);
+      },
+    });
+    for await (const event of events) {
+      began = true;
+      view.show(event);
+      if (event.type === "end") stopped = event.reason === "stopped";
+    }
+  } catch (error) {
+    if (!began || !leads) {
+      // the folder is of no use, unless it existed before
+      if (resume === undefined && flags.out === undefined) await rmdir(dir).catch(() => {});
+      throw error;
+    }
+    failure = error;
+  } finally {
+    view.close();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+  const written = leads && flags.report && (await report(dir, { located, makeModel }, failure));
+  const kept = flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`;
+  const goOn = `${self()} train --resume ${dir}${kept}`;
+  if (failure !== undefined) {
+    fail(failure);
+    if (!(failure instanceof DivergedError)) process.stderr.write(`Continue with: ${goOn}\n`);
+    if (written) process.stderr.write(`Report: ${join(dir, RUN_FILES.report)}\n`);
+    if (!alone) await collective.abort(1);
+    return;
+  }
+  if (stopped && leads) process.exitCode = 130;
+  if (lost) {
+    if (lost.code !== "EPIPE") fail(new Error(`the output cannot be written: ${lost.message}`));
+  } else if (leads && !json) {
+    print(stopped ? `Stopped. Continue with: ${goOn}` : `Done: ${dir}`);
+    if (written && !quiet) print(`Report: ${join(dir, RUN_FILES.report)}`);
+    if (!stopped && !quiet && config.data === DEFAULTS.data) print(NEXT.replaceAll("convnets", self()));
+  }
+}
+
 export const command = new Command("train")
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
   .argument("[model]", `${MODEL_HELP} (default: vgg_small)`)
@@ -110,6 +241,14 @@ export const command = new Command("train")
   .option("--epochs <n>", "passes over the training set", parsePositive)
   .option("--batch-size <n>", "images per batch", parsePositive)
   .option("--accumulate <n>", "batches per update", parsePositive)
+  .option(
+    "--shards <n>",
+    "equal parts of a batch; any number of ranks that divides it gives the same numbers",
+    parsePositive,
+  )
+  .addOption(
+    new Option("--reduce <how>", "order of sums between ranks: fixed, or as MPI likes it").choices(["exact", "fast"]),
+  )
   .option("--lr <rate>", "peak learning rate", parseNumber)
   .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "adamw"]))
   .addOption(
@@ -160,98 +299,9 @@ Examples:
   convnets train googlenet --data ./photos          a folder with one subfolder of images per class
   convnets train vgg16 --data ./photos --weights vgg16.safetensors --freeze features
   convnets train googlenet --data ./photos --weights torchvision --epochs 5
-  convnets train --resume                           continue after Ctrl-C or a crash`,
+  convnets train --resume                           continue after Ctrl-C or a crash
+  mpirun -n 4 convnets train googlenet --data ./photos`,
   )
-  .action(async (model: string | undefined, flags: TrainFlags) => {
-    const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
-    const { config: asked, ...found } =
-      resume === undefined
-        ? await configOf(model, flags)
-        : { config: await resumedConfig(resume, model, flags), located: undefined };
-    if (flags.printConfig) return printJson(asked);
-    if (resume === undefined && flags.out !== undefined && existsSync(join(flags.out, RUN_FILES.config))) {
-      const { out } = flags;
-      throw new UsageError(
-        `${out} already holds a run; resume it with --resume ${out}, or choose another folder with --out`,
-      );
-    }
-    // missing data are reported before the run starts
-    const { data, skipCorrupt } = asked;
-    const located =
-      found.located ??
-      openedOnce(await withDownloads(flags, (options) => locateDataset(data, { ...options, skipCorrupt })));
-    const config = resume === undefined ? await withWeights(asked, flags) : asked;
-    const dir = resume ?? flags.out ?? (await newFolder(config.model, config.data));
-    const { json = false, quiet = false } = flags;
-    const view = terminalView(process.stdout, { json, quiet });
-    if (resume === undefined && config.validationFraction > 0)
-      view.note(`${percent(config.validationFraction)} of the training images are held out for validation.`);
-    const abort = new AbortController();
-    let lost: NodeJS.ErrnoException | undefined;
-    onOutputLost((error) => {
-      lost = error;
-      abort.abort();
-    });
-    let interrupted: number | undefined;
-    const interrupt = () => {
-      // a signal to a process and to its group, as timeout sends it, arrives twice
-      if (interrupted !== undefined && performance.now() - interrupted < SAME_SIGNAL_MS) return;
-      // the second time, stop at once
-      if (interrupted !== undefined) process.exit(130);
-      interrupted = performance.now();
-      abort.abort();
-      view.note("Stopping after this step; press Ctrl-C again to stop at once.");
-    };
-    process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-    const makeModel = isRegistered(config.model) ? registeredModel : modelOfFile;
-    let began = false;
-    let stopped = false;
-    let failure: unknown;
-    try {
-      const events = trainRun(config, {
-        dir,
-        resume: resume !== undefined,
-        signal: abort.signal,
-        located,
-        makeModel,
-        onNote: quiet ? () => {} : note,
-        onSkipped(skipped) {
-          for (const line of skippedLines(skipped)) view.note(line);
-        },
-      });
-      for await (const event of events) {
-        began = true;
-        view.show(event);
-        if (event.type === "end") stopped = event.reason === "stopped";
-      }
-    } catch (error) {
-      if (!began) {
-        // the folder is of no use, unless it existed before
-        if (resume === undefined && flags.out === undefined) await rmdir(dir).catch(() => {});
-        throw error;
-      }
-      failure = error;
-    } finally {
-      view.close();
-      process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    }
-    const written = flags.report && (await report(dir, { located, makeModel }, failure));
-    const kept = flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`;
-    const goOn = `${self()} train --resume ${dir}${kept}`;
-    if (failure !== undefined) {
-      fail(failure);
-      if (!(failure instanceof DivergedError)) process.stderr.write(`Continue with: ${goOn}\n`);
-      if (written) process.stderr.write(`Report: ${join(dir, RUN_FILES.report)}\n`);
-      return;
-    }
-    if (stopped) process.exitCode = 130;
-    if (lost) {
-      if (lost.code !== "EPIPE") fail(new Error(`the output cannot be written: ${lost.message}`));
-    } else if (!json) {
-      print(stopped ? `Stopped. Continue with: ${goOn}` : `Done: ${dir}`);
-      if (written && !quiet) print(`Report: ${join(dir, RUN_FILES.report)}`);
-      if (!stopped && !quiet && config.data === DEFAULTS.data) print(NEXT.replaceAll("convnets", self()));
-    }
-  });
+  .action((model: string | undefined, flags: TrainFlags) => withRanks((collective) => train(model, flags, collective)));
 
 addPreprocessing(command);

@@ -11,6 +11,8 @@ export interface BatchRequest {
   readonly epoch: number;
   /** Position in the epoch. */
   readonly index: number;
+  /** Which part of the batch, if it is cut into several. */
+  readonly shard?: number | undefined;
   readonly samples: Uint32Array;
 }
 
@@ -60,7 +62,7 @@ const CONCURRENCY = 8;
 export async function makeBatch(
   dataset: Dataset,
   pipeline: Pipeline,
-  { epoch, index, samples }: BatchRequest,
+  { epoch, index, shard = 0, samples }: BatchRequest,
   { seed, mix: mixing }: BatchSettings,
 ): Promise<MadeBatch> {
   const failures: Failure[] = [];
@@ -101,7 +103,8 @@ export async function makeBatch(
   const shape = [N, C, H, W] as const;
   const mixes = mixing && ((mixing.mixup ?? 0) > 0 || (mixing.cutmix ?? 0) > 0);
   const targets = targetsOf(dataset, ready) ?? (mixes && N > 0 ? oneHot(labels, dataset.classes.length) : undefined);
-  if (targets && mixes) mix({ images, shape, targets }, mixing!, new Random(seed, "mix", epoch, index));
+  if (targets && mixes)
+    mix({ images, shape, targets }, mixing!, new Random(seed, "mix", epoch, index, ...(shard > 0 ? [shard] : [])));
   failures.sort((a, b) => samples.indexOf(a.sample) - samples.indexOf(b.sample));
   return { shape, images, labels, targets, samples: Uint32Array.from(ready, ({ sample }) => sample), failures };
 }

@@ -39,10 +39,12 @@ export { type Image, interleaved, planar, toInterleaved } from "./image.ts";
 export {
   type Batch,
   type BatchMaker,
+  checkBatchSize,
   createLoader,
   dataLoader,
   type Loader,
   type LoaderOptions,
+  type LoaderPart,
   type LoaderStats,
 } from "./loader.ts";
 export { cutmix, type MixOptions, mixup } from "./mix.ts";

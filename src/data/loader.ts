@@ -1,5 +1,5 @@
 /** Batches in a seeded order, prepared ahead of the consumer. Runs inline here; workers are a `BatchMaker` of their own. */
-import { checkOptions, type TensorData, tensor } from "../graph/index.ts";
+import { check, checkOptions, type TensorData, tensor } from "../graph/index.ts";
 import { Random } from "../random.ts";
 import { type BatchRequest, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
 import type { Dataset } from "./dataset.ts";
@@ -21,13 +21,25 @@ export interface LoaderOptions {
   readonly dropLast?: boolean | undefined;
   /** Leaves corrupt samples out of their batches and lists them in `skipped`; without it, they are errors. */
   readonly skipCorrupt?: boolean | undefined;
+  /** The part of each epoch that this loader makes, where several ranks train together. Default: all of it. */
+  readonly part?: LoaderPart | undefined;
 }
+
+/**
+ * What one of several ranks loads: of every batch the shards `from` … `to`, of `shards` equal parts, each as a batch of its own; or
+ * whole batches, each `size`-th from number `rank` on.
+ */
+export type LoaderPart =
+  | { readonly shards: number; readonly from: number; readonly to: number }
+  | { readonly rank: number; readonly size: number };
 
 /** One batch of a loader. */
 export interface Batch {
   readonly epoch: number;
   /** Position in the epoch. */
   readonly index: number;
+  /** Which part of the batch it is, for a loader that makes shards; it may be without images. */
+  readonly shard?: number;
   /** [N, C, H, W] */
   readonly images: TensorData<"float32">;
   /** [N]; −1 for samples that have a target and no label */
@@ -86,7 +98,7 @@ export interface BatchMaker {
 /** Options of loaders, those of workers included. */
 const LOADER_OPTIONS = [
   ...["batchSize", "transforms", "mix", "shuffle", "seed", "dropLast", "skipCorrupt"],
-  ...["workers", "prefetch"],
+  ...["workers", "prefetch", "part"],
 ];
 
 /** A loader that works in this thread, one batch ahead of the consumer. Runs everywhere. */
@@ -111,7 +123,7 @@ function inlineMaker(dataset: Dataset, { transforms = [], seed = 0, mix }: Loade
 /** Orders, keeps ahead, reports: everything about loading that does not depend on where batches are made. */
 export function createLoader(dataset: Dataset, options: LoaderOptions, maker: BatchMaker): Loader {
   checkOptions("loader", options, LOADER_OPTIONS);
-  const { batchSize, shuffle = false, seed = 0, dropLast = false, skipCorrupt = false } = options;
+  const { batchSize, shuffle = false, seed = 0, dropLast = false, skipCorrupt = false, part } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new Error(`loader: batchSize must be ≥ 1, got ${batchSize}`);
   const batchesPerEpoch = Math[dropLast ? "floor" : "ceil"](dataset.length / batchSize);
   if (batchesPerEpoch === 0) {
@@ -122,6 +134,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
       },
     );
   }
+  const jobs = jobsOf(part, batchSize, batchesPerEpoch);
   const orders = new Map<number, Uint32Array>();
   const pending = new Map<number, Promise<MadeBatch>>();
   const skipped = new Map<number, Corrupt>();
@@ -140,15 +153,22 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
     return samples;
   };
 
-  /** Starts batches by their running number, epoch · batchesPerEpoch + index, from `first` to `last`; forgets all others. */
+  /** A batch by its running number, or the shard of one. */
+  const request = (number: number): BatchRequest => {
+    const { index, shard } = jobs.at(number % jobs.perEpoch);
+    const epoch = Math.floor(number / jobs.perEpoch);
+    const samples = order(epoch).slice(index * batchSize, (index + 1) * batchSize);
+    if (shard === undefined) return { epoch, index, samples };
+    const start = (shard: number) => Math.floor((shard * samples.length) / jobs.shards);
+    return { epoch, index, shard, samples: samples.slice(start(shard), start(shard + 1)) };
+  };
+
+  /** Starts batches by their running number from `first` to `last`; forgets all others. */
   const keepAhead = (first: number, last: number): void => {
     for (const number of pending.keys()) if (number < first || number > last) pending.delete(number);
     for (let number = first; number <= last; number++) {
       if (pending.has(number)) continue;
-      const epoch = Math.floor(number / batchesPerEpoch);
-      const index = number % batchesPerEpoch;
-      const samples = order(epoch).slice(index * batchSize, (index + 1) * batchSize);
-      const made = maker.make({ epoch, index, samples });
+      const made = maker.make(request(number));
       made.catch(() => {}); // it is reported where the batch is consumed, or never where nobody consumes it
       pending.set(number, made);
     }
@@ -173,11 +193,12 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
       return this.epoch(epochs++);
     },
     async first() {
-      if (pending.size === 0) keepAhead(0, 0);
-      const made = await (pending.get(0) ?? maker.make({ epoch: 0, index: 0, samples: order(0).slice(0, batchSize) }));
+      if (pending.size === 0 && jobs.perEpoch > 0) keepAhead(0, 0);
+      const whole = { epoch: 0, index: 0, samples: order(0).slice(0, batchSize) };
+      const made = await (pending.get(0) ?? maker.make(jobs.perEpoch > 0 ? request(0) : whole));
       report(made.failures);
-      if (made.samples.length > 0) return batchOf(made, 0, 0);
-      for await (const batch of this.epoch(0)) return batch;
+      if (made.samples.length > 0) return batchOf(made, 0, jobs.at(0));
+      for await (const batch of this.epoch(0)) if (batch.samples.length > 0) return batch;
       throw new DataError("there is no batch", { file: dataset.name });
     },
     get skipped() {
@@ -192,25 +213,28 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
       const start = performance.now();
       stats = { batches: 0, samples: 0, elapsed: 0, waited: 0, firstWait: 0 };
       // A loader that shuffles trains: its next epoch will come, and is begun while this one is evaluated.
-      const end = shuffle ? Number.POSITIVE_INFINITY : (epoch + 1) * batchesPerEpoch - 1;
-      for (let index = from; index < batchesPerEpoch; index++) {
-        const number = epoch * batchesPerEpoch + index;
+      const end = shuffle ? Number.POSITIVE_INFINITY : (epoch + 1) * jobs.perEpoch - 1;
+      const begin = jobs.before(from);
+      for (let job = begin; job < jobs.perEpoch; job++) {
+        const number = epoch * jobs.perEpoch + job;
         const asked = performance.now();
-        keepAhead(number, Math.min(end, number + maker.ahead));
+        keepAhead(number, Math.min(end, number + maker.ahead * jobs.perBatch));
         const made = await pending.get(number)!;
         pending.delete(number);
         const now = performance.now();
         stats.waited += now - asked;
-        if (index === from) stats.firstWait = now - asked;
+        if (job === begin) stats.firstWait = now - asked;
         stats.elapsed = now - start;
         report(made.failures);
-        if (made.samples.length === 0) continue;
+        const at = jobs.at(job);
+        // where every rank waits for the others, each has to have every batch
+        if (made.samples.length === 0 && at.shard === undefined) continue;
         stats.batches++;
         stats.samples += made.samples.length;
-        yield batchOf(made, epoch, index);
+        yield batchOf(made, epoch, at);
       }
       stats.elapsed = performance.now() - start;
-      if (stats.batches === 0 && from === 0) {
+      if (stats.samples === 0 && from === 0 && skipped.size > 0) {
         const [first] = skipped.values();
         throw new DataError(`every sample was skipped; the first: ${first?.file}: ${first?.reason}`, {
           file: dataset.name,
@@ -220,11 +244,54 @@ export function createLoader(dataset: Dataset, options: LoaderOptions, maker: Ba
   };
 }
 
-function batchOf({ shape, images, labels, targets, samples }: MadeBatch, epoch: number, index: number): Batch {
+/** What a loader makes in an epoch, in its order: batches, or shards of batches. */
+interface Jobs {
+  readonly perEpoch: number;
+  readonly perBatch: number;
+  readonly shards: number;
+  at(job: number): { readonly index: number; readonly shard?: number };
+  /** How many jobs there are before a batch. */
+  before(index: number): number;
+}
+
+function jobsOf(part: LoaderPart | undefined, batchSize: number, batches: number): Jobs {
+  if (!part) return { perEpoch: batches, perBatch: 1, shards: 1, at: (index) => ({ index }), before: (index) => index };
+  if ("size" in part) {
+    const { rank, size } = part;
+    const before = (index: number) => Math.max(0, Math.ceil((index - rank) / size));
+    return { perEpoch: before(batches), perBatch: 1, shards: 1, at: (job) => ({ index: rank + job * size }), before };
+  }
+  const { shards, from, to } = part;
+  checkBatchSize(batchSize, shards);
+  const own = to - from;
+  return {
+    perEpoch: own * batches,
+    perBatch: own,
+    shards,
+    at: (job) => ({ index: Math.floor(job / own), shard: from + (job % own) }),
+    before: (index) => index * own,
+  };
+}
+
+/** Throws if batches cannot be cut into equal shards. */
+export function checkBatchSize(batchSize: number, shards: number): void {
+  const below = Math.floor(batchSize / shards) * shards;
+  check(
+    batchSize % shards === 0,
+    () =>
+      `a batch of ${batchSize} images cannot be cut into ${shards} equal shards; set the batch size to ${below > 0 ? `${below} or ` : ""}${below + shards}`,
+  );
+}
+
+function batchOf(
+  { shape, images, labels, targets, samples }: MadeBatch,
+  epoch: number,
+  at: { readonly index: number; readonly shard?: number },
+): Batch {
   const N = shape[0];
   return {
     epoch,
-    index,
+    ...at,
     images: tensor("float32", shape, images),
     labels: tensor("int32", [N], labels),
     ...(targets && { targets: tensor("float32", [N, targets.length / N], targets) }),

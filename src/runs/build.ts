@@ -1,3 +1,4 @@
+import type { Collective } from "../cluster/index.ts";
 import type { Loader } from "../data/index.ts";
 import type { Shape } from "../graph/index.ts";
 import { auxiliaryWeight, init, type Module, Parameter } from "../nn/index.ts";
@@ -9,9 +10,9 @@ import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
 export function fitOptions(
   config: TrainConfig,
   { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
-  { signal, resume }: { signal?: AbortSignal; resume?: TrainingState } = {},
+  { signal, resume, collective }: { signal?: AbortSignal; resume?: TrainingState; collective?: Collective } = {},
 ): FitOptions {
-  const { auxWeight, decayNormAndBias, clipNorm, ema, patience } = config;
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce } = config;
   return {
     engine,
     train,
@@ -30,6 +31,9 @@ export function fitOptions(
     ...(clipNorm !== undefined && { clipNorm }),
     ...(ema !== undefined && { ema }),
     ...(patience !== undefined && { patience }),
+    ...(shards !== undefined && { shards }),
+    ...(reduce && { reduce }),
+    ...(collective && { collective }),
     ...(signal && { signal }),
     ...(resume && { resume }),
   };

@@ -79,6 +79,10 @@ export const trainConfigSchema = v.strictObject({
   batchSize: positiveCount,
   /** Batches per update. */
   accumulate: v.optional(positiveCount, 1),
+  /** Equal parts of a batch whose gradients are summed in a fixed order. Default: as many as ranks when the run begins. */
+  shards: v.optional(positiveCount),
+  /** Whether that order holds between ranks too, or is left to MPI. Default: it holds. */
+  reduce: v.optional(v.picklist(["exact", "fast"])),
   lr: positive,
   optimizer,
   schedule,

@@ -17,10 +17,10 @@ export type Feeds = Readonly<Record<string, TensorData | DeviceTensor>>;
 /** Options of one run. */
 export interface RunOptions {
   /**
-   * Tensors of former runs, by output name and with the shape of the output, whose memory the engine may use for outputs. They
-   * must not be used after: a result may be one of them, or another.
+   * Tensors of former runs, or arrays, by output name and with the shape of the output, whose memory the engine may use for outputs.
+   * Tensors must not be used after: a result may be one of them, or another.
    */
-  into?: Readonly<Record<string, DeviceTensor>>;
+  into?: Feeds;
   /** Outputs wanted; all by default. */
   outputs?: readonly string[];
 }

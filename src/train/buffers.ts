@@ -33,6 +33,14 @@ export class SwappedBuffers {
     }
   }
 
+  /** Puts these numbers in place of what some of the tensors hold. */
+  put(values: ReadonlyMap<string, TensorData>): void {
+    for (const [name, value] of values) {
+      this.#putAside(name);
+      this.current[name] = value;
+    }
+  }
+
   /** Starts over from these numbers, in the same buffers. */
   restart(start: ReadonlyMap<string, TensorData>): void {
     for (const name of Object.keys(this.current)) this.#putAside(name);

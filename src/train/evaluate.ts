@@ -1,4 +1,5 @@
-import type { Loader } from "../data/index.ts";
+import { type Collective, oneProcess } from "../cluster/index.ts";
+import type { Batch, Loader } from "../data/index.ts";
 import { checkOptions, type Shape, type TensorData } from "../graph/index.ts";
 import { Forms } from "../infer/index.ts";
 import { logProbabilities, type Module, mainOutput, type Tensor } from "../nn/index.ts";
@@ -16,7 +17,7 @@ import {
   type Totals,
   totalsMetric,
 } from "./metrics.ts";
-import { Tally } from "./tally.ts";
+import { type Judgement, judge, Tally } from "./tally.ts";
 import { targetFor } from "./target-for.ts";
 import { metricOutput } from "./training-graph.ts";
 
@@ -35,6 +36,26 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
   /** Called after each batch with the number of its images. */
   readonly onBatch?: (images: number) => void;
+  /**
+   * The ranks that evaluate together, each the batches of its loader, `part: { rank, size }`. Each gets the result for all of them, the
+   * same for any number of ranks.
+   */
+  readonly collective?: Collective;
+}
+
+/** Another rank has stopped the evaluation. */
+export class StoppedEvaluation extends Error {
+  override name = "StoppedEvaluation";
+}
+
+/** What was measured of one batch. */
+interface Measured {
+  readonly index: number;
+  readonly images: number;
+  readonly judgements: readonly Judgement[];
+  /** Sum over the images, unless they are judged. */
+  readonly loss: number;
+  readonly totals: Totals;
 }
 
 /**
@@ -46,7 +67,9 @@ export interface EvaluateOptions {
  * Throws if labels or targets do not fit the network's outputs.
  */
 export async function evaluate(model: Module, loader: Loader, options: EvaluateOptions): Promise<Evaluation> {
-  checkOptions("evaluate", options, ["engine", "weights", "loss", "metrics", "worst", "signal", "onBatch"]);
+  checkOptions("evaluate", options, [
+    ...["engine", "weights", "loss", "metrics", "worst", "signal", "onBatch", "collective"],
+  ]);
   const { engine, weights = model.stateDict(), loss, metrics, ...rest } = options;
   const { images, targets } = await loader.first();
   const evaluator = await Evaluator.create(model, {
@@ -120,38 +143,55 @@ export class Evaluator {
   async evaluate(
     loader: Loader,
     weights: Feeds = {},
-    options: Pick<EvaluateOptions, "worst" | "signal" | "onBatch"> = {},
+    options: Pick<EvaluateOptions, "worst" | "signal" | "onBatch" | "collective"> = {},
   ): Promise<Evaluation> {
     const started = performance.now();
     const classes = isClasses(this.#loss);
+    const { collective = oneProcess(), signal } = options;
+    const own: Measured[] = [];
+    for await (const batch of loader.epoch(0)) {
+      if (signal?.aborted && collective.size > 1) break;
+      signal?.throwIfAborted();
+      own.push(await this.#measured(batch, loader, weights));
+      options.onBatch?.(batch.samples.length);
+    }
+    const all = await collective.gather({ own, stopped: signal?.aborted === true && collective.size > 1 });
+    if (all.some(({ stopped }) => stopped)) throw new StoppedEvaluation("the evaluation was stopped");
+    const batches = all.flatMap(({ own }) => own).sort((a, b) => a.index - b.index);
     const tally = classes ? new Tally(this.numClasses, options.worst ?? 24) : undefined;
     let totals: Totals = {};
     let images = 0;
     let lossSum = 0;
-    for await (const batch of loader.epoch(0)) {
-      options.signal?.throwIfAborted();
-      const target = targetFor(batch, this.#loss, this.targetSize, loader.dataset);
-      const results = await this.#forms.run(
-        { input: batch.images },
-        { ...weights, ...Object.fromEntries(this.#fixed), target },
-      );
-      const N = batch.samples.length;
-      if (tally) {
-        const soft = batch.targets && target.data;
-        const labels = soft ? likeliest(target.data, this.numClasses) : batch.labels.data;
-        tally.add(results.log_probabilities!.data as Float32Array, labels, batch.samples, soft);
-      } else lossSum += Number(results.loss!.data[0]) * N;
-      totals = addTotals(totals, this.#totals(results));
-      images += N;
-      options.onBatch?.(N);
+    for (const batch of batches) {
+      tally?.add(batch.judgements);
+      lossSum += batch.loss;
+      totals = addTotals(totals, batch.totals);
+      images += batch.images;
     }
     const seconds = (performance.now() - started) / 1000;
     const metrics = metricValues(others(this.#metrics, classes), totals, images);
     if (!tally) return { images, loss: lossSum / images, metrics, ...NO_CLASSES, seconds };
     const counted = tally.result();
     const names = Object.keys(this.#metrics);
-    const all = { ...metrics, ...(names.includes("accuracy") && { accuracy: metrics.accuracy ?? counted.top1 }) };
-    return { ...counted, metrics: all, seconds };
+    const measured = { ...metrics, ...(names.includes("accuracy") && { accuracy: metrics.accuracy ?? counted.top1 }) };
+    return { ...counted, metrics: measured, seconds };
+  }
+
+  async #measured(batch: Batch, loader: Loader, weights: Feeds): Promise<Measured> {
+    const target = targetFor(batch, this.#loss, this.targetSize, loader.dataset);
+    const results = await this.#forms.run(
+      { input: batch.images },
+      { ...weights, ...Object.fromEntries(this.#fixed), target },
+    );
+    const { index, samples } = batch;
+    const measured = { index, images: samples.length, totals: this.#totals(results) };
+    if (!isClasses(this.#loss))
+      return { ...measured, judgements: [], loss: Number(results.loss!.data[0]) * samples.length };
+    const soft = batch.targets && target.data;
+    const labels = soft ? likeliest(target.data, this.numClasses) : batch.labels.data;
+    const log = results.log_probabilities!.data as Float32Array;
+    const judgements = judge(log, this.numClasses, { labels, samples, ...(soft && { targets: soft }) });
+    return { ...measured, judgements, loss: 0 };
   }
 
   #totals(results: Readonly<Record<string, TensorData>>): Totals {

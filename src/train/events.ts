@@ -44,6 +44,16 @@ export interface StartEvent {
   readonly progress: Progress;
 }
 
+/** How long a rank took for a step; the rest of the step it waited for the others and for sums. */
+export interface RankTimes {
+  readonly rank: number;
+  readonly host: string;
+  /** Seconds that it waited for images. */
+  readonly waited: number;
+  /** Seconds that it computed. */
+  readonly computed: number;
+}
+
 /** After each update. */
 export interface StepEvent {
   readonly type: "step";
@@ -64,6 +74,8 @@ export interface StepEvent {
   readonly images: number;
   /** Since the previous step, including the wait for data. */
   readonly seconds: number;
+  /** With several ranks only. */
+  readonly ranks?: readonly RankTimes[];
 }
 
 /** While the validation set is evaluated. */

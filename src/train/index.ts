@@ -37,6 +37,7 @@ export {
   type TotalsMetric,
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
+export { type Together, together } from "./ranks.ts";
 export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {

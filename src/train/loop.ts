@@ -1,9 +1,10 @@
+import { type Collective, oneProcess, partOf } from "../cluster/index.ts";
 import type { Batch, Loader } from "../data/index.ts";
 import type { TensorData } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
-import { Evaluator } from "./evaluate.ts";
+import { Evaluator, StoppedEvaluation } from "./evaluate.ts";
 import type { Evaluation } from "./evaluation.ts";
-import type { EpochEvent, Progress, StepEvent, TrainEvent } from "./events.ts";
+import type { EpochEvent, Progress, RankTimes, StepEvent, TrainEvent } from "./events.ts";
 import { crossEntropyLoss } from "./losses.ts";
 import { addTotals, defaultMetrics, metricValues } from "./metrics.ts";
 import { type FitOptions, TRAINING_OPTIONS, type TrainingOptions } from "./options.ts";
@@ -23,7 +24,8 @@ const START: Progress = { epoch: 0, batch: 0, step: 0, lossSum: 0, correct: 0, t
 export async function* trainingLoop(model: Module, options: FitOptions): AsyncGenerator<TrainEvent, void, undefined> {
   const { engine, train, validation, epochs, schedule, accumulate = 1, patience, signal, resume } = options;
   const { loss: minimized = crossEntropyLoss() } = options;
-  const { metrics = defaultMetrics(minimized) } = options;
+  const { metrics = defaultMetrics(minimized), collective = oneProcess() } = options;
+  const last = partOf(options.shards ?? collective.size, collective.size, collective.rank).to - 1;
   let progress = resume?.progress ?? START;
   const first = await train.first();
   const shapes = shapesOf(first, options);
@@ -33,6 +35,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
   let evaluator: Evaluator | undefined;
   try {
     if (resume) step.restore(resume.tensors, progress.step, resume.file);
+    progress = await sameState(step, progress, collective);
     checkDataset(train.dataset, minimized, step.targetSize);
     const parameters = [...model.parameters()].map(([, parameter]) => parameter);
     const count = (list: typeof parameters) => list.reduce((sum, { numel }) => sum + numel, 0);
@@ -43,7 +46,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       stepsPerEpoch,
       trainable: count(parameters.filter(({ requiresGrad }) => requiresGrad)),
       parameters: count(parameters),
-      engine: engine.name,
+      engine: collective.size > 1 ? `${engine.name}, in each of ${collective.size} ranks` : engine.name,
       progress,
     };
     const saved = (at: Progress) => ({
@@ -60,18 +63,23 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       }
       let before = performance.now();
       const { epoch } = progress;
-      for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate)) {
+      for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate, last)) {
         const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);
-        const images = batches.reduce((sum, { samples }) => sum + samples.length, 0);
+        const loaded = performance.now();
         const result = await step.run(
           batches.map((batch) => ({
             input: batch.images,
             target: targetFor(batch, minimized, step.targetSize, train.dataset),
+            ...(batch.shard !== undefined && { shard: batch.shard }),
           })),
           lr,
         );
-        const { loss, correct, gradientNorm } = result;
+        const { loss, correct, gradientNorm, images } = result;
         if (!Number.isFinite(loss)) throw new DivergedError(diverged(loss, progress, lr));
+        const { stop, ranks } = await agree(collective, signal, {
+          waited: (loaded - before) / 1000,
+          computed: (performance.now() - loaded) / 1000 - (result.communication ?? 0),
+        });
         const now = performance.now();
         const seconds = (now - before) / 1000;
         before = now;
@@ -97,8 +105,9 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
             metrics: result.metrics,
           },
           ...{ lr, images, seconds, ...(gradientNorm !== undefined && { gradientNorm }) },
+          ...(ranks && { ranks }),
         } satisfies StepEvent as StepEvent;
-        if (signal?.aborted && batch < stepsPerEpoch) {
+        if ((ranks ? stop : signal?.aborted) && batch < stepsPerEpoch) {
           yield saved(progress);
           yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
           return;
@@ -151,7 +160,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       progress = { ...START, epoch: epoch + 1, step: step.steps, best: better ? { epoch, value } : best };
       yield done;
       yield saved(progress);
-      if (signal?.aborted && progress.epoch < epochs) {
+      if ((await agree(collective, signal)).stop && progress.epoch < epochs) {
         yield { type: "end", reason: "stopped", epochs: progress.epoch, best: progress.best! };
         return;
       }
@@ -178,7 +187,7 @@ async function* evaluating(
   evaluator: Evaluator,
   loader: Loader,
   step: TrainingStep,
-  { ema, signal, worst }: FitOptions,
+  { ema, signal, worst, collective }: FitOptions,
   epoch: number,
 ): AsyncGenerator<Evaluating | Evaluated> {
   const weights = ema === undefined ? step.feeds : Object.fromEntries(await step.weights({ ema: true }));
@@ -190,8 +199,9 @@ async function* evaluating(
     .evaluate(loader, weights, {
       ...(signal && { signal }),
       ...(worst !== undefined && { worst }),
+      ...(collective && { collective }),
       onBatch: (count) => {
-        images += count;
+        images = Math.min(total, images + count * (collective?.size ?? 1));
         wake();
       },
     })
@@ -210,7 +220,7 @@ async function* evaluating(
   try {
     yield { type: "evaluated", evaluation: await result };
   } catch (error) {
-    if (!signal?.aborted || error !== signal.reason) throw error;
+    if (!(error instanceof StoppedEvaluation) && (!signal?.aborted || error !== signal.reason)) throw error;
   }
 }
 
@@ -229,15 +239,43 @@ function shapesOf({ images, targets }: Batch, { loss }: FitOptions) {
   };
 }
 
-async function* grouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch[]> {
+/** Groups of as many batches; if they come in shards, a batch is complete with the shard `last`. */
+async function* grouped(batches: AsyncIterable<Batch>, size: number, last: number): AsyncGenerator<Batch[]> {
   let group: Batch[] = [];
+  let complete = 0;
   for await (const batch of batches) {
     group.push(batch);
-    if (group.length < size) continue;
+    if ((batch.shard ?? last) === last) complete++;
+    if (complete < size) continue;
     yield group;
     group = [];
+    complete = 0;
   }
   if (group.length > 0) yield group;
+}
+
+/** What rank 0 starts from, on every rank: a file of weights or of a state has to be on one host only. */
+async function sameState(step: TrainingStep, progress: Progress, collective: Collective): Promise<Progress> {
+  if (collective.size === 1) return progress;
+  const own = collective.rank === 0 ? { progress, tensors: await step.state() } : undefined;
+  const { progress: shared, tensors } = (await collective.broadcast(own))!;
+  if (collective.rank > 0) step.restore(tensors, shared.step, "the state of rank 0");
+  return shared;
+}
+
+/** Whether any rank is to stop, and how long each of them took. */
+async function agree(
+  { size, hosts, gather }: Collective,
+  signal: AbortSignal | undefined,
+  times = { waited: 0, computed: 0 },
+): Promise<{ stop: boolean; ranks?: RankTimes[] }> {
+  const stop = signal?.aborted === true;
+  if (size === 1) return { stop };
+  const all = await gather({ ...times, stop });
+  return {
+    stop: all.some((one) => one.stop),
+    ranks: all.map(({ waited, computed }, rank) => ({ rank, host: hosts[rank]!, waited, computed })),
+  };
 }
 
 /** The tensors, if all their numbers are finite: a broken state must not replace a good one. */

@@ -1,3 +1,4 @@
+import { type Collective, checkShards } from "../cluster/index.ts";
 import type { Loader } from "../data/index.ts";
 import { check, checkOptions, type Shape } from "../graph/index.ts";
 import type { Optimizer, Schedule } from "../optim/index.ts";
@@ -31,6 +32,16 @@ export interface TrainingOptions {
   readonly clipNorm?: number;
   /** Keeps a moving average of the parameters with this decay, such as 0.999. */
   readonly ema?: number;
+  /**
+   * Equal parts of each batch whose gradients are summed in a fixed order, so that any number of ranks that divides it gives the same
+   * numbers. Batch normalization takes its statistics of each part. Default: the number of ranks. Batches come from a loader with
+   * `part: partOf(shards, size, rank)`.
+   */
+  readonly shards?: number;
+  /** The ranks that train together, as `joinRanks()` of convnets/node gives them. Default: this process. */
+  readonly collective?: Collective;
+  /** `"fast"` leaves the order of sums between ranks to MPI; then other numbers of ranks give other last bits. Default `"exact"`. */
+  readonly reduce?: "exact" | "fast";
 }
 
 /** Options of `TrainingStep` and `trainingGraphs`. */
@@ -77,6 +88,9 @@ export const TRAINING_OPTIONS = [
   "lrScale",
   "clipNorm",
   "ema",
+  "shards",
+  "collective",
+  "reduce",
 ] as const satisfies (keyof TrainingOptions)[];
 
 /** Throws for unknown options and for values that cannot be meant. `who` starts the message. */
@@ -103,5 +117,11 @@ export function checkTraining(who: string, options: TrainingOptions, others: rea
     () => `${who}: loss has to be crossEntropyLoss() or another loss, or a function (output, target) => Tensor`,
   );
   check(clipNorm === undefined || clipNorm > 0, () => `${who}: clipNorm has to be above 0, but is ${clipNorm}`);
+  const { shards, collective, reduce } = options;
+  if (shards !== undefined || collective) checkShards(shards ?? collective!.size, collective?.size ?? 1);
+  check(
+    reduce === undefined || reduce === "exact" || reduce === "fast",
+    () => `${who}: reduce has to be "exact" or "fast", but is "${reduce}"`,
+  );
   check(ema === undefined || (ema > 0 && ema < 1), () => `${who}: ema has to lie between 0 and 1, but is ${ema}`);
 }

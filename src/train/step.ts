@@ -1,3 +1,4 @@
+import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
 import { type Numbers, numbers } from "../infer/index.ts";
 import type { Module } from "../nn/index.ts";
@@ -7,6 +8,7 @@ import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
+import { type Measured, Shards } from "./shards.ts";
 import { preparedTarget } from "./targets.ts";
 import { metricOutput, next, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
@@ -19,6 +21,8 @@ export interface TrainingBatch {
    * shape of the output for `mseLoss`.
    */
   readonly target: TensorData;
+  /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
+  readonly shard?: number;
 }
 
 /** What a step of training reports. */
@@ -33,6 +37,10 @@ export interface StepResult {
   readonly gradientNorm?: number;
   /** Sums that the metrics are computed of. */
   readonly totals: Totals;
+  /** Images that it was computed of, those of all ranks. */
+  readonly images: number;
+  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
+  readonly communication?: number;
 }
 
 /**
@@ -52,6 +60,7 @@ export class TrainingStep {
   readonly #state: SwappedBuffers;
   /** Gradients summed up over the batches of an update. */
   readonly #sums: SwappedBuffers;
+  readonly #shards: Shards | undefined;
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
   readonly #executables = new Map<Half, Promise<Executable>>();
@@ -71,6 +80,12 @@ export class TrainingStep {
     }
     this.#state = new SwappedBuffers(start);
     this.#sums = new SwappedBuffers(new Map());
+    const { collective = oneProcess(), shards = collective.size, reduce = "exact" } = options;
+    const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
+      from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
+    );
+    if (graphs.sharded)
+      this.#shards = new Shards(graphs.sums, new Map(statistics), { shards, collective, fast: reduce === "fast" });
   }
 
   /**
@@ -81,7 +96,7 @@ export class TrainingStep {
     checkTraining("TrainingStep", options, ["input", "target"]);
     const graphs = trainingGraphs(model, options);
     const step = new TrainingStep(model, graphs, options);
-    await step.#executable("step");
+    await step.#executable(graphs.sharded ? "gradients" : "step");
     return step;
   }
 
@@ -105,7 +120,10 @@ export class TrainingStep {
     return { ...this.#fixed, ...this.#state.current };
   }
 
-  /** One update, from one batch or from several that count together as one: then their gradients are summed up first. */
+  /**
+   * One update, from one batch or from several that count together as one: then their gradients are summed up first. If batches are cut
+   * into shards, from this rank's shards of them; all ranks have to call it together.
+   */
   async run(batches: TrainingBatch | readonly TrainingBatch[], lr: number): Promise<StepResult> {
     const list = "input" in batches ? [batches] : batches;
     check(list.length > 0, () => "TrainingStep.run: needs at least one batch");
@@ -121,15 +139,20 @@ export class TrainingStep {
         ]),
       ),
     );
-    const run = prepared.length === 1 ? this.#whole(prepared[0]!, step, rates) : this.#halves(prepared, step, rates);
+    const run = this.#shards
+      ? this.#sharded(this.#shards, prepared, step, rates)
+      : prepared.length === 1
+        ? this.#whole(prepared[0]!, step, rates)
+        : this.#halves(prepared, step, rates);
     const result = await run;
     this.#steps = step;
-    for (const key of this.#graphs.counters) this.#counts.set(key, this.#counts.get(key)! + BigInt(list.length));
+    const own = this.#shards ? this.#shards.part.to - this.#shards.part.from : 1;
+    for (const key of this.#graphs.counters) this.#counts.set(key, this.#counts.get(key)! + BigInt(list.length / own));
     return result;
   }
 
   /** A batch as the graph takes it. Throws if the targets do not fit the loss. */
-  #prepared({ input, target }: TrainingBatch): PreparedBatch {
+  #prepared({ input, target, shard }: TrainingBatch): PreparedBatch {
     const { loss, targetSize } = this.#graphs;
     const [who, task] = typeof loss === "function" ? ["loss", undefined] : [loss.name, loss.task];
     const images = numbers("TrainingStep", "input", input);
@@ -138,7 +161,7 @@ export class TrainingStep {
       prepared.shape[0] === images.shape[0],
       () => `TrainingStep: there are ${images.shape[0]} images, but targets of ${prepared.shape[0]}`,
     );
-    return { input: images, target: prepared };
+    return { input: images, target: prepared, ...(shard !== undefined && { shard }) };
   }
 
   async #whole(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
@@ -179,6 +202,61 @@ export class TrainingStep {
     return this.#result(loss, totals, images, gradientNorm);
   }
 
+  async #sharded(shards: Shards, batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
+    const { from, to } = shards.part;
+    const strange = batches.find(({ shard = -1 }) => shard < from || shard >= to);
+    check(
+      !strange && batches.length % (to - from) === 0,
+      () =>
+        `TrainingStep: this rank computes the shards ${from} to ${to - 1} of each batch, but got ${strange ? `shard ${strange.shard}` : `${batches.length} in all`}; give its loader part: partOf(shards, size, rank)`,
+    );
+    const own: Measured[] = [];
+    for (let shard = from; shard < to; shard++) {
+      const parts = batches.filter((batch) => batch.shard === shard);
+      own.push(await this.#shard(shards, shard, parts, step));
+    }
+    const computed = performance.now();
+    const [{ weight, images, loss, totals }] = await Promise.all([shards.measured(own), shards.sum()]);
+    const communication = (performance.now() - computed) / 1000;
+    check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
+    this.#state.put(shards.statistics(weight));
+    const results = await this.#state.advance(await this.#executable("update"), {
+      ...this.feeds,
+      ...shards.gradients(from),
+      ...rates,
+      scale: scalar(1 / weight),
+    });
+    const gradientNorm = await readNumber(results.gradient_norm);
+    disposeOthers(results);
+    return { ...this.#result(loss / weight, totals, images, gradientNorm), communication };
+  }
+
+  /** Gradients and running statistics of one shard, of one batch or of several. */
+  async #shard(shards: Shards, shard: number, batches: readonly PreparedBatch[], step: number): Promise<Measured> {
+    let sum: Measured = { weight: 0, images: 0, loss: 0, totals: {} };
+    let state: Feeds = this.feeds;
+    const full = [...batches.entries()].filter(([, { input }]) => input.shape[0]! > 0);
+    for (const [i, batch] of full) {
+      const weight = weightOf(batch, this.#graphs.loss as Partial<TargetLoss>);
+      const given = { ...state, ...this.#batch(batch, step, i * shards.part.shards + shard), share: scalar(weight) };
+      const results =
+        sum.images > 0
+          ? await (await this.#executable("accumulate")).run({ ...given, ...shards.gradients(shard) })
+          : await (await this.#executable("gradients")).run(given, { into: shards.memory(shard) });
+      const statistics = await shards.take(shard, results, sum.weight + weight);
+      state = { ...state, ...statistics };
+      const { loss, totals } = await this.#measured(results);
+      sum = {
+        weight: sum.weight + weight,
+        images: sum.images + batch.input.shape[0]!,
+        loss: sum.loss + loss * weight,
+        totals: addTotals(sum.totals, totals),
+      };
+    }
+    if (full.length === 0) shards.clear(shard);
+    return sum;
+  }
+
   #batch({ input, target }: PreparedBatch, step: number, part: number): Feeds {
     const seed = this.#options.seed ?? 0;
     const masks = this.#graphs.masks.map(
@@ -208,6 +286,7 @@ export class TrainingStep {
       correct: (isClasses ? totals.accuracy?.[0] : undefined) ?? Number.NaN,
       ...(gradientNorm !== undefined && { gradientNorm }),
       totals,
+      images,
     };
   }
 
@@ -270,18 +349,21 @@ export class TrainingStep {
   #executable(half: Half): Promise<Executable> {
     let executable = this.#executables.get(half);
     if (!executable) {
-      executable = this.#options.engine.compile(this.#graphs[half], { keepOnDevice: true });
+      const { sharded, ...graphs } = this.#graphs;
+      const graph = { ...graphs, ...sharded }[half];
+      executable = this.#options.engine.compile(graph!, { keepOnDevice: true });
       this.#executables.set(half, executable);
     }
     return executable;
   }
 }
 
-type Half = "step" | "accumulate" | "update";
+type Half = "step" | "accumulate" | "update" | "gradients";
 
 interface PreparedBatch {
   readonly input: TensorData<"float32">;
   readonly target: TensorData<"float32">;
+  readonly shard?: number;
 }
 
 const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });

@@ -1,9 +1,41 @@
 import { check } from "../graph/index.ts";
 import type { Evaluation, Mistake } from "./evaluation.ts";
 
+/** What is counted of one image. */
+export interface Judgement extends Mistake {
+  /** Its loss, as terms of a sum; with certain classes there is one. */
+  readonly loss: readonly number[];
+  /** Whether the right class is among the five most likely. */
+  readonly top5: boolean;
+}
+
+/**
+ * Judges a batch: `log` holds log-probabilities [N, K]; `targets` probabilities [N, K], if the classes are not certain. Throws for a
+ * label that is not one of the classes.
+ */
+export function judge(
+  log: Float32Array,
+  K: number,
+  { labels, samples, targets }: { labels: ArrayLike<number>; samples: ArrayLike<number>; targets?: ArrayLike<number> },
+): Judgement[] {
+  return Array.from({ length: labels.length }, (_, n) => {
+    const row = log.subarray(n * K, (n + 1) * K);
+    const label = labels[n]!;
+    check(label < K, () => `evaluate: label ${label} is not one of the ${K} classes of the network`);
+    const loss = targets ? [] : [-row[label]!];
+    let predicted = 0;
+    let before = 0;
+    for (let k = 0; k < K; k++) {
+      if (row[k]! > row[predicted]!) predicted = k;
+      if (row[k]! > row[label]! || (row[k] === row[label] && k < label)) before++;
+      if (targets && targets[n * K + k]! > 0) loss.push(-targets[n * K + k]! * row[k]!);
+    }
+    return { sample: samples[n]!, label, predicted, probability: Math.exp(row[predicted]!), loss, top5: before < 5 };
+  });
+}
+
 /** Counts correct and wrong classifications as batches come in. */
 export class Tally {
-  readonly #classes: number;
   readonly #keep: number;
   readonly #confusion: number[][];
   #images = 0;
@@ -12,31 +44,17 @@ export class Tally {
   #worst: Mistake[] = [];
 
   constructor(classes: number, keep: number) {
-    this.#classes = classes;
     this.#keep = keep;
     this.#confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   }
 
-  /** `log` holds log-probabilities [N, K]; `targets` probabilities [N, K], if the classes are not certain. */
-  add(log: Float32Array, labels: ArrayLike<number>, samples: ArrayLike<number>, targets?: ArrayLike<number>): void {
-    const K = this.#classes;
-    for (let n = 0; n < labels.length; n++) {
-      const row = log.subarray(n * K, (n + 1) * K);
-      const label = labels[n]!;
-      check(label < K, () => `evaluate: label ${label} is not one of the ${K} classes of the network`);
-      let predicted = 0;
-      let before = 0;
-      for (let k = 0; k < K; k++) {
-        if (row[k]! > row[predicted]!) predicted = k;
-        if (row[k]! > row[label]! || (row[k] === row[label] && k < label)) before++;
-        if (targets && targets[n * K + k]! > 0) this.#loss -= targets[n * K + k]! * row[k]!;
-      }
+  add(judgements: readonly Judgement[]): void {
+    for (const { loss, top5, ...mistake } of judgements) {
       this.#images++;
-      if (!targets) this.#loss -= row[label]!;
-      if (before < 5) this.#top5++;
-      this.#confusion[label]![predicted]!++;
-      if (predicted !== label)
-        this.#remember({ sample: samples[n]!, label, predicted, probability: Math.exp(row[predicted]!) });
+      for (const term of loss) this.#loss += term;
+      if (top5) this.#top5++;
+      this.#confusion[mistake.label]![mistake.predicted]!++;
+      if (mistake.predicted !== mistake.label) this.#remember(mistake);
     }
   }
 

@@ -26,6 +26,13 @@ export interface TrainingGraphs {
   readonly accumulate: Graph;
   /** The second half: (state, sums, scalars) → next state. */
   readonly update: Graph;
+  /** For batches that are cut into shards. */
+  readonly sharded?: {
+    /** (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). */
+    readonly gradients: Graph;
+    /** As `update`, of sums that are first multiplied with `scale`. */
+    readonly update: Graph;
+  };
   /** The tensors that a step replaces, with their shapes and where they start from. */
   readonly state: ReadonlyMap<
     string,
@@ -118,12 +125,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     accumulate.output(next(`sum:${key}`), g.add(sum, g.mul(gradients.get(value)!, share)));
   }
 
-  const update = new Graph("update");
-  const parameters = trained.map((one) => ({ ...one, value: update.parameter(one.key, "float32", one.shape) }));
-  const given = new Map(
-    parameters.map(({ key, shape, value }) => [value, update.input(`sum:${key}`, "float32", shape)]),
-  );
-  addUpdate(update, parameters, given, options);
+  const shards = options.shards ?? options.collective?.size ?? 1;
 
   const keys = trained.map(({ key, shape }) => [key, { shape, start: "weight", key }] as const);
   const buffers = new Map(model.buffers());
@@ -135,7 +137,13 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   return {
     step,
     accumulate,
-    update,
+    update: updateOf(trained, options),
+    ...(shards > 1 && {
+      sharded: {
+        gradients: gradientsOf(backward, trained, gradients, engine),
+        update: updateOf(trained, options, { scaled: true }),
+      },
+    }),
     state: new Map([
       ...keys,
       ...statistics,
@@ -154,6 +162,36 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
       return dim;
     }),
   };
+}
+
+/** The update by itself, from sums of gradients. */
+function updateOf(trained: readonly Trained[], options: TrainingGraphOptions, { scaled = false } = {}): Graph {
+  const update = new Graph("update");
+  const g = new Ops(update, { target: options.engine?.target ?? "cpu" });
+  const parameters = trained.map((one) => ({ ...one, value: update.parameter(one.key, "float32", one.shape) }));
+  const scale = scaled ? update.input("scale", "float32", []) : undefined;
+  const given = new Map(
+    parameters.map(({ key, shape, value }) => {
+      const sum = update.input(`sum:${key}`, "float32", shape);
+      return [value, scale ? g.mul(sum, scale) : sum];
+    }),
+  );
+  addUpdate(update, parameters, given, options);
+  return update;
+}
+
+/** The gradients of a shard, times its share. */
+function gradientsOf(
+  backward: Graph,
+  trained: readonly Trained[],
+  gradients: ReadonlyMap<Value, Value>,
+  target: Target,
+): Graph {
+  const graph = backward.copy();
+  const g = new Ops(graph, { target });
+  const share = graph.input("share", "float32", []);
+  for (const { key, value } of trained) graph.output(next(`sum:${key}`), g.mul(gradients.get(value)!, share));
+  return graph;
 }
 
 /** A network that is in evaluation form as a whole was put there for something else than training. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { writeError } from "../../checkpoint/index.ts";
 import { writeAtomically } from "../../checkpoint/node/index.ts";
-import type { TrainEvent } from "../../train/index.ts";
+import { type StepEvent, type TrainEvent, together } from "../../train/index.ts";
 
 // JSON has no NaN: the recall of a class without images is null
 const recall = v.nullable(v.number());
@@ -24,6 +24,10 @@ const stepLine = v.object({
   gradientNorm: v.optional(v.number()),
   images: v.number(),
   seconds: v.number(),
+  // with several ranks: their number, the mean of the seconds that they waited for each other, and who took longest
+  ranks: v.optional(v.number()),
+  communication: v.optional(v.number()),
+  slowest: v.optional(v.string()),
 });
 
 const epochLine = v.object({
@@ -127,7 +131,7 @@ export class MetricsLog {
   async add(event: TrainEvent, time: Date): Promise<void> {
     switch (event.type) {
       case "step":
-        this.#buffer.push({ ...event });
+        this.#buffer.push(stepOf(event));
         if (this.#buffer.length >= BUFFERED) await this.flush();
         break;
       case "epoch":
@@ -178,6 +182,12 @@ export class MetricsLog {
     await this.flush();
     await this.#file.close();
   }
+}
+
+function stepOf({ ranks, ...event }: StepEvent): StepLine {
+  if (!ranks) return event;
+  const { communication, slowest } = together({ ranks, seconds: event.seconds });
+  return { ...event, ranks: ranks.length, communication, slowest };
 }
 
 function epochOf({

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
+import { type Collective, oneProcess, partOf } from "../../cluster/index.ts";
 import {
   DataError,
   type Dataset,
@@ -89,13 +90,18 @@ export interface Loaders {
   close(): Promise<void>;
 }
 
-/** Loaders over the data of a run, as its config says. */
-export function prepareLoaders(config: TrainConfig, { train, validation }: PreparedData): Loaders {
-  const { batchSize, workers, seed, skipCorrupt, transforms, mixup, cutmix } = config;
+/** Loaders over the data of a run, as its config says; with several ranks, each over its part. */
+export function prepareLoaders(
+  config: TrainConfig,
+  { train, validation }: PreparedData,
+  { rank, size }: Pick<Collective, "rank" | "size"> = oneProcess(),
+): Loaders {
+  const { batchSize, workers, seed, skipCorrupt, transforms, mixup, cutmix, shards = size } = config;
   const shared = { batchSize, workers: train.source && validation.source ? workers : 0, seed, skipCorrupt };
   const mix = mixup > 0 || cutmix > 0 ? { mixup, cutmix } : undefined;
-  const trainLoader = workerLoader(train, { ...shared, transforms: transforms.train, shuffle: true, mix });
-  const validationLoader = workerLoader(validation, { ...shared, transforms: transforms.validation });
+  const [part, own] = [shards > 1 ? partOf(shards, size, rank) : undefined, size > 1 ? { rank, size } : undefined];
+  const trainLoader = workerLoader(train, { ...shared, transforms: transforms.train, shuffle: true, mix, part });
+  const validationLoader = workerLoader(validation, { ...shared, transforms: transforms.validation, part: own });
   return {
     train: trainLoader,
     validation: validationLoader,
@@ -208,6 +214,8 @@ export interface PrepareOptions {
   readonly makeModel?: ModelMaker;
   /** Whether the weights come from a checkpoint of the run. */
   readonly resumed?: boolean;
+  /** The ranks that train together. Default: this process. */
+  readonly collective?: Collective | undefined;
   /** Called with what was assumed about the initial weights, in sentences. */
   readonly onNote?: ((line: string) => void) | undefined;
 }
@@ -219,9 +227,9 @@ export interface PrepareOptions {
 export async function prepareRun(
   config: TrainConfig,
   data: PreparedData,
-  { makeModel = registeredModel, resumed = false, onNote }: PrepareOptions = {},
+  { makeModel = registeredModel, resumed = false, collective, onNote }: PrepareOptions = {},
 ): Promise<Prepared> {
-  const loaders = prepareLoaders(config, data);
+  const loaders = prepareLoaders(config, data, collective);
   try {
     const input = await inputShape(loaders.train);
     const model = await makeModel(config, { numClasses: data.classes.length, channels: input[1] as number });

@@ -8,6 +8,7 @@ import {
   writeAtomically,
   writeCheckpoint,
 } from "../../checkpoint/node/index.ts";
+import { type Collective, checkShards, oneProcess } from "../../cluster/index.ts";
 import { type Corrupt, DataError } from "../../data/node/index.ts";
 import { nodeEngine } from "../../runtime/node/index.ts";
 import type { Progress, TrainEvent, TrainingState } from "../../train/index.ts";
@@ -15,7 +16,7 @@ import { DivergedError, fit } from "../../train/index.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
-import { environment } from "./environment.ts";
+import { environment, threadsOf } from "./environment.ts";
 import { lock } from "./lock.ts";
 import { openMetricsLog } from "./metrics-log.ts";
 import {
@@ -52,6 +53,8 @@ export interface RunOptions extends DataOptions {
   readonly signal?: AbortSignal;
   /** How networks are made from their names. Default: the registered ones. */
   readonly makeModel?: ModelMaker;
+  /** The ranks that train together, as `joinRanks()` gives them; only rank 0 writes. Default: this process. */
+  readonly collective?: Collective;
   /** Called with the corrupt files that were left out, each once, if the config allows that. */
   readonly onSkipped?: (skipped: readonly Corrupt[]) => void;
   /** Called with what was assumed about the initial weights, in sentences. */
@@ -64,14 +67,19 @@ export interface RunOptions extends DataOptions {
  *
  *     for await (const event of trainRun(parseConfig(recipe("vgg_small", facts)), { dir: "run/first" })) console.log(event.type);
  */
-export async function* trainRun(config: TrainConfig, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
-  const { dir, resume = false, signal, makeModel = registeredModel } = options;
+export async function* trainRun(asked: TrainConfig, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  const { dir, resume = false, signal, makeModel = registeredModel, collective = oneProcess() } = options;
   const file = (name: keyof typeof RUN_FILES) => join(dir, RUN_FILES[name]);
-  const state = resume ? await readState(file("last"), config) : undefined;
+  const leads = collective.rank === 0;
+  const config = withShards(asked, collective, resume);
+  const state = resume && leads ? await readState(file("last"), config) : undefined;
 
   const data = await prepareData(config, options);
+  await checkSameData(data, collective);
   if (state) checkData(state, data, dir);
-  const prepared = await prepareRun(config, data, { makeModel, resumed: state !== undefined, onNote: options.onNote });
+  // other ranks get the weights from rank 0
+  const resumed = state !== undefined || !leads;
+  const prepared = await prepareRun(config, data, { makeModel, resumed, collective, onNote: options.onNote });
   const { model, input } = prepared;
   let unlock: (() => Promise<void>) | undefined;
   const begin = async () => {
@@ -80,12 +88,13 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     if (!resume && existsSync(file("config")))
       throw new Error(`${dir} already holds a run; resume it, or choose another folder`);
     await writeJson(file("config"), config);
-    await writeJson(file("environment"), environment(config, new Date()));
+    await writeJson(file("environment"), environment({ threads }, new Date(), collective));
     const at = state ? { resumeAtStep: state.progress.step } : {};
     return { metrics: await openMetricsLog(dir, at), board: await openTensorboard(dir, at) };
   };
   let logs: Awaited<ReturnType<typeof begin>> | undefined;
-  const engine = nodeEngine(config.threads === undefined ? {} : { threads: config.threads });
+  const threads = threadsOf(config, collective);
+  const engine = nodeEngine(threads === undefined ? {} : { threads });
   const told = new Set<string>();
   const tellSkipped = () => {
     const all = [...prepared.train.skipped, ...prepared.validation.skipped];
@@ -96,9 +105,17 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
   try {
     const events = fit(
       model,
-      fitOptions(config, { engine, ...prepared }, { ...(signal && { signal }), ...(state && { resume: state }) }),
+      fitOptions(
+        config,
+        { engine, ...prepared },
+        { ...(signal && { signal }), ...(state && { resume: state }), ...(collective.size > 1 && { collective }) },
+      ),
     );
     for await (const event of events) {
+      if (!leads) {
+        yield event;
+        continue;
+      }
       // only now: a run that cannot start leaves nothing behind, and one that cannot resume stays as it is
       logs ??= await begin();
       const { metrics, board } = logs;
@@ -132,6 +149,24 @@ export async function* trainRun(config: TrainConfig, options: RunOptions): Async
     await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), prepared.close()]);
     await unlock?.();
   }
+}
+
+/** The config with its number of shards: a run keeps those that it began with. Throws if the ranks cannot share them. */
+function withShards(config: TrainConfig, { size }: Collective, resume: boolean): TrainConfig {
+  const { shards = resume ? 1 : size } = config;
+  checkShards(shards, size);
+  return shards > 1 ? { ...config, shards } : config;
+}
+
+/** Every rank has to have the same images, since each takes its part of them. */
+async function checkSameData(data: PreparedData, { gather, hosts }: Collective): Promise<void> {
+  const counts = await gather(count(data));
+  const other = counts.findIndex((images) => images !== counts[0]);
+  if (other < 0) return;
+  throw new DataError(
+    `rank ${other} on ${hosts[other]} has ${counts[other]} images, but rank 0 on ${hosts[0]} has ${counts[0]}; every host needs the same data set`,
+    { file: data.train.name },
+  );
 }
 
 /** The config of a run's folder. Throws if it is not a run, or its config is damaged. */

@@ -8,6 +8,7 @@ import { draw } from "../../draw/index.ts";
 import { type ReportData, report } from "../../report/index.ts";
 import { renderText, summarize } from "../../summary/index.ts";
 import type { Evaluation, Mistake } from "../../train/index.ts";
+import type { StepLine } from "./metrics-log.ts";
 import { type DataOptions, type ModelMaker, type PreparedData, prepareData, registeredModel } from "./prepare.ts";
 import { type Run, readRun } from "./read-run.ts";
 import { RUN_FILES } from "./run.ts";
@@ -39,7 +40,10 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
     ...(problem !== undefined && { problem }),
     time,
     config,
-    environment: (await readJson<Record<string, unknown>>(join(dir, RUN_FILES.environment))) ?? {},
+    environment: {
+      ...(await readJson<Record<string, unknown>>(join(dir, RUN_FILES.environment))),
+      ...ranksOf(steps),
+    },
     classes: evaluation?.classes ?? data?.classes ?? [],
     steps,
     epochs,
@@ -51,6 +55,21 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
   const path = join(dir, RUN_FILES.report);
   await writeAtomically(path, page);
   return path;
+}
+
+/** How several ranks worked together; nothing of a run of one process. */
+function ranksOf(steps: readonly StepLine[]): Record<string, string> {
+  const several = steps.filter(({ ranks }) => ranks !== undefined);
+  if (several.length === 0) return {};
+  const sum = (of: (step: StepLine) => number) => several.reduce((total, step) => total + of(step), 0);
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const counts = new Map<string, number>();
+  for (const { slowest = "" } of several) counts.set(slowest, (counts.get(slowest) ?? 0) + 1);
+  const [[name, count] = ["", 0]] = [...counts].sort(([, a], [, b]) => b - a);
+  return {
+    communication: `${percent(sum(({ communication = 0 }) => communication) / sum(({ seconds }) => seconds))} of the time`,
+    "slowest rank": `${name}, in ${percent(count / several.length)} of the steps`,
+  };
 }
 
 async function orNote<T>(notes: string[], what: string, work: () => Promise<T>): Promise<T | undefined> {
