@@ -1,3 +1,4 @@
+import { runsEn } from "./runs-en.ts";
 import { trainEn } from "./train-en.ts";
 
 /** Every text of the page in English; `zh.ts` has the same keys. */
@@ -187,6 +188,7 @@ export const en = {
   task_gradient: "Input gradient",
   task_responding: "Gradient ascent",
   ...trainEn,
+  ...runsEn,
 } as const;
 
 export type Texts = { readonly [K in keyof typeof en]: string };

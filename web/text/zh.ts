@@ -1,4 +1,5 @@
 import type { Texts } from "./en.ts";
+import { runsZh } from "./runs-zh.ts";
 import { trainZh } from "./train-zh.ts";
 
 /** 页面的中文文本。 */
@@ -186,4 +187,5 @@ export const zh: Texts = {
   task_gradient: "输入梯度",
   task_responding: "梯度上升",
   ...trainZh,
+  ...runsZh,
 };
