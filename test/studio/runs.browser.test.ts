@@ -88,15 +88,15 @@ describe("in Chromium", unless(noChromium), () => {
     await press("Close");
     await page.getByRole("checkbox", { name: /resnet20/ }).check();
     await page.getByRole("row", { name: /resnet20 on shapes.*50 %/ }).waitFor(SOON);
-    await page.getByLabel("Over").selectOption("epochs");
-    await page.getByLabel("Smoothing").fill("0");
+    await page.locator(".chart-settings select").selectOption("epochs");
+    await page.getByRole("slider", { name: "Smoothing" }).fill("0");
     await expect.poll(() => loss.getAttribute("aria-label"), SOON).toContain("vgg_small on shapes, training 0.444");
     await expectAccessible(page);
     await page.reload();
     await page.getByRole("row", { name: /vgg_small on shapes.*75 %/ }).waitFor(SOON);
 
     await page.locator(".start-native > summary").click();
-    await page.getByLabel("Epochs").fill("3");
+    await page.getByLabel("Epochs", { exact: true }).fill("3");
     await press("Start in Node");
     await expect.poll(() => state.textContent(), SOON).toBe("Training");
     await page.getByText("0 of 3 epochs", { exact: true }).waitFor();

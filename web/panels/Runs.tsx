@@ -46,7 +46,7 @@ function Native() {
       <aside class="train-setup">
         <Start />
         <section class="runs" aria-label={t("runsFolder")}>
-          <h3>{t("runsFolder")}</h3>
+          <h2>{t("runsFolder")}</h2>
           <ul>
             {all?.map((run) => (
               <Row key={run.name} run={run} />

@@ -80,7 +80,9 @@ export function Start() {
   const same = (names: readonly string[]) => names.map((name) => [name, name] as const);
   return (
     <details class="start-native" open={route.value.runs === undefined}>
-      <summary>{t("runsStart")}</summary>
+      <summary>
+        <h2>{t("runsStart")}</h2>
+      </summary>
       <p class="muted">{t("runsStartHint")}</p>
       <div class="settings">
         {choice("model", "trainNetwork", same(value.networks), model)}
