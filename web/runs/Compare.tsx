@@ -99,7 +99,7 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
 /** Settings and results in columns. */
 function Results({ runs }: { readonly runs: readonly Watched[] }) {
   return (
-    <section class="results" aria-label={t("runsSettings")}>
+    <section class="results">
       <h3>{t("runsSettings")}</h3>
       {/* what scrolls has to be reachable by keyboard */}
       <div class="results-box" tabIndex={0} role="region" aria-label={t("runsSettings")}>
