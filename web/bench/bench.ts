@@ -1,6 +1,7 @@
 /** What the workers answer, for networks from any source: registered ones and files, or code of the reader's own. */
 import { diagram } from "convnets/draw";
 import { layerCode, layerSettings, type Trace, trace } from "convnets/nn";
+import { exportOnnx } from "convnets/onnx";
 import { summarizeTrace } from "convnets/summary";
 import { applyEdits, moduleAt, problemOf } from "./edit.ts";
 import { families } from "./families.ts";
@@ -47,6 +48,12 @@ export function createBench(load: (source: Source) => Promise<Loaded>): Bench {
       const code = layerCode(module);
       const parameters = [...module.stateShapes()].map(([key, shape]) => ({ key, shape }));
       return { path, type: module.type, settings: layerSettings(module), parameters, ...(code && { code }) };
+    },
+
+    onnx(slot, seed) {
+      const { model, input } = opened(slot);
+      model.initialize(seed, { keep: true });
+      return exportOnnx(model, { input: ["N", ...input.slice(1)], aux: true, dropout: true }).bytes;
     },
 
     weights(slot, path) {

@@ -30,4 +30,5 @@ export const bench = {
   diagram: (slot: Slot, options: Parameters<Bench["diagram"]>[1]) => holder(slot).diagram(slot, options),
   card: (slot: Slot, path: string) => holder(slot).card(slot, path),
   weights: (slot: Slot, path: string) => holder(slot).weights(slot, path),
+  onnx: (slot: Slot, seed: number) => holder(slot).onnx(slot, seed),
 };

@@ -96,4 +96,6 @@ export interface Bench {
   diagram(slot: Slot, options: Omit<DiagramOptions, "input" | "training">): Diagram;
   card(slot: Slot, path: string): Card | undefined;
   weights(slot: Slot, path: string): Weights | undefined;
+  /** The network of a slot as an .onnx file that can be trained, with its changes, and initial weights of a seed where it has none. */
+  onnx(slot: Slot, seed: number): Uint8Array;
 }
