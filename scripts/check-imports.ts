@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   summary: ["graph", "operators", "nn"],
   draw: ["graph", "operators", "nn", "models"],
   optim: ["graph", "operators"],
-  data: ["graph", "random"],
+  data: ["graph", "random", "checkpoint"],
   checkpoint: ["graph"],
   pretrained: ["graph", "nn", "models", "data"],
   infer: ["graph", "passes", "nn", "runtime", "random"],

@@ -28,3 +28,4 @@ export {
 export { mapStateDict } from "./state-dict.ts";
 export { openTorch, readTorch } from "./torch.ts";
 export { encodeTorch, type TorchWriteOptions, writeTorch } from "./torch-write.ts";
+export { readZipDirectory, type ZipEntry } from "./zip.ts";

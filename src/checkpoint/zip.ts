@@ -14,6 +14,7 @@ const MAX_DIRECTORY = 64 * 2 ** 20;
 /** Bit 0 of the flags. */
 const ENCRYPTED = 1;
 
+/** An entry of a zip file, as its directory says. */
 export interface ZipEntry {
   readonly name: string;
   readonly flags: number;

@@ -5,7 +5,7 @@ import { DATASET_NAMES, defaultDataDir } from "../data/node/index.ts";
 
 /** What `--data` can be, for the help of commands. */
 export const DATA_HELP =
-  "a folder with one subfolder of images per class, a module that exports a data set, or shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette";
+  "labelled images: a folder with one subfolder of images per class, a table of labels, an archive, .parquet, .npz, … (docs/data.md), a module that exports a data set, or shapes, cifar10, cifar100, mnist, fashion-mnist, imagenette";
 
 /**
  * The data set that `--data` means. A folder here wins over a known data set of the same name, unless it is where known sets are kept:

@@ -52,6 +52,15 @@ export interface DecodeOptions {
   readonly maxPixels?: number | undefined;
 }
 
+/** The bytes of image files one after the other, in one or several pieces. Plain data. */
+export type EncodedImages = readonly {
+  /** Of the file they come from, for messages. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Where each image ends in `bytes`, and the next begins. */
+  readonly ends: Float64Array;
+}[];
+
 /** Plain data from which a worker opens the same set again. */
 export type DatasetSource =
   | { readonly kind: "memory"; readonly memory: MemoryOptions }
@@ -59,6 +68,18 @@ export type DatasetSource =
       readonly kind: "files";
       readonly files: readonly string[];
       readonly labels: Int32Array;
+      readonly targets?: Float32Array | undefined;
+      readonly targetSize?: number | undefined;
+      readonly decode: DecodeOptions;
+      /** The bytes of .tar.gz files among them, unpacked. */
+      readonly unpacked?: ReadonlyMap<string, Uint8Array>;
+    }
+  | {
+      readonly kind: "encoded";
+      readonly encoded: EncodedImages;
+      readonly labels: Int32Array;
+      readonly targets?: Float32Array | undefined;
+      readonly targetSize?: number | undefined;
       readonly decode: DecodeOptions;
     }
   /** A module that exports `openDataset(options)`. */

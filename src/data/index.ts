@@ -13,6 +13,7 @@ export {
   type Dataset,
   type DatasetSource,
   type DecodeOptions,
+  type EncodedImages,
   firstSample,
   type MemoryDataset,
   type MemoryOptions,

@@ -40,7 +40,8 @@ function relabelled(
   classes: readonly string[],
   moved: (labels: ArrayLike<number>) => Int32Array,
 ) {
-  if (source.kind === "files") return { source: { ...source, labels: moved(source.labels) } };
+  if (source.kind === "files" || source.kind === "encoded")
+    return { source: { ...source, labels: moved(source.labels) } };
   if (source.kind !== "memory" || !source.memory.labels) return {};
   const { memory } = source;
   return { source: { ...source, memory: { ...memory, classes, labels: moved(source.memory.labels) } } };

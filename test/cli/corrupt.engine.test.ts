@@ -16,7 +16,7 @@ const at = (...path: string[]) => join(root, ...path);
 /** What a command says, except how it understood the folder of images. */
 const told = (outcome: Outcome): Outcome => ({
   ...outcome,
-  stderr: outcome.stderr.replace(/^Training images: .*\n/, ""),
+  stderr: outcome.stderr.replace(/^train: .*\n/, ""),
 });
 const convnets = (...args: Parameters<typeof command>): Outcome => told(command(...args));
 

@@ -39,13 +39,13 @@ beforeAll(async () => {
   const { status, stderr } = convnets(["train", own, ...images, ...flags]);
   expect({ status, stderr }).toEqual({
     status: 0,
-    stderr: "Training images: train/ (3 classes, 24 images); validation images: val/\n",
+    stderr: "train: 3 classes, 24 images in train/; val: 24 images in val/\n",
   });
 });
 
 const measured = (...args: string[]) => {
   const { status, stdout, stderr } = convnets(["eval", ...args, "--json"]);
-  expect({ status, stderr: stderr.replace(/^Training images: .*\n/, "") }).toEqual({ status: 0, stderr: "" });
+  expect({ status, stderr: stderr.replace(/^train: .*\n/, "") }).toEqual({ status: 0, stderr: "" });
   return JSON.parse(stdout);
 };
 

@@ -187,7 +187,7 @@ describe("predict", () => {
 
 describe("a network in a file, with weights", () => {
   const photo = join("photos", "Test", "red", "a.png");
-  const told = "Training images: Train/ (2 classes, 2 images); test images: Test/\n";
+  const told = "train: 2 classes, 2 images in Train/; test: 2 images in Test/\n";
 
   it.each([
     ["a run", ["net.mjs", "--weights", "run"], ""],
@@ -261,7 +261,7 @@ describe("--data", () => {
     expect(status).toBe(1);
   });
 
-  it("takes a module, and says what else is expected of a table", () => {
+  it("takes a module; a table that names two images by one name is an error", () => {
     const data = JSON.stringify(pathToFileURL(join(DIST, "data/index.js")).href);
     writeFileSync(
       at("data.mjs"),
@@ -274,9 +274,7 @@ describe("--data", () => {
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ data: "mine", images: 4 });
     writeFileSync(at("labels.csv"), "a.png,0\n");
-    expect(run("eval", "run", "--data", "labels.csv").stderr).toContain(
-      "labels.csv: tables of labels are not supported yet",
-    );
+    expect(run("eval", "run", "--data", "labels.csv").stderr).toContain('labels.csv, row 1: "a.png" may be photos');
   });
 });
 

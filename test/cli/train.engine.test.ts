@@ -238,7 +238,7 @@ describe("settings", () => {
     expect(printed("--data", tinyPictures()).validationFraction).toBe(0);
     const flags = ["--data", plain, "--epochs", "1", "--threads", "1", "--no-report", "--out", at("held")];
     const { stdout, stderr } = convnets(["train", "vgg_small", ...flags]);
-    expect(stderr).toBe("Training images: plain/ (2 classes, 10 images)\n");
+    expect(stderr).toBe("train: 2 classes, 10 images in plain/\n");
     expect(stdout).toContain("20.0 % of the training images are held out for validation.");
     const images = (split: string) =>
       JSON.parse(convnets(["eval", at("held"), "--split", split, "--json"]).stdout).images;

@@ -177,7 +177,7 @@ describe("eval", () => {
     const data = join(root, "pictures");
     const flags = ["--data", data, "--split", "val", "--json"];
     const { stdout, stderr } = convnets(["eval", "inception_small", "--weights", file, ...flags]);
-    expect(stderr).toBe("Training images: train/ (2 classes, 2 images); validation images: val/\n");
+    expect(stderr).toBe("train: 2 classes, 2 images in train/; val: 2 images in val/\n");
     const { images, confusion, classes: named } = JSON.parse(stdout);
     expect(images).toBe(2);
     expect(named).toEqual(classes);

@@ -2,6 +2,10 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { gzipSync } from "fflate";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { packTar } from "modern-tar";
+import sharp from "sharp";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type Batch,
@@ -11,6 +15,7 @@ import {
   imageFolder,
   type Loader,
   memoryDataset,
+  openDataset,
   shapes,
   subset,
   type Transform,
@@ -135,6 +140,27 @@ describe("workers", () => {
     const expected = await batchesOf(load(subset(set, indices), { batchSize: 2, workers: 0 }));
     expect(await batchesOf(load(subset(set, indices), { batchSize: 2, workers: 2 }))).toEqual(expected);
     expect(await batchesOf(load(subset(copied, indices), { batchSize: 2, workers: 2 }))).toEqual(expected);
+  });
+
+  test("images in archives and in Parquet files", async () => {
+    const image = await sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    const files = ["a/1.png", "a/2.png", "b/1.png"].map((name) => ({
+      header: { name, size: image.length },
+      body: image,
+    }));
+    const tar = put(join(root, "set.tar.gz"), gzipSync(await packTar(files)));
+    const columnData = [
+      { name: "image", data: [image, image, image].map((bytes) => new Uint8Array(bytes)), type: "BYTE_ARRAY" as const },
+      { name: "label", data: [0n, 1n, 1n], type: "INT64" as const },
+    ];
+    const parquet = put(join(root, "set.parquet"), new Uint8Array(parquetWriteBuffer({ columnData })));
+    for (const path of [tar, parquet]) {
+      const set = await openDataset(path);
+      const inline = await batchesOf(load(set, { batchSize: 2, workers: 0 }));
+      expect(await batchesOf(load(set, { batchSize: 2, workers: 2 }))).toEqual(inline);
+    }
   });
 
   test("a set of one's own, by its module", async () => {

@@ -119,7 +119,7 @@ describe("by what a folder holds", () => {
     expect(found).toMatchObject({ format: "image-folder", splits });
     for (const split of found.splits) expect((await found.open(split)).classes).toEqual(["ant", "bee"]);
     expect(await found.describe()).toContain(
-      `raining images: ${folders.find((at) => /^train|^seg_train/i.test(at))}/ (2`,
+      `train: 2 classes, 2 images in ${folders.find((at) => /^train|^seg_train/i.test(at))}/`,
     );
     // below a folder that only wraps it
     expect(await locateDataset(join(root, name))).toMatchObject({ splits });
@@ -129,19 +129,17 @@ describe("by what a folder holds", () => {
     for (const part of ["Train", "Test"]) for (const kind of ["ant", "bee"]) pictures("told", part, kind, "a.png");
     pictures("told", "seg_pred", "a.png");
     expect(await (await locateDataset(join(root, "told"))).describe()).toBe(
-      "Training images: Train/ (2 classes, 2 images); test images: Test/; not used: seg_pred/ (its name is not that of a part)",
+      "train: 2 classes, 2 images in Train/; test: 2 images in Test/; not used: seg_pred/ (its name is not that of a part)",
     );
     for (const kind of ["ant", "bee"]) pictures("told-flat", "train", kind, "a.png");
     pictures("told-flat", "test", "a.png");
     const flat = await locateDataset(join(root, "told-flat"));
     expect(flat.splits).toEqual(["train"]);
     expect(await flat.describe()).toBe(
-      "Training images: train/ (2 classes, 2 images); not used: test/ (its images are not in class folders)",
+      "train: 2 classes, 2 images in train/; not used: test/ (its images are not in class folders)",
     );
     for (const kind of ["ant", "bee"]) pictures("wrapped", "photos", kind, "a.png");
-    expect(await (await locateDataset(join(root, "wrapped"))).describe()).toBe(
-      "Training images: photos/ (2 classes, 2 images)",
-    );
+    expect(await (await locateDataset(join(root, "wrapped"))).describe()).toBe("train: 2 classes, 2 images in photos/");
     expect(await (await locateDataset("shapes")).describe()).toBeUndefined();
   });
 
@@ -185,14 +183,16 @@ describe("by what a folder holds", () => {
     const wrong = await locateDataset(file("wrong.mjs", "export default 1;"));
     await expect(wrong.open("train")).rejects.toThrow('"default" is not a data set; expected');
     await expect(locateDataset(file("labels.csv", "a,b"))).rejects.toThrow(
-      "labels.csv: tables of labels are not supported yet: put the images",
+      "labels.csv: none of its columns names image files below its folder, and it is no table of pixels",
     );
   });
 
   test("what is no data set says what is expected", async () => {
     put(join(root, "none", "a", "b.txt"), "");
     await expect(locateDataset(join(root, "none"))).rejects.toThrow("it holds no data set; expected data_batch_1.bin");
-    await expect(locateDataset(put(join(root, "file.txt"), ""))).rejects.toThrow("is a file; a folder was expected");
+    await expect(locateDataset(put(join(root, "file.txt"), ""))).rejects.toThrow(
+      "is a file of an unknown kind; expected a folder, an archive",
+    );
     await expect(locateDataset("mnits")).rejects.toThrow(
       "mnits: there is no such folder, and no data set of this name; known are shapes",
     );

@@ -5,13 +5,18 @@ import { rgbToGrayscale } from "../color.ts";
 import type { DecodeOptions } from "../dataset.ts";
 import { DataError } from "../errors.ts";
 import { type Image, interleaved } from "../image.ts";
+import { bmpHeader, decodeBmp, isBmp } from "./bmp.ts";
 import { readBytes } from "./files.ts";
 import { jpegHeader } from "./jpeg.ts";
+import { decodeNetpbm, type Header, isNetpbm, netpbmHeader } from "./netpbm.ts";
 
 export const MAX_PIXELS = 178_956_970;
 
 /** File name endings of the formats that are decoded. */
-export const IMAGE_EXTENSIONS: readonly string[] = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif"]; // prettier-ignore
+export const IMAGE_EXTENSIONS: readonly string[] = [
+  ...[".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif"],
+  ...[".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"],
+];
 
 /** Decodes an image file. Throws a `DataError` with its name for everything that can be wrong with it. */
 export async function decodeFile(file: string, options: DecodeOptions = {}): Promise<Image> {
@@ -32,30 +37,58 @@ export async function decodeImage(
   { channels = 3, maxPixels = MAX_PIXELS }: DecodeOptions = {},
   file?: string,
 ): Promise<Image> {
-  const { default: sharp } = await import("sharp");
+  const grayIf = (image: Image) => (channels === 3 ? image : rgbToGrayscale(image));
+  const checkSize = ({ width, height }: Header) => {
+    if (width * height <= maxPixels) return;
+    throw new DataError(
+      `cannot decode: the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
+        "make it smaller, or raise maxPixels if you trust it",
+      { file, skippable: true },
+    );
+  };
   try {
     if (bytes.length === 0) throw new Error("the file is empty");
+    // libvips as sharp has it reads neither of these
+    for (const { is, header, decode } of OWN) {
+      if (!is(bytes)) continue;
+      checkSize(header(bytes));
+      return grayIf(decode(bytes));
+    }
+    const { default: sharp } = await import("sharp");
     // "error" takes what decoders merely warn of, such as a broken EXIF block, but no image that ends too early.
     const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
-    const { width, height, isCmyk } = await headerOf(bytes, decoder);
-    if (width * height > maxPixels) {
-      throw new DataError(
-        `cannot decode: the image has ${width}×${height} = ${width * height} pixels, more than the limit of ${maxPixels}; ` +
-          "make it smaller, or raise maxPixels if you trust it",
-        { file, skippable: true },
-      );
-    }
+    const { isCmyk, ...size } = await headerOf(bytes, decoder);
+    checkSize(size);
     if (isCmyk) decoder.pipelineColourspace("cmyk").toColourspace("cmyk");
     else decoder.toColourspace("srgb").removeAlpha();
     const { data, info } = await decoder.raw().toBuffer({ resolveWithObject: true });
     const rgb = isCmyk ? rgbFromCmyk(data) : new Uint8Array(data.buffer, data.byteOffset, data.length);
-    const image = interleaved(rgb, info.height, info.width, 3);
-    return channels === 3 ? image : rgbToGrayscale(image);
+    return grayIf(interleaved(rgb, info.height, info.width, 3));
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    const message = (cause as Error).message.replaceAll(/\s+/g, " ").trim();
+    const message = reasonOf(bytes) ?? (cause as Error).message.replaceAll(/\s+/g, " ").trim();
     throw new DataError(`cannot decode: ${message}; replace it, or remove it`, { file, cause, skippable: true });
   }
+}
+
+/** Formats that sharp does not read. */
+const OWN: readonly {
+  readonly is: (bytes: Uint8Array) => boolean;
+  readonly header: (bytes: Uint8Array) => Header;
+  readonly decode: (bytes: Uint8Array) => Image;
+}[] = [
+  { is: isBmp, header: bmpHeader, decode: decodeBmp },
+  { is: isNetpbm, header: netpbmHeader, decode: decodeNetpbm },
+];
+
+/** What the bytes are, for things that are often saved under the name of an image. */
+function reasonOf(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 64));
+  if (/^.{4}ftyp(hei|hev|mif)/s.test(text)) return "it is a HEIC image, which is not supported; save it as JPEG or PNG";
+  if (/^.{4}ftyp/s.test(text) && !/^.{4}ftypavi/s.test(text)) return "it is a video";
+  if (/^version https:\/\/git-lfs/.test(text)) return "it is a Git LFS pointer; run `git lfs pull`";
+  if (/^\s*<(!doctype html|html)/i.test(text)) return "it is an HTML page, perhaps the answer to a failed download";
+  return undefined;
 }
 
 /** Size in pixels and colour model. Opening a file takes sharp as long as decoding a small one, so JPEG headers are read here. */

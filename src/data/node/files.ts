@@ -4,15 +4,21 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError } from "../errors.ts";
+import { isArchiveName, listInArchive, readInArchive } from "./archives.ts";
 
-/** A whole file. */
+/** A whole file, on the disk or in an archive (`photos.zip/cat/1.jpg`). */
 export async function readBytes(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
+    const found = isPathInFile(cause) ? await readInArchive(file) : undefined;
+    if (found) return found;
     throw new DataError(reasonOf(cause), { file, cause });
   }
 }
+
+/** Whether a path does not exist, perhaps as a part of it is a file: an archive. */
+const isPathInFile = (cause: unknown) => ["ENOTDIR", "ENOENT"].includes((cause as NodeJS.ErrnoException).code ?? "");
 
 /** Bytes that a compressed file may grow to, far above the largest known set. */
 const MAX_UNZIPPED = 2 ** 31 - 1;
@@ -46,23 +52,36 @@ export function reasonOf(cause: unknown): string {
   }
 }
 
-/** Throws a DataError unless the path is a folder. */
+/** Throws a DataError unless the path is a folder, or an archive, or a folder in one. */
 export async function checkFolder(folder: string): Promise<void> {
+  if (await listInArchive(folder)) return;
   const info = await stat(folder).catch((cause) => {
     throw new DataError(cause.code === "ENOENT" ? "there is no such folder" : reasonOf(cause), { file: folder, cause });
   });
   if (!info.isDirectory()) throw new DataError("is a file; a folder was expected", { file: folder });
 }
 
+/** What systems and programs leave in folders. Hidden names, such as `._cat.jpg` and `.ipynb_checkpoints`, are left out as well. */
+const JUNK = new Set(["__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information"]);
+
+const isKept = (name: string) => !name.startsWith(".") && !JUNK.has(name);
+
 /**
- * Names of the subfolders and files of a folder, in the order of Python's `sorted`. Links are followed; hidden names are left out,
- * and so is what macOS adds to archives.
+ * Names of the subfolders and files of a folder, or of an archive, in the order of Python's `sorted`. Links are followed; hidden names
+ * are left out, and so is what systems leave behind.
  */
 export async function listFolder(folder: string): Promise<{ folders: string[]; files: string[] }> {
   const folders: string[] = [];
   const files: string[] = [];
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.name.startsWith(".") || entry.name === "__MACOSX") continue;
+  const entries = await readdir(folder, { withFileTypes: true }).catch(async (cause) => {
+    const found = isPathInFile(cause) ? await listInArchive(folder) : undefined;
+    if (!found) throw cause;
+    folders.push(...[...found.folders].filter(isKept));
+    files.push(...[...found.files].filter(isKept));
+    return [];
+  });
+  for (const entry of entries) {
+    if (!isKept(entry.name)) continue;
     const isFolder = entry.isSymbolicLink()
       ? await stat(join(folder, entry.name)).then(
           (target) => target.isDirectory(),
@@ -72,4 +91,14 @@ export async function listFolder(folder: string): Promise<{ folders: string[]; f
     (isFolder ? folders : files).push(entry.name);
   }
   return { folders: folders.sort(), files: files.sort() };
+}
+
+/** Whether there is a file or folder at a path, on the disk or in an archive. */
+export async function isThere(path: string): Promise<boolean> {
+  const onDisk = await stat(path).then(
+    () => true,
+    () => false,
+  ); // prettier-ignore
+  if (onDisk || !path.split(/[\\/]/).some(isArchiveName)) return onDisk;
+  return (await listInArchive(path)) !== undefined || (await readInArchive(path)) !== undefined;
 }

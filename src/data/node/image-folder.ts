@@ -2,8 +2,10 @@
 import { basename, extname, join } from "node:path";
 import { checkDataset, type Dataset, type DecodeOptions } from "../dataset.ts";
 import { type Corrupt, DataError } from "../errors.ts";
-import { decodeFile, IMAGE_EXTENSIONS } from "./decode.ts";
+import { IMAGE_EXTENSIONS } from "./decode.ts";
+import { fileDataset } from "./file-dataset.ts";
 import { checkFolder, listFolder, readBytes } from "./files.ts";
+import { inClassOrder } from "./labelled.ts";
 
 /** Options of `imageFolder`. */
 export interface ImageFolderOptions extends DecodeOptions {
@@ -15,8 +17,8 @@ export interface ImageFolderOptions extends DecodeOptions {
 }
 
 /**
- * A data set of images in class folders. Every subfolder is a class, in the order of Python's `sorted`, with images at any depth
- * below it; hidden files are ignored.
+ * A data set of images in class folders. Every subfolder is a class, numbers by size and names in the order of Python's `sorted`,
+ * with images at any depth below it; hidden files are ignored.
  *
  * A classes.json in the folder or the one above, `{ "n01440764": "tench", … }` or `{ "n01440764": ["tench", 0], … }`, gives
  * the classes readable names.
@@ -26,7 +28,7 @@ export interface ImageFolderOptions extends DecodeOptions {
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { name = basename(folder), skipCorrupt = false, channels, maxPixels } = options;
   await checkFolder(folder);
-  const { folders: present } = await listFolder(folder);
+  const present = inClassOrder((await listFolder(folder)).folders);
   const folders = options.classFolders ?? present;
   const unknown = present.filter((name) => !folders.includes(name));
   if (unknown.length > 0) {
@@ -42,14 +44,14 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const skipped: Corrupt[] = [];
   for (const [label, name] of folders.entries()) {
     if (!present.includes(name)) continue;
-    const { images, others } = await imagesBelow(join(folder, name));
+    const { images, others, endings } = await imagesBelow(join(folder, name));
     for (const file of images) {
       files.push(file);
       labels.push(label);
     }
     if (images.length > 0) continue;
     const reason =
-      `the class folder has no images${others > 0 ? `, only ${others} other files` : ""}; ` +
+      `the class folder has no images${others > 0 ? `, only ${others} other files${typesOf(endings)}` : ""}; ` +
       `remove it, or put ${IMAGE_EXTENSIONS.join(" ")} files into it`;
     if (!skipCorrupt) throw new DataError(reason, { file: join(folder, name), skippable: true });
     skipped.push({ file: join(folder, name), reason });
@@ -67,38 +69,6 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   });
 }
 
-/** A data set of image files and their labels. An image is decoded when it is asked for. */
-export function fileDataset({
-  name,
-  classes,
-  files,
-  labels,
-  decode,
-  skipped = [],
-}: {
-  name: string;
-  classes: readonly string[];
-  files: readonly string[];
-  labels: Int32Array;
-  decode: DecodeOptions;
-  skipped?: readonly Corrupt[];
-}): Dataset {
-  return {
-    name,
-    classes,
-    length: files.length,
-    labels,
-    skipped,
-    source: { kind: "files", files, labels, decode },
-    describe: (index) => files[index]!,
-    async get(index) {
-      const file = files[index];
-      if (file === undefined) throw new RangeError(`${name}: sample ${index} of ${files.length} was asked for`);
-      return { image: await decodeFile(file, decode), label: labels[index]! };
-    },
-  };
-}
-
 /** Whether a folder has subfolders with images in them, at any depth. */
 export async function isImageFolder(folder: string): Promise<boolean> {
   const { folders } = await listFolder(folder);
@@ -111,25 +81,34 @@ export async function isImageFolder(folder: string): Promise<boolean> {
 /** Whether a file's name ends like that of an image. */
 export const isImageName = (name: string): boolean => IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
 
+/** The endings of files, in parentheses: ` (.heic, .txt)`. */
+export function typesOf(endings: ReadonlySet<string>): string {
+  const names = [...endings].sort();
+  return names.length === 0 ? "" : ` (${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""})`;
+}
+
 /**
- * The images in a folder and in those below it, in the order of their names, and how many other files there are. With `limit`, the
- * search stops once so many images are found.
+ * The images in a folder and in those below it, in the order of their names, how many other files there are, and how those end. With
+ * `limit`, the search stops once so many images are found.
  */
 export async function imagesBelow(
   folder: string,
   { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {},
-): Promise<{ images: string[]; others: number }> {
+): Promise<{ images: string[]; others: number; endings: ReadonlySet<string> }> {
   const { folders, files } = await listFolder(folder);
   const named = files.filter(isImageName);
   const images = named.map((file) => join(folder, file));
+  const endings = new Set(files.filter((file) => !isImageName(file)).map((file) => extname(file).toLowerCase()));
+  endings.delete("");
   let others = files.length - named.length;
   for (const name of folders) {
     if (images.length >= limit) break;
     const below = await imagesBelow(join(folder, name), { limit: limit - images.length });
-    images.push(...below.images);
+    for (const image of below.images) images.push(image);
+    for (const ending of below.endings) endings.add(ending);
     others += below.others;
   }
-  return { images, others };
+  return { images, others, endings };
 }
 
 async function classNames(folder: string): Promise<Readonly<Record<string, string>>> {

@@ -12,8 +12,9 @@ export {
   download,
   mismatch,
 } from "./download.ts";
+export { encodedDataset, type FileDatasetOptions, fileDataset } from "./file-dataset.ts";
 export { type IdxOptions, idx, readIdx } from "./idx.ts";
-export { fileDataset, type ImageFolderOptions, imageFolder, imagesBelow } from "./image-folder.ts";
+export { type ImageFolderOptions, imageFolder, imagesBelow } from "./image-folder.ts";
 export { importFile } from "./import-file.ts";
 export { defaultDataDir, type FetchOptions, fetchSet, KNOWN_SETS, type KnownSet } from "./known.ts";
 export {

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import type { Dataset } from "../dataset.ts";
 import { DataError } from "../errors.ts";
 import { importFile } from "./import-file.ts";
-import { SPLITS, type Split } from "./parts.ts";
+import { SPLITS, type Split } from "./splits.ts";
 
 const EXPECTED =
   "expected `export const train` and `export const test` (or `val`), or a default export for all: each a Dataset, or a function that returns one";

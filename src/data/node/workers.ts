@@ -55,8 +55,7 @@ function workerMaker(
         '({ kind: "module", url, options } for a set of your own), or load with workers: 0',
     );
   }
-  const settings: WorkerSettings = {
-    source: shared(source),
+  const settings: Omit<WorkerSettings, "source"> = {
     name,
     classes,
     transforms: parseTransforms(transforms),
@@ -73,8 +72,8 @@ function workerMaker(
     waiting.clear();
   };
 
-  const start = (): Thread => {
-    const worker = new Worker(workerUrl(), { workerData: settings });
+  const start = (workerData: WorkerSettings): Thread => {
+    const worker = new Worker(workerUrl(), { workerData });
     const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const thread = { worker, exited, load: 0 };
     worker.on("message", ({ id, made, error }: { id: number; made?: MadeBatch; error?: string }) => {
@@ -93,7 +92,9 @@ function workerMaker(
 
   // sharp must be loaded in the main thread before any worker loads it (its documentation, "Worker threads").
   const decoder = source.kind === "memory" ? Promise.resolve() : import("sharp");
-  const threads = decoder.then(() => Array.from({ length: workers }, start));
+  const threads = decoder
+    .then(() => shared(source))
+    .then((source) => Array.from({ length: workers }, () => start({ ...settings, source })));
   threads.catch((error: Error) => fail(error));
 
   return {

@@ -34,7 +34,7 @@ export interface PreparedData {
 export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?: boolean } = {}): Promise<DataFacts> {
   const train = await located.open("train");
   const { image } = await firstSample(train, options);
-  const sameSize = located.format === "module" ? "memory" in train : located.format !== "image-folder";
+  const sameSize = located.format === "shapes" || "memory" in train;
   return {
     name: located.name,
     format: located.format,
