@@ -1,12 +1,12 @@
 /** What the workers answer, for networks from any source: registered ones and files, or code of the reader's own. */
 import { diagram } from "convnets/draw";
 import { layerCode, layerSettings, type Trace, trace } from "convnets/nn";
-import { exportOnnx } from "convnets/onnx";
 import { summarizeTrace } from "convnets/summary";
 import { applyEdits, moduleAt, problemOf } from "./edit.ts";
 import { families } from "./families.ts";
 import type { Loaded } from "./load.ts";
 import type { Bench, Slot, Source } from "./protocol.ts";
+import { trainable } from "./trainable.ts";
 import { weightsOf } from "./weights.ts";
 
 interface Open extends Loaded {
@@ -50,11 +50,7 @@ export function createBench(load: (source: Source) => Promise<Loaded>): Bench {
       return { path, type: module.type, settings: layerSettings(module), parameters, ...(code && { code }) };
     },
 
-    onnx(slot, seed) {
-      const { model, input } = opened(slot);
-      model.initialize(seed, { keep: true });
-      return exportOnnx(model, { input: ["N", ...input.slice(1)], aux: true, dropout: true }).bytes;
-    },
+    onnx: (slot, seed) => trainable(opened(slot), seed),
 
     weights(slot, path) {
       const module = moduleAt(opened(slot).model, path);
