@@ -52,9 +52,7 @@ describe("in Chromium", unless(noChromium), () => {
     writeFileSync(path("first", "best.safetensors"), writeSafetensors({ tensors, metadata }));
     writeFileSync(join(folder, "trainer.mjs"), TRAINER);
     studios = await Studios.create(folder, {
-      command: [process.execPath, join(folder, "trainer.mjs")],
-      networks: ["vgg_small"],
-      data: ["shapes"],
+      train: { command: [process.execPath, join(folder, "trainer.mjs")], networks: ["vgg_small"], data: ["shapes"] },
     });
   });
   afterAll(() => studios?.close());

@@ -23,10 +23,13 @@ export class Studios {
     this.#browser = browser;
   }
 
-  static async create(folder: string, train?: TrainingOptions): Promise<Studios> {
+  static async create(
+    folder: string,
+    { train, flags = ["--disable-gpu"] }: { train?: TrainingOptions; flags?: readonly string[] } = {},
+  ): Promise<Studios> {
     await buildPage();
     const server = await serveStudio({ folder, ...(train && { train }) });
-    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", "--disable-gpu"] });
+    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", ...flags] });
     return new Studios(server, browser);
   }
 

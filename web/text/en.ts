@@ -87,6 +87,8 @@ export const en = {
   drop: "Drop to open",
   dropDetail: ".onnx, .pth, .pt, .safetensors",
   notNetwork: "{name} is not a network: the studio opens .onnx, .pth, .pt and .safetensors files",
+  notReadable:
+    "{name} ({size}) cannot be read: it is larger than this browser can hold in memory, or it was moved. Use “convnets summary” for it.",
   engineLine: "Everything is computed in this page",
   isolated: "WebAssembly with threads",
   notIsolated: "WebAssembly, 1 thread: this page is not cross-origin isolated; “convnets studio” makes it so",
