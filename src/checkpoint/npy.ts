@@ -10,7 +10,7 @@ import { CheckpointError, ensure, quote } from "./error.ts";
 const MAGIC = "\x93NUMPY";
 
 /** NumPy's type codes, without the byte order. */
-const TYPES: Readonly<Record<string, DType>> = {
+export const NUMPY_TYPES: Readonly<Record<string, DType>> = {
   f2: "float16",
   f4: "float32",
   f8: "float64",
@@ -59,7 +59,7 @@ export function readNpy(bytes: Uint8Array): TensorData {
 export function encodeNpy(tensor: TensorData): Uint8Array {
   if (tensor.dtype === "bfloat16") return encodeNpy(toFloat32(tensor));
   const { dtype, shape } = tensor;
-  const code = Object.keys(TYPES).find((key) => TYPES[key] === dtype)!;
+  const code = Object.keys(NUMPY_TYPES).find((key) => NUMPY_TYPES[key] === dtype)!;
   const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const dict = `{'descr': '${itemSize(dtype) === 1 ? "|" : "<"}${code}', 'fortran_order': False, 'shape': (${sizes}), }`;
   // padded so that the numbers begin at a multiple of 64 bytes
@@ -82,7 +82,7 @@ function parseHeader(text: string) {
   if (!descr || order === undefined || sizes === undefined)
     throw new CheckpointError(`.npy: the header is damaged: ${quote(text.trim())}`);
   const [, byteOrder, code = "", other] = descr;
-  const dtype = Object.hasOwn(TYPES, code) ? TYPES[code] : undefined;
+  const dtype = Object.hasOwn(NUMPY_TYPES, code) ? NUMPY_TYPES[code] : undefined;
   if (!dtype) {
     throw new CheckpointError(
       `.npy: arrays of type ${quote(other ?? `${byteOrder}${code}`)} are not supported; save numbers, such as x.astype("float32")`,
@@ -97,7 +97,7 @@ function parseHeader(text: string) {
   return { dtype, bigEndian: byteOrder === ">", fortran: order === "True", shape };
 }
 
-function swapped(bytes: Uint8Array, size: number): Uint8Array {
+export function swapped(bytes: Uint8Array, size: number): Uint8Array {
   const out = bytes.slice();
   for (let at = 0; at < out.length; at += size) out.subarray(at, at + size).reverse();
   return out;

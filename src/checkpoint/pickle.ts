@@ -1,43 +1,15 @@
 /**
- * A reader of Python's pickles that runs nothing: it knows the opcodes that plain data needs, and calls only what its
- * dialect lists.
+ * A reader of Python's pickles that executes nothing: it builds data, calls only what its dialect lists, and leaves a placeholder
+ * for every other class and function.
  */
 import { dataView, uint64 } from "./access.ts";
-import { CheckpointError, ensure, quote } from "./error.ts";
+import { CheckpointError, ensure } from "./error.ts";
 import { OP, REFUSED } from "./opcodes.ts";
-
-/** A Python tuple; lists are arrays, None is null. */
-export class Tuple {
-  readonly items: readonly unknown[];
-  constructor(items: readonly unknown[]) {
-    this.items = items;
-  }
-}
-
-const NO_ENTRIES: ReadonlyMap<unknown, unknown> = new Map();
-
-/** A Python dict. An empty one, which two bytes make, must cost as little. */
-export class Dict {
-  entries = NO_ENTRIES;
-
-  set(key: unknown, value: unknown): void {
-    if (this.entries === NO_ENTRIES) this.entries = new Map();
-    (this.entries as Map<unknown, unknown>).set(key, value);
-  }
-}
-
-/** A class or function that a pickle may name. One without `call` may only be handed on. */
-export class Global {
-  readonly name: string;
-  readonly call: ((args: readonly unknown[]) => unknown) | undefined;
-  constructor(name: string, call?: (args: readonly unknown[]) => unknown) {
-    this.name = name;
-    this.call = call;
-  }
-}
+import { Dict, Global, Placeholder, Tuple } from "./pickle-objects.ts";
 
 export interface Dialect {
-  readonly globals: ReadonlyMap<string, Global>;
+  /** What a class or function stands for, by its full name. */
+  readonly global: (name: string) => Global;
   /** What a persistent id stands for. */
   readonly persistent: (id: unknown) => unknown;
   /** Gives a made object its state, as `__setstate__` does. */
@@ -62,7 +34,7 @@ const NOTHING = Symbol("nothing");
 /**
  * Reads the pickle that begins at `start`; `end` is the byte after it.
  *
- * Throws PickleCutShort where the bytes end first, and a CheckpointError for everything that is not plain data.
+ * Throws PickleCutShort where the bytes end first, and a CheckpointError if they are no pickle.
  */
 export function unpickle(bytes: Uint8Array, start: number, dialect: Dialect): { value: unknown; end: number } {
   const machine = new Machine(bytes, start, dialect);
@@ -103,7 +75,7 @@ class Machine {
     switch (opcode) {
       case OP.PROTO: {
         const protocol = this.#bytes[this.#take(1)]!;
-        ensure(protocol >= 2 && protocol <= 5, () => `pickle: protocol ${protocol} is none of 2 to 5`);
+        ensure(protocol <= 5, () => `pickle: protocol ${protocol} is none of 0 to 5`);
         return NOTHING;
       }
       case OP.FRAME:
@@ -124,6 +96,13 @@ class Machine {
         return view.getInt32(this.#take(4), true);
       case OP.LONG1:
         return this.#long(this.#byte());
+      case OP.LONG4:
+        return this.#long(this.#uint32());
+      case OP.INT:
+      case OP.LONG:
+        return this.#decimal(this.#line());
+      case OP.FLOAT:
+        return Number(this.#line());
       case OP.BINFLOAT:
         return view.getFloat64(this.#take(8));
       case OP.SHORT_BINUNICODE:
@@ -136,18 +115,34 @@ class Machine {
         return this.#latin1(this.#byte());
       case OP.BINSTRING:
         return this.#latin1(view.getInt32(this.#take(4), true));
+      case OP.STRING:
+        return this.#line(LATIN1).replace(/^(["'])(.*)\1$/s, "$2");
+      case OP.UNICODE:
+        return this.#line(LATIN1).replaceAll(/\\u([0-9a-f]{4})/gi, (_, code: string) =>
+          String.fromCharCode(parseInt(code, 16)),
+        );
       case OP.SHORT_BINBYTES:
         return this.#slice(this.#byte());
       case OP.BINBYTES:
         return this.#slice(this.#uint32());
+      case OP.BINBYTES8:
+      case OP.BYTEARRAY8:
+        return this.#slice(uint64(view, this.#take(8)));
 
       case OP.MARK:
         this.#marks.push(this.#stack);
         this.#stack = [];
         return NOTHING;
       case OP.POP:
-        this.#pop();
+        // a mark is an object on Python's stack
+        if (this.#stack.length === 0) this.#popMark();
+        else this.#pop();
         return NOTHING;
+      case OP.POP_MARK:
+        this.#popMark();
+        return NOTHING;
+      case OP.DUP:
+        return this.#top();
       case OP.EMPTY_TUPLE:
         return EMPTY_TUPLE;
       case OP.TUPLE1:
@@ -158,15 +153,23 @@ class Machine {
         return new Tuple(this.#stack.splice(-count));
       }
       case OP.TUPLE:
+      case OP.FROZENSET:
         return new Tuple(this.#popMark());
       case OP.EMPTY_LIST:
         return [];
+      case OP.LIST:
+        return this.#popMark();
+      case OP.EMPTY_SET:
+        return new Placeholder("builtins.set", EMPTY_TUPLE);
       case OP.APPEND:
         return this.#append([this.#pop()]);
       case OP.APPENDS:
+      case OP.ADDITEMS:
         return this.#append(this.#popMark());
       case OP.EMPTY_DICT:
         return new Dict();
+      case OP.DICT:
+        return fill(new Dict(), this.#popMark());
       case OP.SETITEM: {
         const value = this.#pop();
         return this.#setItems([this.#pop(), value]);
@@ -178,6 +181,10 @@ class Machine {
         return this.#remembered(this.#byte());
       case OP.LONG_BINGET:
         return this.#remembered(this.#uint32());
+      case OP.GET:
+        return this.#remembered(Number(this.#line()));
+      case OP.PUT:
+        return this.#remember(Number(this.#line()));
       case OP.BINPUT:
         return this.#remember(this.#byte());
       case OP.LONG_BINPUT:
@@ -194,7 +201,20 @@ class Machine {
       case OP.REDUCE:
       case OP.NEWOBJ: {
         const args = this.#pop();
-        return this.#call(this.#pop(), args);
+        return call(this.#pop(), args);
+      }
+      case OP.NEWOBJ_EX: {
+        this.#pop();
+        const args = this.#pop();
+        return call(this.#pop(), args);
+      }
+      case OP.OBJ: {
+        const [callee, ...args] = this.#popMark();
+        return call(callee, new Tuple(args));
+      }
+      case OP.INST: {
+        const callee = this.#global(this.#line(), this.#line());
+        return call(callee, new Tuple(this.#popMark()));
       }
       case OP.BUILD: {
         const state = this.#pop();
@@ -203,13 +223,15 @@ class Machine {
       }
       case OP.BINPERSID:
         return this.#dialect.persistent(this.#pop());
+      case OP.PERSID:
+        return this.#dialect.persistent(this.#line());
       default: {
         const code = `0x${opcode.toString(16).padStart(2, "0")} at byte ${at}`;
         const name = REFUSED.get(opcode);
         throw new CheckpointError(
           name === undefined
             ? `pickle: ${code} is no opcode; the file is damaged`
-            : `pickle: refuses the opcode ${name} (${code}); checkpoints of tensors and plain containers do not need it`,
+            : `pickle: refuses the opcode ${name} (${code}); its objects are not in the file itself`,
         );
       }
     }
@@ -237,10 +259,10 @@ class Machine {
     return this.#bytes.slice(at, at + length);
   }
 
-  #text(length: number): string {
+  #text(length: number, decoder = UTF8): string {
     const at = this.#take(length);
     try {
-      return UTF8.decode(this.#bytes.subarray(at, at + length));
+      return decoder.decode(this.#bytes.subarray(at, at + length));
     } catch (error) {
       throw new CheckpointError(`pickle: the string at byte ${at} is not UTF-8`, { cause: error });
     }
@@ -251,18 +273,27 @@ class Machine {
     return LATIN1.decode(this.#bytes.subarray(at, at + length));
   }
 
-  #line(): string {
+  #line(decoder = UTF8): string {
     const at = this.position;
     const end = this.#bytes.subarray(at, at + MAX_LINE).indexOf(0x0a);
     if (end < 0 && at + MAX_LINE > this.#bytes.length) throw new PickleCutShort();
     ensure(end >= 0, () => `pickle: the name at byte ${at} is longer than ${MAX_LINE} bytes`);
-    const line = this.#text(end);
+    const line = this.#text(end, decoder);
     this.position++;
     return line;
   }
 
+  /** Text as Python 2 wrote numbers: 00 and 01 are booleans, an L ends a long one. */
+  #decimal(text: string): number | bigint | boolean {
+    if (text === "00" || text === "01") return text === "01";
+    ensure(/^-?\d{1,400}L?$/.test(text), () => "pickle: a number is damaged");
+    const value = BigInt(text.replace("L", ""));
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  }
+
   /** Two's complement, little-endian; a number where it is exact. */
   #long(length: number): number | bigint {
+    ensure(length <= MAX_LINE, () => `pickle: a number of ${length} bytes`);
     const at = this.#take(length);
     let value = 0n;
     for (let i = at + length - 1; i >= at; i--) value = (value << 8n) | BigInt(this.#bytes[i]!);
@@ -300,39 +331,42 @@ class Machine {
   }
 
   #append(items: readonly unknown[]): typeof NOTHING {
-    const list = this.#top();
+    const target = this.#top();
+    if (target instanceof Placeholder) target.items ??= [];
+    const list = target instanceof Placeholder ? target.items : target;
     ensure(Array.isArray(list), () => "pickle: items are appended to something that is no list");
     for (const item of items) list.push(item);
     return NOTHING;
   }
 
   #setItems(items: readonly unknown[]): typeof NOTHING {
-    const dict = this.#top();
+    const target = this.#top();
+    if (target instanceof Placeholder) target.dict ??= new Dict();
+    const dict = target instanceof Placeholder ? target.dict : target;
     ensure(dict instanceof Dict, () => "pickle: items are set on something that is no dict");
-    ensure(items.length % 2 === 0, () => "pickle: a dict has a key without a value");
-    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    fill(dict, items);
     return NOTHING;
   }
 
   #global(module: unknown, name: unknown): Global {
     ensure(typeof module === "string" && typeof name === "string", () => "pickle: a global's name is no string");
-    const global = this.#dialect.globals.get(`${module}.${name}`);
-    ensure(
-      global,
-      () =>
-        `pickle: refuses ${quote(`${module}.${name}`)}: only tensors and plain containers are read, and nothing is executed. ` +
-        "If PyTorch saved a whole module or other objects, save `model.state_dict()` instead",
-    );
-    return global;
+    return this.#dialect.global(`${module}.${name}`);
   }
+}
 
-  #call(callee: unknown, args: unknown): unknown {
-    ensure(
-      callee instanceof Global && callee.call && args instanceof Tuple,
-      () => `pickle: refuses to call ${callee instanceof Global ? callee.name : "an object"}`,
-    );
+function fill(dict: Dict, items: readonly unknown[]): Dict {
+  ensure(items.length % 2 === 0, () => "pickle: a dict has a key without a value");
+  for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+  return dict;
+}
+
+/** What a call makes: by the dialect's function, else a placeholder. */
+function call(callee: unknown, args: unknown): unknown {
+  if (callee instanceof Global && callee.call) {
+    ensure(args instanceof Tuple, () => `pickle: ${callee.name} is called with something that is no tuple`);
     return callee.call(args.items);
   }
+  return new Placeholder(callee instanceof Global ? callee.name : "an object", args);
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

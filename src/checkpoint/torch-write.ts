@@ -5,8 +5,8 @@ import type { CheckpointContent } from "./checkpoint.ts";
 import { crc32 as ownCrc32 } from "./crc32.ts";
 import { ensure, quote } from "./error.ts";
 import { OP } from "./opcodes.ts";
-import { METADATA_RECORD } from "./torch.ts";
-import { STORAGES } from "./torch-objects.ts";
+import { STORAGES } from "./storage-types.ts";
+import { METADATA_RECORD } from "./torch-zip.ts";
 import { encodeZip, type ZipInput } from "./zip-write.ts";
 
 /** Options of writing PyTorch files. */

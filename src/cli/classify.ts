@@ -16,11 +16,11 @@ import {
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { percent } from "./format.ts";
-import { isPublished } from "./model.ts";
+import { isPublished, type WeightFlags, withWeightFlags } from "./model.ts";
 import { openNetwork } from "./network.ts";
 import { parseCount, parsePositive, print, red, note as toStderr, UsageError } from "./support.ts";
 
-interface Flags {
+interface Flags extends WeightFlags {
   model?: string;
   weights?: string;
   variant?: Variant;
@@ -173,18 +173,18 @@ async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>
 }
 
 /** The network that the flags mean: by default the GoogLeNet that torchvision publishes. */
-async function openAsked({ model, weights, variant, classes: file }: Flags): Promise<Source> {
+async function openAsked({ model, weights, variant, classes: file, key, rename }: Flags): Promise<Source> {
   const classes = file === undefined ? undefined : await classNames(file);
   if (weights !== undefined && !isPublished(weights) && !(model !== undefined && isOnnx(model)))
-    return openNetwork(weights, { model, variant, classes });
+    return openNetwork(weights, { model, variant, classes, key, rename });
   const network = model ?? "googlenet";
   const published = Object.hasOwn(MODELS, network) ? "torchvision" : undefined;
-  return openNetwork(network, { weights: weights ?? published, variant, classes });
+  return openNetwork(network, { weights: weights ?? published, variant, classes, key, rename });
 }
 
 const isOnnx = (path: string) => path.toLowerCase().endsWith(".onnx");
 
-export const command = new Command("classify")
+export const command = withWeightFlags(new Command("classify"))
   .description("Classify images. An image that cannot be read is reported, and the others are still classified.")
   .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
   .option(

@@ -2,18 +2,18 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { Command, Option } from "commander";
 import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node/index.ts";
-import { VARIANTS } from "../models/index.ts";
+import { recognize, VARIANTS } from "../models/index.ts";
 import { readOnnx } from "../onnx/node/index.ts";
-import { readConfig } from "../runs/node/index.ts";
+import { readConfig, readNotes } from "../runs/node/index.ts";
 import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";
-import { MODEL_HELP, type ModelFlags, weightFileOf } from "./model.ts";
+import { MODEL_HELP, type ModelFlags, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
 import { networkOf } from "./recognized.ts";
-import { parseInput, parsePositive, print, UsageError } from "./support.ts";
+import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, WeightFlags {
   model?: string;
-  key?: string;
+  integers?: boolean;
   dtype?: RealType;
   force?: boolean;
 }
@@ -22,13 +22,14 @@ const TARGETS = [".safetensors", ".pth", ".pt", ".onnx"];
 const kindOf = (path: string) => extname(path).toLowerCase();
 
 /** Throws a UsageError for what makes no sense. */
-function check(from: string, to: string, { dtype, force, key, ...flags }: Flags): void {
+function check(from: string, to: string, { dtype, force, key, rename, integers, ...flags }: Flags): void {
   if (!TARGETS.includes(kindOf(to))) throw new UsageError(`${to} has to end in ${TARGETS.join(", ")}`);
   if (!existsSync(dirname(to))) throw new UsageError(`there is no folder ${dirname(to)}`);
   checkFree(to, force);
   const [fromOnnx, toOnnx] = [kindOf(from) === ".onnx", kindOf(to) === ".onnx"];
   if (fromOnnx && toOnnx) throw new UsageError(`${from} is already an .onnx file`);
-  if (fromOnnx && key !== undefined) throw new UsageError("--key is for PyTorch files");
+  if (fromOnnx && (key !== undefined || rename !== undefined || integers))
+    throw new UsageError("--key, --rename and --integers are for weight files");
   if (toOnnx && dtype !== undefined && dtype !== "float32")
     throw new UsageError(`--dtype ${dtype}: networks compute in float32, and .onnx files are written in it`);
   if (!toOnnx && Object.keys(flags).length > 0)
@@ -36,11 +37,20 @@ function check(from: string, to: string, { dtype, force, key, ...flags }: Flags)
 }
 
 /** All tensors and the metadata; of an .onnx file, the weights by their names in it. */
-async function read(from: string, { key, dtype }: Flags): Promise<Checkpoint> {
+async function read(from: string, { key, rename, dtype, integers }: Flags): Promise<Checkpoint> {
   const { tensors, metadata } =
     kindOf(from) === ".onnx"
       ? await readOnnx(from, { fold: false }).then(({ weights, metadata }) => ({ tensors: weights, metadata }))
-      : await readCheckpoint(from, { convert: "none", ...(key !== undefined && { key }) });
+      : await readCheckpoint(from, {
+          convert: "none",
+          key,
+          rename,
+          fits: (entries) => recognize(entries).length,
+          quantized: integers ? "integers" : "float32",
+        }).then((read) => {
+          for (const line of readNotes(from, read)) note(line);
+          return read;
+        });
   if (dtype === undefined) return { tensors, metadata: { ...metadata } };
   // tied weights stay tied
   const converted = new Map([...new Set(tensors.values())].map((tensor) => [tensor, toReal(tensor, dtype)]));
@@ -50,7 +60,7 @@ async function read(from: string, { key, dtype }: Flags): Promise<Checkpoint> {
   };
 }
 
-export const command = new Command("convert")
+export const command = withWeightFlags(new Command("convert"))
   .description("Convert weights between PyTorch's files, safetensors and ONNX.")
   .argument(
     "<from>",
@@ -58,7 +68,7 @@ export const command = new Command("convert")
   )
   .argument("<to>", "the file to write: .safetensors, .pth or .pt, or .onnx for the network with its weights")
   .addOption(new Option("--dtype <type>", "type of the real numbers").choices(["float32", "float16", "bfloat16"]))
-  .option("--key <part>", "the part of a PyTorch file to convert, such as state_dict_ema")
+  .option("--integers", "quantized weights as integers with their scales; otherwise as float32")
   .option("--model <model>", `to .onnx: ${MODEL_HELP} (default: what the file records or fits)`)
   .addOption(new Option("--variant <name>", "to .onnx: variant of the network").choices(VARIANTS))
   .option("--num-classes <K>", "to .onnx: classes of the last layer", parsePositive)

@@ -15,11 +15,11 @@ import { nodeEngine } from "../runtime/node/index.ts";
 import { type Evaluation, Evaluator, inputShape } from "../train/index.ts";
 import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
-import { WEIGHTS_HELP } from "./model.ts";
+import { WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { isRun, NETWORK_HELP, openNetwork } from "./network.ts";
 import { note, parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
-interface Flags {
+interface Flags extends WeightFlags {
   model?: string;
   weights?: string;
   variant?: Variant;
@@ -104,7 +104,7 @@ const otherCount = (target: string, outputs: number, { name, classes }: Dataset)
     `${target}: the network has ${outputs} outputs; data set "${name}" has ${counted(classes.length, classes)}; --data has to name a data set with the same classes`,
   );
 
-export const command = new Command("eval")
+export const command = withWeightFlags(new Command("eval"))
   .description("Evaluate trained weights on a data set: loss, top-1, top-5, and the recall of every class.")
   .argument("<run|weights|network>", NETWORK_HELP)
   .option("--weights <file>", `weights of the network: ${WEIGHTS_HELP}`)
@@ -124,11 +124,18 @@ export const command = new Command("eval")
     "\nExamples:\n  convnets eval run/20260101-120000-nin-cifar10\n  convnets eval best.safetensors --data ./photos --split val\n  convnets eval vgg16 --weights torchvision --data ./imagenet --split val\n  convnets eval net.js --weights weights.pth --data ./photos",
   )
   .action(async (target: string, flags: Flags) => {
-    const { skipCorrupt = false, weights: asked, model: named, variant, offline, dataDir } = flags;
+    const { skipCorrupt = false, weights: asked, model: named, variant, offline, dataDir, key, rename } = flags;
     const run = isRun(target) && flags.data === undefined ? await readConfig(target) : undefined;
     const source = flags.data === undefined ? run?.data : dataNamed(flags.data, { dataDir, note });
     if (source === undefined) throw new UsageError("--data is missing: the data set to evaluate on");
-    const opened = await openNetwork(target, { weights: asked, model: named, variant, download: !offline });
+    const opened = await openNetwork(target, {
+      weights: asked,
+      model: named,
+      variant,
+      download: !offline,
+      key,
+      rename,
+    });
     const { model, weights, preprocessing, channels } = opened;
     for (const sentence of opened.assumed) if (!/names of its classes/.test(sentence)) note(sentence);
     const located = await withDownloads(flags, (options) =>

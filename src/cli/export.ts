@@ -11,21 +11,32 @@ import {
   writeAtomically,
 } from "../checkpoint/node/index.ts";
 import { NORMALIZATION } from "../data/index.ts";
-import { fitKeys, type Graph, type Shape, type TensorData } from "../graph/index.ts";
-import { VARIANTS, type Variant } from "../models/index.ts";
+import { countFitting, fitKeys, type Graph, type Shape, type TensorData } from "../graph/index.ts";
+import { MODELS, recognize, VARIANTS, type Variant } from "../models/index.ts";
 import type { Module } from "../nn/index.ts";
 import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
-import { prefixNote } from "../runs/node/index.ts";
+import { prefixNote, readNotes } from "../runs/node/index.ts";
 import { trainingGraphs } from "../train/index.ts";
 import { megabytes, valueList } from "./format.ts";
-import { loadToShow, MODEL_HELP, type ModelFlags, oneInput, recorded, resolveWeights, WEIGHTS_HELP } from "./model.ts";
+import {
+  loadModel,
+  loadToShow,
+  MODEL_HELP,
+  type ModelFlags,
+  oneInput,
+  recorded,
+  resolveWeights,
+  WEIGHTS_HELP,
+  type WeightFlags,
+  withWeightFlags,
+} from "./model.ts";
 import { networkOf } from "./recognized.ts";
 import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, WeightFlags {
   output: string;
   weights?: string;
   softmax?: boolean;
@@ -62,10 +73,24 @@ function described(name: string, flags: ModelFlags, { metadata }: Checkpoint): M
 }
 
 /** A weight file. Published ones get the metadata that train would have written. */
-async function readWeights(model: string, weights: string, variant?: Variant): Promise<Checkpoint> {
+async function readWeights(
+  model: string,
+  weights: string,
+  { variant, key, rename }: Partial<Flags>,
+): Promise<Checkpoint> {
   const { file, published } = await resolveWeights(model, weights, { variant });
-  const { tensors, metadata } = await readCheckpoint(file);
-  return { tensors, metadata: published ? publishedMetadata(published) : metadata };
+  const shapes = model === "" ? undefined : await shapesOf(model, variant);
+  const fits = shapes && ((entries: Parameters<typeof countFitting>[0]) => countFitting(entries, shapes));
+  const read = await readCheckpoint(file, { key, rename, fits: fits ?? ((entries) => recognize(entries).length) });
+  for (const line of readNotes(file, read)) note(line);
+  return { tensors: read.tensors, metadata: published ? publishedMetadata(published) : read.metadata };
+}
+
+/** The weights of a network that is no built-in one, to tell which set of a file is its. */
+async function shapesOf(model: string, variant?: Variant): Promise<ReadonlyMap<string, readonly number[]> | undefined> {
+  if (Object.hasOwn(MODELS, model)) return undefined;
+  const loaded = await loadModel(model, { ...(variant && { variant }), finished: true });
+  return loaded.model.stateShapes();
 }
 
 /** The normalization that the weights were trained with; torchvision's if the file does not record it. */
@@ -168,8 +193,9 @@ export function checkFree(path: string, force = false): void {
 
 /** Writes a network as an .onnx file, with these weights or initialized at random. */
 export async function exportNetwork(name: string, flags: ExportFlags, weights?: Checkpoint): Promise<void> {
-  const { output, variant, numClasses, input } = flags;
+  const { output, variant, numClasses, input, dequantize } = flags;
   const asked: ModelFlags = {
+    ...(dequantize && { dequantize }),
     ...(variant && { variant }),
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
@@ -177,9 +203,10 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
   const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
   const loaded = await loadToShow(name, described(name, asked, given));
   if (weights) {
-    const { removed } = fitKeys(given.tensors, loaded.model.stateShapes());
-    if (removed !== undefined) note(prefixNote(flags.weights ?? name, removed));
-    loaded.model.loadStateDict(given.tensors);
+    const fitted = fitKeys(given.tensors, loaded.model.stateShapes());
+    const prefix = prefixNote(flags.weights ?? name, fitted);
+    if (prefix !== undefined) note(prefix);
+    loaded.model.loadStateDict(fitted.weights);
   }
   const open = (shape: readonly number[]): Shape => ["N", ...shape.slice(1)];
   const toExport: ToExport = { ...loaded, input: open(oneInput(loaded.input, name)) };
@@ -217,17 +244,17 @@ async function withOwnWeights(target: string, flags: Flags): Promise<[string, Ex
     if (!isRun(target)) throw new UsageError(`${target} is a directory; a network file or a run's folder was expected`);
     const { readConfig } = await import("../runs/node/index.ts");
     const { model, variant } = await readConfig(target);
-    const weights = await readWeights(model, target);
+    const weights = await readWeights(model, target, {});
     return [model, { ...(variant && { variant }), ...flags }, weights];
   }
   if (!/\.(safetensors|pth|pt)$/i.test(target)) return undefined;
-  const weights = await readWeights("", target);
+  const weights = await readWeights("", target, flags);
   const remedy = `pass both: convnets export net.js --weights ${target}`;
   const { name, ...network } = networkOf(target, weights, flags, remedy);
   return [name, { ...network, ...flags }, weights];
 }
 
-export const command = new Command("export")
+export const command = withWeightFlags(new Command("export"))
   .description("Write a network as an .onnx file, for any ONNX runtime.")
   .argument("<model>", `${MODEL_HELP}; or a weight file that records its network`)
   .requiredOption("-o, --output <file.onnx>", "the file to write")
@@ -249,6 +276,7 @@ export const command = new Command("export")
   .option("--fold-batch-norm", "fold batch normalization into the convolutions")
   .option("--external", "keep the weights in a .safetensors file next to the model")
   .option("--aux", "keep auxiliary classifiers")
+  .option("--dequantize", "of a quantized .onnx file: the network in real numbers, which can be trained")
   .option("--force", "overwrite existing files")
   .addOption(
     new Option(
@@ -265,14 +293,15 @@ Examples:
   convnets export net.js --weights weights.pth --input 1,3,64,64 -o net.onnx
   convnets export googlenet --weights googlenet.safetensors --fold-batch-norm --external -o googlenet.onnx
   convnets export googlenet --weights torchvision --softmax --preprocess -o googlenet.onnx
+  convnets export model_int8.onnx --dequantize -o model.onnx
   convnets export inception_small --training -o step.onnx`,
   )
   .action(async (name: string, flags: Flags) => {
-    const { output, weights, variant } = flags;
+    const { output, weights } = flags;
     checkOutput(output, flags.force);
     if (flags.layout !== undefined && !flags.preprocess)
       throw new UsageError("--layout is the order of the axes of the pixels; it needs --preprocess");
     const network = weights === undefined ? await withOwnWeights(name, flags) : undefined;
     if (network) return exportNetwork(...network);
-    await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, variant));
+    await exportNetwork(name, flags, weights === undefined ? undefined : await readWeights(name, weights, flags));
   });

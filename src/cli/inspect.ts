@@ -4,11 +4,11 @@ import { extname } from "node:path";
 import { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
-import { MODELS, type Recognized } from "../models/index.ts";
+import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
-import { isNetworkFile, weightFileOf } from "./model.ts";
-import { recognizeWrapped } from "./recognized.ts";
+import { type Described, describeFile, describeFolder, unreadable } from "./inspect-other.ts";
+import { isNetworkFile, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
 interface TensorFacts {
@@ -25,10 +25,14 @@ interface Facts {
   readonly size: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: readonly TensorFacts[];
+  /** Parts of a PyTorch file that are sets of weights, if there are several; `key` is the one shown. */
+  readonly sets?: readonly string[];
+  readonly key?: string;
+  readonly notes?: readonly string[];
+  /** Classes and functions that the file names and that are not known. Nothing is executed. */
+  readonly unknown?: readonly string[];
   /** Built-in networks whose weights have these keys and shapes. */
   readonly networks: readonly Recognized[];
-  /** What DataParallel or torch.compile put before every key; the networks are those without it. */
-  readonly removed?: string;
   readonly onnx?: Pick<OnnxFacts, "irVersion" | "opsets" | "producer" | "graph"> & {
     readonly inputs: object;
     readonly outputs: object;
@@ -39,11 +43,14 @@ interface Facts {
 const FORMATS = {
   torch: "PyTorch, zip form",
   "torch-legacy": "PyTorch, stream form (before 1.6)",
+  "torch-tar": "PyTorch, tar form (before 0.1.10)",
+  torchscript: "TorchScript archive",
+  pickle: "Python pickle",
   safetensors: "safetensors",
   onnx: "ONNX",
 } as const;
 
-async function factsOf(file: string, key: string | undefined): Promise<Facts> {
+async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Facts> {
   const { size } = statSync(file);
   if (await isOnnx(file)) {
     const { metadata, weights, inputs, outputs, operators, ...rest } = readOnnxFacts(file);
@@ -54,15 +61,21 @@ async function factsOf(file: string, key: string | undefined): Promise<Facts> {
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
-    return { file, format: "onnx", size, metadata, tensors, ...recognizeWrapped(weights), onnx };
+    return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
-  const opened = await openCheckpoint(file, key === undefined ? {} : { key });
+  const opened = await openCheckpoint(file, { key, rename, fits: (entries) => recognize(entries).length });
   await opened.close();
-  const { format, metadata } = opened;
+  const { format, metadata, sets = [], notes = [], unknown = [] } = opened;
+  const found = {
+    ...(sets.length > 0 && { sets }),
+    ...(opened.key !== undefined && { key: opened.key }),
+    ...(notes.length > 0 && { notes }),
+    ...(unknown.length > 0 && { unknown }),
+  };
   const tensors = [...opened.tensors].map(([name, { dtype, shape }]) => {
     return { name, dtype, shape, bytes: numel(shape) * itemSize(dtype) };
   });
-  return { file, format, size, metadata, tensors, ...recognizeWrapped(opened.tensors) };
+  return { file, format, size, metadata, ...found, tensors, networks: recognize(opened.tensors) };
 }
 
 /** Whether a file is ONNX: by its name, or by its first byte, the tag of a model's IR version. */
@@ -74,7 +87,7 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-function show({ file, format, size, metadata, tensors, networks, removed, onnx }: Facts): void {
+function show({ file, format, size, metadata, tensors, networks, onnx, notes = [], unknown = [] }: Facts): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
@@ -85,8 +98,14 @@ function show({ file, format, size, metadata, tensors, networks, removed, onnx }
     const operators = Object.entries(onnx.operators);
     print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
   }
+  const removed = networks[0]?.removed;
   const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
   if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}${without}`);
+  for (const line of notes) print(`note      ${line}`);
+  if (unknown.length > 0)
+    print(
+      `classes   ${unknown.slice(0, 5).join(", ")}${unknown.length > 5 ? ", …" : ""} (not needed; nothing is executed)`,
+    );
   for (const [key, value] of Object.entries(metadata)) print(`${key}: ${shortened(value)}`);
   if (tensors.length === 0) return;
   print("");
@@ -113,12 +132,37 @@ function shortened(value: string): string {
   return line.length <= 100 ? line : `${line.slice(0, 99)}… (${grouped(value.length)} characters; --json shows all)`;
 }
 
-export const command = new Command("inspect")
+/** What to type next with weights or a network. */
+function nextCommand({ file, format, networks, onnx }: Facts): string {
+  if (onnx) return `convnets summary ${file}`;
+  const [fit] = networks;
+  if (fit) return `convnets eval ${fit.model} --weights ${file} --data DIR`;
+  return format === "safetensors"
+    ? `convnets eval ${file} --data DIR`
+    : `convnets eval net.js --weights ${file} --data DIR`;
+}
+
+/** What a path is that holds neither weights nor a network; undefined if it does. */
+async function describeOther(path: string): Promise<Described | undefined> {
+  if (!statSync(path).isDirectory()) return describeFile(path);
+  // imported only here: other commands start faster without it
+  const { isRun } = await import("./network.ts");
+  return isRun(path) ? undefined : describeFolder(path);
+}
+
+function showOther(path: string, { what, next }: Described): void {
+  print(`${path}  ${what}`);
+  if (next !== undefined) print(`next      ${next}`);
+}
+
+export const command = withWeightFlags(new Command("inspect"))
   .description(
-    "Show what is in a weight file or an .onnx file. The numbers are not read, so files of any size take no time.",
+    "Show what a file or folder is, what fits it, and what to type next. Numbers are not read, so files of any size take no time.",
   )
-  .argument("<file>", ".safetensors, .pth, .pt or .onnx, or a run's folder; the format is detected from the content")
-  .option("--key <part>", "the part of a PyTorch file to show, such as state_dict_ema")
+  .argument(
+    "<file>",
+    "weights, an .onnx file, a run's folder, a data set or an image; the format is detected from the content",
+  )
   .option("--json", "everything, as JSON")
   .addHelpText(
     "after",
@@ -131,12 +175,19 @@ Examples:
   convnets inspect run/20260101-120000-nin-cifar10/best.safetensors --json
   convnets inspect model.onnx`,
   )
-  .action(async (named: string, { key, json }: { key?: string; json?: boolean }) => {
+  .action(async (named: string, { json, ...asked }: WeightFlags & { json?: boolean }) => {
     if (!existsSync(named)) throw new UsageError(`there is no file ${named}`);
     if (isNetworkFile(named)) throw new UsageError(`${named} is code; convnets summary ${named} shows its network`);
+    const other = await describeOther(named);
+    if (other) return json ? printJson({ file: named, ...other }) : showOther(named, other);
     const file = await weightFileOf(named);
-    if (key !== undefined && (await isOnnx(file))) throw new UsageError("--key is for PyTorch files");
-    const facts = await factsOf(file, key);
-    if (json) printJson(facts);
-    else show(facts);
+    if (Object.keys(asked).length > 0 && (await isOnnx(file)))
+      throw new UsageError("--key and --rename are for weight files");
+    const facts = await factsOf(file, asked).catch((error: Error) => {
+      throw unreadable(file, error);
+    });
+    const next = nextCommand(facts);
+    if (json) return printJson({ ...facts, next });
+    show(facts);
+    print(`\nnext      ${next}`);
   });

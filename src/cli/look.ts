@@ -11,10 +11,11 @@ import { createModel, MODELS, VARIANTS, type Variant } from "../models/index.ts"
 import { nodeEngine } from "../runtime/node/index.ts";
 import { percent } from "./format.ts";
 import { mapsImage, overlayImage, type Raster, respondImage, toPng } from "./look-images.ts";
+import { type WeightFlags, withWeightFlags } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
 import { note, parseCount, parsePositive, print, printJson, UsageError } from "./support.ts";
 
-interface Flags {
+interface Flags extends WeightFlags {
   layer?: string;
   gradCam?: boolean;
   saliency?: boolean;
@@ -56,8 +57,8 @@ function viewOf({ layer, gradCam, saliency, occlusion, channel }: Flags): View {
 }
 
 /** The network with its weights, or a registered one with initial weights. */
-async function open(target: string, { weights, model, variant, randomWeights }: Flags): Promise<Source> {
-  if (!randomWeights) return openNetwork(target, { weights, model, variant });
+async function open(target: string, { weights, model, variant, randomWeights, key, rename }: Flags): Promise<Source> {
+  if (!randomWeights) return openNetwork(target, { weights, model, variant, key, rename });
   if (!Object.hasOwn(MODELS, target)) throw new UsageError("--random-weights is for the name of a network");
   if (weights !== undefined) throw new UsageError("--random-weights cannot be combined with --weights");
   const made = createModel(target, variant ? { variant } : {}).initialize(0);
@@ -113,7 +114,7 @@ async function look(
   return { raster: overlayImage(input, tensor("float32", [1, H, W], map), { isFine: true }), facts };
 }
 
-export const command = new Command("look")
+export const command = withWeightFlags(new Command("look"))
   .description("Look inside a network: write what it makes of an image as a PNG image.")
   .argument("<network>", `${NETWORK_HELP}; the name of a network with --random-weights`)
   .argument("[image]", "an image file")

@@ -1,6 +1,7 @@
 /** The networks and weights that commands are given by name or file. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
 import {
   createModel,
   INCEPTION_WIDTHS,
@@ -32,6 +33,8 @@ export interface ModelFlags {
   /** `false` leaves out the auxiliary classifiers. */
   aux?: boolean;
   input?: InputShape;
+  /** Quantized networks in real numbers. */
+  dequantize?: boolean;
   /** Take a finished network in a file as it is, even if `variant` or `numClasses` is given. */
   finished?: boolean;
 }
@@ -106,7 +109,7 @@ export async function loadToShow(name: string, flags: ModelFlags = {}): Promise<
   return loaded;
 }
 
-const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32 --input b=1,10";
+const INPUT_REMEDY = "give the shape of each: --input a=1,3,32,32,b=1,10";
 
 /** Throws a UsageError if `forward` takes more inputs than are given. */
 export function checkInputs(name: string, model: Module, given: number, remedy: string): void {
@@ -158,29 +161,52 @@ async function recordedIn(file: string): Promise<ModelFlags> {
 export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly<Record<string, string>>): ModelFlags {
   const size = Number(inputSize);
   return {
-    ...(classes !== undefined && { numClasses: (JSON.parse(classes) as unknown[]).length }),
+    ...(/^\[.*\]$/s.test(classes ?? "") && { numClasses: (JSON.parse(classes!) as unknown[]).length }),
     ...(auxLogits === "false" && { aux: false }),
     ...(size > 0 && { input: [1, Number(inChannels ?? 3), size, size] }),
   };
 }
 
 /** The network in an .onnx file, with a new last layer for another number of classes. */
-async function importedModel(file: string, { variant, numClasses, input }: ModelFlags): Promise<LoadedModel> {
+async function importedModel(
+  file: string,
+  { variant, numClasses, input, dequantize }: ModelFlags,
+): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // imported only here: other commands start faster without it
-  const { readOnnxModule } = await import("../onnx/node/index.ts");
-  const model = await readOnnxModule(file);
+  const { readOnnxFacts, readOnnxModule } = await import("../onnx/node/index.ts");
+  const facts = readOnnxFacts(file);
+  const declared = [...facts.inputs].map(([name, { shape }]) => [name, shape] as const);
+  const shapes = Object.fromEntries(declared.map(([name, shape]) => [name, shapeGiven(file, name, shape, input)]));
+  const isOpen = declared.some(([, shape]) => shape.slice(1).some((dim) => typeof dim !== "number"));
+  // sizes of images have to be known for the layers to have shapes
+  const inputs = isOpen ? withOpenBatch(shapes) : {};
+  const model = await readOnnxModule(file, { inputs, ...(dequantize && { dequantize }) });
   if (numClasses !== undefined) model.withClasses(numClasses);
-  if (input) return { name: file, model, input };
-  const shapes = [...model.inputs].map(([name, shape]) => [name, shape.map(sizeOf)] as const);
-  const found = shapes.length > 1 ? Object.fromEntries(shapes) : (shapes[0]?.[1] ?? [1, 3, SIDE, SIDE]);
-  const isOpen = [...model.inputs.values()].some((shape) => shape.slice(1).some((dim) => typeof dim !== "number"));
-  if (!isOpen || !isShape(found)) return { name: file, model, input: found };
+  const found = declared.length === 1 ? Object.values(shapes)[0]! : declared.length === 0 ? [1, 3, SIDE, SIDE] : shapes;
+  if (input !== undefined || !isOpen || !isShape(found)) return { name: file, model, input: input ?? found };
   return { name: file, model, input: found, assumed: assumption(file, found) };
 }
 
+/** The shape of an input: as asked for, else as the file has it, with a batch of 1 and images of 224 pixels where it is open. */
+function shapeGiven(
+  file: string,
+  name: string,
+  shape: readonly (number | string)[],
+  input: InputShape | undefined,
+): readonly number[] {
+  const given = input && (isShape(input) ? input : input[name]);
+  if (given !== undefined) return given;
+  if (input !== undefined) throw new UsageError(`${file} has an input ${name}, for which --input gives no shape`);
+  return shape.map(sizeOf);
+}
+
+const withOpenBatch = (shapes: Readonly<Record<string, readonly number[]>>) =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, ["N", ...shape.slice(1)]]));
+
 /** Sizes that are open: a batch of 1, images of 224 pixels. */
-const sizeOf = (dim: unknown, axis: number) => (typeof dim === "number" ? dim : axis === 0 ? 1 : SIDE);
+const sizeOf = (dim: unknown, axis: number, { length }: readonly unknown[]) =>
+  typeof dim === "number" ? dim : axis === 0 ? 1 : axis === 1 && length === 4 ? 3 : SIDE;
 
 async function moduleOfFile(file: string, name: string, options: ModelOptions, finished: boolean): Promise<Module> {
   const { importFile } = await import("../data/node/index.ts");
@@ -223,6 +249,33 @@ function isModuleOfAnother(value: unknown): boolean {
 
 /** What a command that takes `--weights` says about it in its help. */
 export const WEIGHTS_HELP = `a file (.safetensors, .pth, .pt), a run's folder, or "torchvision" for those that it publishes, downloaded once ("torchvision:IMAGENET1K_V1" for its older ones)`;
+
+/** What a command that takes weight files offers to find the right weights in them. */
+export interface WeightFlags {
+  key?: string;
+  rename?: [from: string, to: string][];
+}
+
+/** Adds `--key` and `--rename` to a command. */
+export function withWeightFlags(command: Command): Command {
+  return command
+    .option("--key <part>", "the part of a PyTorch file to use, such as state_dict_ema")
+    .option(
+      "--rename <rules>",
+      "other names for the keys: 'module.=,fc.=head.' removes module. and replaces fc.",
+      parseRename,
+    );
+}
+
+/** `module.=,fc.=head.`: what keys begin with, and what stands there instead. */
+function parseRename(text: string): [string, string][] {
+  return text.split(",").map((rule) => {
+    const [from = "", to, ...more] = rule.split("=");
+    if (to === undefined || more.length > 0)
+      throw new InvalidArgumentError(`"${rule}" has to be FROM=TO, such as 'module.=' or 'fc.=head.'.`);
+    return [from, to];
+  });
+}
 
 export interface WeightsOptions {
   /** The variant that was asked for. */

@@ -12,7 +12,7 @@ import { UsageError } from "./support.ts";
 export const NETWORK_HELP =
   "a run's folder (its best weights), weights written by train, an .onnx file, or, with --weights, the name of a network or net.js";
 
-export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download"> {
+export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download" | "key" | "rename"> {
   /** The network that the weights belong to, if they do not record it. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
@@ -49,7 +49,13 @@ export async function openNetwork(target: string, flags: NetworkFlags = {}): Pro
   return withWeights(network!, flags.weights ?? target, flags);
 }
 
-const options = ({ variant, classes, download }: NetworkFlags): SourceOptions => ({ variant, classes, download });
+const options = ({ variant, classes, download, key, rename }: NetworkFlags): SourceOptions => ({
+  variant,
+  classes,
+  download,
+  key,
+  rename,
+});
 
 async function withWeights(network: string, weights: string | undefined, flags: NetworkFlags): Promise<Source> {
   if (isOnnx(network)) {

@@ -17,11 +17,11 @@ import { compile } from "../infer/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
-import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP } from "./model.ts";
+import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
 import { note, parsePositive, print, printJson, UsageError } from "./support.ts";
 
-interface Flags {
+interface Flags extends WeightFlags {
   output?: string;
   weights?: string;
   model?: string;
@@ -43,7 +43,7 @@ interface Network {
 }
 
 /** A network that needs no preprocessing and no classes: any .onnx file, also one of several inputs. */
-async function networkOf(target: string, { model, weights, variant }: Flags): Promise<Network> {
+async function networkOf(target: string, { model, weights, variant, key, rename }: Flags): Promise<Network> {
   const isBare = weights === undefined && model === undefined && variant === undefined;
   if (isBare && /\.onnx$/i.test(target)) return loadModel(target);
   if (isBare && isNetworkFile(target)) {
@@ -51,7 +51,7 @@ async function networkOf(target: string, { model, weights, variant }: Flags): Pr
     const complete = [...loaded.model.parameters()].every(([, { data }]) => data !== undefined);
     if (complete) return loaded;
   }
-  const opened = await openNetwork(target, { model, weights, variant });
+  const opened = await openNetwork(target, { model, weights, variant, key, rename });
   for (const sentence of opened.assumed) if (!/preprocessing|names of its classes/.test(sentence)) note(sentence);
   return opened;
 }
@@ -154,7 +154,7 @@ function checkOutput(output: string): void {
   if (!existsSync(dirname(output))) throw new UsageError(`there is no folder ${dirname(output)}`);
 }
 
-export const command = new Command("predict")
+export const command = withWeightFlags(new Command("predict"))
   .description("Compute the outputs of a network: tensors from .npy or .npz files in, tensors out.")
   .argument("<network>", NETWORK_HELP)
   .argument(

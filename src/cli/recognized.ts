@@ -1,6 +1,5 @@
 /** The network that a weight file belongs to. */
 import type { Checkpoint } from "../checkpoint/node/index.ts";
-import { fitKeys } from "../graph/index.ts";
 import { createModel, MODELS, type Recognized, recognize } from "../models/index.ts";
 import type { ModelFlags } from "./model.ts";
 import { print, UsageError } from "./support.ts";
@@ -24,7 +23,7 @@ export function networkOf(
     );
   }
   const known = variant ?? (name === metadata.architecture ? metadata.variant : undefined);
-  const fits = recognizeWrapped(tensors).networks.filter(
+  const fits = recognize(tensors).filter(
     (fit) => (name ?? fit.model) === fit.model && (known ?? fit.variant) === fit.variant,
   );
   const fit = fits.find(({ variant }) => variant === "torchvision") ?? fits[0];
@@ -39,13 +38,6 @@ export function networkOf(
     ...(numClasses !== undefined && { numClasses }),
     ...(input && { input }),
   };
-}
-
-/** The built-in networks that weights fit, also under the prefixes of DataParallel and torch.compile; `removed` is such a prefix. */
-export function recognizeWrapped(tensors: Parameters<typeof recognize>[0]) {
-  const { weights, removed } = fitKeys(tensors, { has: (key) => !/^(module|_orig_mod)\./.test(key) });
-  const networks = recognize(weights);
-  return { networks, ...(networks.length > 0 && removed !== undefined && { removed }) };
 }
 
 /** Shape of one image: of the size that the metadata record, else that the network was published for. */

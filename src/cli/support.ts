@@ -63,19 +63,26 @@ export type InputShape = readonly number[] | Readonly<Record<string, readonly nu
 export const isShape = (input: InputShape): input is readonly number[] => Array.isArray(input);
 
 /** What `--input` says in the help of a command that takes several inputs. */
-export const INPUTS_HELP = "shape of the input; of several inputs: --input a=1,3,32,32 --input b=1,10";
+export const INPUTS_HELP = "shape of the input; of several inputs: --input a=1,3,32,32,b=1,10";
 
-/** Four sizes, `1,3,224,224`; several inputs by name, `a=1,3,32,32`, in an option that is repeated. */
+/** Sizes, `1,3,224,224`; several inputs by name, `a=1,3,32,32,b=1,10`, in one option or in one that is repeated. */
 export function parseInput(text: string, previous?: InputShape): InputShape {
+  const parts = text.split(/,(?=[A-Za-z_][\w.:/-]*=)/);
+  let found = previous;
+  for (const part of parts) found = oneMore(part, found);
+  return found!;
+}
+
+function oneMore(text: string, previous?: InputShape): InputShape {
   const [, name, sizes] = /^([A-Za-z_][\w.:/-]*)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) {
-    if (previous !== undefined) throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32.");
+    if (previous !== undefined) throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32,b=1,10.");
     return parseShape(text);
   }
   const shape = sizes!.split(/[,x×]/).map(Number);
   if (!shape.every(isSize)) throw new InvalidArgumentError(`${name} has to be sizes such as ${name}=1,3,224,224.`);
   if (previous !== undefined && isShape(previous))
-    throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32.");
+    throw new InvalidArgumentError("Several inputs need names: a=1,3,32,32,b=1,10.");
   return { ...previous, [name]: shape };
 }
 

@@ -4,6 +4,7 @@
 export * as attribute from "./attributes.ts";
 export { check, checkArguments, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";
 export { type RealType, toFloat32, toReal } from "./convert.ts";
+export { fileKind } from "./file-kind.ts";
 export {
   type Attribute,
   type Attributes,
@@ -17,7 +18,7 @@ export {
 } from "./graph.ts";
 export { printGraph } from "./print.ts";
 export { broadcast, type Dim, formatShape, isStatic, product, quotient, type Shape, sameShape } from "./shape.ts";
-export { checkStateDict, fitKeys } from "./state-dict.ts";
+export { checkStateDict, commonPrefixes, countFitting, type FittedKeys, fitKeys, renameKeys } from "./state-dict.ts";
 export {
   asData,
   asTensor,

@@ -1,3 +1,4 @@
+import { commonPrefixes } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
 import type { ModelOptions, Variant } from "./options.ts";
 import { createModel, MODELS, type ModelName, modelEntry } from "./registry.ts";
@@ -8,16 +9,26 @@ export interface Recognized {
   readonly variant: Variant;
   readonly numClasses: number;
   readonly inChannels: number;
+  /** What stands before every key, such as `module.` or `net.`; absent if nothing does. */
+  readonly removed?: string;
 }
 
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /**
  * The registered networks whose weights have exactly these keys and shapes, whatever their classes and channels. There may be
- * several: variants that differ in no weight. Counts of batches may be missing, as `loadStateDict` allows.
+ * several: variants that differ in no weight. Counts of batches may be missing, and every key may have a prefix, as `loadStateDict`
+ * allows.
  */
 export function recognize(tensors: Shapes): Recognized[] {
-  const given = new Map([...tensors].map(([key, { shape }]) => [key, shape]));
+  for (const prefix of commonPrefixes(tensors.keys())) {
+    const found = recognizeBelow(new Map([...tensors].map(([key, { shape }]) => [key.slice(prefix.length), shape])));
+    if (found.length > 0) return prefix === "" ? found : found.map((network) => ({ ...network, removed: prefix }));
+  }
+  return [];
+}
+
+function recognizeBelow(given: ReadonlyMap<string, readonly number[]>): Recognized[] {
   const found: Recognized[] = [];
   for (const model of Object.keys(MODELS) as ModelName[]) {
     for (const variant of modelEntry(model).variants) {

@@ -164,8 +164,8 @@ export abstract class Module<Out extends Output = Output> {
    * Loads weights, such as `readWeights` reads from a file. Throws, listing all problems together, unless keys, shapes and types
    * are those of this module; then nothing has changed. With `strict: false`, keys may be missing or unexpected.
    *
-   * The prefixes `module.` and `_orig_mod.` are removed when only that makes the keys fit (see `fitKeys`). A missing count of
-   * batches, as in files from before PyTorch 0.4.1, is 0.
+   * A prefix such as `module.` or `net.` is removed when only that makes the keys fit (see `fitKeys`). A missing count of batches,
+   * as in files from before PyTorch 0.4.1, is 0; one of another type is converted, and one that nothing keeps is left out.
    */
   loadStateDict(weights: ReadonlyMap<string, TensorData>, { strict = true }: { strict?: boolean } = {}): this {
     check(
@@ -173,11 +173,21 @@ export abstract class Module<Out extends Output = Output> {
       () => `${this.type}: loadStateDict takes a Map of tensors by key, but got ${describe(weights)}`,
     );
     const stored = new Map([...this.#stored()].map(([key, value]) => [key, value]));
-    const state = new Map(fitKeys(weights, stored).weights);
+    const fitted = fitKeys(weights, stored);
+    const state = new Map(fitted.weights);
+    // nothing is left out silently
+    for (const key of fitted.leftOut ?? []) state.set(key, weights.get(key)!);
     for (const [key, value] of stored) {
       const norm = key.match(/^(.*\.|)num_batches_tracked$/)?.[1];
-      if (norm !== undefined && !state.has(key) && state.has(`${norm}running_mean`))
+      const count = state.get(key);
+      if (norm !== undefined && !count && state.has(`${norm}running_mean`))
         state.set(key, value.draw(new Random(0, key)));
+      if (norm !== undefined && count?.data?.length === 1 && (count.dtype !== "int64" || count.shape.length > 0))
+        state.set(key, {
+          dtype: "int64",
+          shape: [],
+          data: BigInt64Array.of(BigInt(Math.round(Number(count.data[0])) || 0)),
+        });
     }
     checkStateDict(state, stored, `${this.type}: the state dict does not fit`, strict);
     const loaded = [...stored].flatMap(([key, value]) => {

@@ -13,8 +13,9 @@ import {
 import { OPERATORS, Ops } from "../operators/index.ts";
 import { type Placed, Placement, prune } from "../passes/index.ts";
 import { decodeAttributes } from "./attributes.ts";
+import { dequantizeNodes } from "./dequantize.ts";
 import { PRODUCER } from "./encode.ts";
-import { ensure, OnnxError, quote } from "./error.ts";
+import { ensure, notOnnx, OnnxError, quote } from "./error.ts";
 import { parameterNames } from "./leaves.ts";
 import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type ValueInfoProto } from "./proto.ts";
 import { decodeTensor, type ExternalResolver, toNumber, typeOf } from "./tensor.ts";
@@ -34,6 +35,11 @@ export interface DecodeOptions {
   batch?: string;
   /** Other shapes for inputs, by name. Needed where the file does not say the height and width of images. */
   inputs?: Readonly<Record<string, Shape>>;
+  /**
+   * Quantized networks in real numbers: weights get the numbers that their integers stand for, and nothing is rounded, so that the
+   * network can be trained. Default false: integers are computed with.
+   */
+  dequantize?: boolean;
   /** Gets at weights that lie in other files. */
   external?: ExternalResolver;
 }
@@ -56,7 +62,7 @@ export interface OnnxModel {
 }
 
 /**
- * Reads the graph and the weights of an .onnx file of any opset from 7 to 23. Graphs that `encode` wrote come back one to one;
+ * Reads the graph and the weights of an .onnx file of any opset from 1 to 23. Graphs that `encode` wrote come back one to one;
  * those of other programs are translated to opset 17.
  *
  *     const { graph, weights } = decode(bytes);
@@ -65,7 +71,7 @@ export interface OnnxModel {
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): OnnxModel {
   const model = readModel(bytes);
-  const source = new Source(model, options.external);
+  const source = new Source(model, options);
   const { batch } = options;
   const graph = source.build(options);
   const fixed = batch === undefined ? undefined : source.fixedBatch;
@@ -85,7 +91,7 @@ function readModel(bytes: Uint8Array): ModelProto {
   try {
     return decodeModel(bytes);
   } catch (error) {
-    throw new OnnxError(`this is no ONNX file, or a damaged one: ${(error as Error).message}`, { cause: error });
+    throw new OnnxError(notOnnx(bytes.subarray(0, 300), error as Error), { cause: error });
   }
 }
 
@@ -100,13 +106,21 @@ class Source {
   readonly #nodes: readonly NodeProto[];
   readonly #parameters: ReadonlySet<string>;
 
-  constructor({ graph, opsetImport = [], producerName, functions = [] }: ModelProto, external?: ExternalResolver) {
+  constructor(
+    { graph, irVersion, opsetImport = [], producerName, functions = [] }: ModelProto,
+    { external, dequantize = false }: DecodeOptions,
+  ) {
     ensure(graph?.node?.length || graph?.output?.length, () => "this is no ONNX file: it holds no graph");
     ensure(functions.length === 0, () => "the model defines operators of its own, which is not supported");
     const leaves = (graph.input?.length ?? 0) + (graph.initializer?.length ?? 0);
     ensure(leaves <= MAX_LEAVES, () => `the model has ${leaves} inputs and weights; up to ${MAX_LEAVES} are read`);
     this.#graph = graph;
     const own = opsetImport.find(({ domain = "" }) => domain === "" || domain === "ai.onnx");
+    // the first two versions of the format had none, which means 1
+    ensure(
+      own || (irVersion !== undefined && Number(irVersion) < 3),
+      () => "the model does not say which opset it is written in; export it again",
+    );
     this.opset = toNumber(own?.version ?? 1, () => "the opset");
     ensure(
       this.opset >= OPSETS.oldest && this.opset <= OPSETS.newest,
@@ -121,7 +135,8 @@ class Source {
       );
       this.weights.set(name, decodeTensor(proto, `the initializer ${quote(name)}`, external));
     }
-    this.#nodes = this.#withoutSharing(graph);
+    const nodes = this.#withoutSharing(graph, producerName === PRODUCER);
+    this.#nodes = dequantize ? dequantizeNodes(nodes, this.weights) : nodes;
     const candidates = new Map(
       [...this.weights].flatMap(([name, { dtype, shape }]) => (/float/.test(dtype) ? [[name, numel(shape)]] : [])),
     );
@@ -131,11 +146,17 @@ class Source {
 
   /**
    * PyTorch's exporter stores weights with equal numbers once, and reads them through Identity nodes that have the names of the
-   * others. They are weights of their own again.
+   * others. They are weights of their own again. So are tensors in Constant nodes, where other exporters keep weights.
    */
-  #withoutSharing({ node: nodes = [], output = [] }: GraphProto): readonly NodeProto[] {
+  #withoutSharing({ node: nodes = [], output = [] }: GraphProto, isOurs: boolean): readonly NodeProto[] {
     const outputs = new Set(output.map(({ name }) => name));
-    return nodes.filter(({ opType, domain = "", input = [], output: [name] = [] }) => {
+    return nodes.filter(({ opType, domain = "", input = [], output: [name] = [], attribute = [] }) => {
+      const [given] = attribute;
+      if (opType === "Constant" && !isOurs && given?.t?.dims?.length && name && !outputs.has(name)) {
+        if (this.weights.has(name) || attribute.length > 1) return true;
+        this.weights.set(name, decodeTensor(given.t, `the constant ${quote(name)}`));
+        return false;
+      }
       const data = opType === "Identity" && domain === "" ? this.weights.get(input[0] ?? "") : undefined;
       if (!data || !name || outputs.has(name) || this.weights.has(name)) return true;
       this.weights.set(name, data);

@@ -1,3 +1,5 @@
+import { fileKind } from "../graph/index.ts";
+
 /** An .onnx file that cannot be used. The only error that `decode` throws for what a file holds. */
 export class OnnxError extends Error {
   override readonly name: string = "OnnxError";
@@ -20,4 +22,11 @@ export function ensure(condition: unknown, message: () => string): asserts condi
 export function quote(name: unknown): string {
   const text = String(name);
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+}
+
+/** What a file seems to be that cannot be read as a model. */
+export function notOnnx(start: Uint8Array, error: Error): string {
+  const kind = fileKind(start);
+  const isKnown = !/no known kind/.test(kind);
+  return isKnown ? `this is no ONNX file: ${kind}` : `this is no ONNX file, or a damaged one: ${error.message}`;
 }

@@ -1,7 +1,7 @@
 /** What an .onnx file holds, without reading its weights: the file is walked field by field, and numbers are skipped. */
 import { type DType, formatShape, itemSize, numel } from "../graph/index.ts";
 import { ONNX_TYPE } from "../operators/index.ts";
-import { ensure, OnnxError } from "./error.ts";
+import { ensure, notOnnx, OnnxError } from "./error.ts";
 import { decodeModel, type ModelProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
 import { EXTERNAL } from "./tensor.ts";
 
@@ -53,7 +53,7 @@ export function onnxFacts(file: Bytes): OnnxFacts {
     copy(new Window(file), 0, file.size, "Model", pieces);
     model = decodeModel(joined(pieces));
   } catch (error) {
-    throw new OnnxError(`this is no ONNX file, or a damaged one: ${(error as Error).message}`, { cause: error });
+    throw new OnnxError(notOnnx(file.read(0, Math.min(300, file.size)), error as Error), { cause: error });
   }
   const { graph } = model;
   ensure(graph?.node?.length || graph?.output?.length, () => "this is no ONNX file: it holds no graph");
@@ -86,7 +86,8 @@ function dtypeOf(type: number): DType | undefined {
 function valueFacts({ name = "", type }: ValueInfoProto): [string, OnnxTensorFacts] {
   const { elemType = 0, shape } = type?.tensorType ?? {};
   const dims = (shape?.dim ?? []).map(({ dimValue, dimParam }) =>
-    dimValue !== undefined ? Number(dimValue) : dimParam || "?",
+    // some exporters write -1 where a size is open
+    dimValue !== undefined && Number(dimValue) >= 0 ? Number(dimValue) : dimParam || "?",
   );
   return [name, { dtype: dtypeOf(elemType) ?? `type ${elemType}`, shape: dims }];
 }

@@ -10,7 +10,7 @@ import {
 } from "../nn/index.ts";
 import { ONNX_TYPE } from "../operators/index.ts";
 import { type Placed, Placement } from "../passes/index.ts";
-import { dependents, isPart, type Part } from "./structure.ts";
+import { dependents, featureTest, isPart, type Part } from "./structure.ts";
 
 export type Stored = Parameter | ModuleBuffer;
 type Item = Node | OnnxPart;
@@ -239,7 +239,8 @@ export class Borders {
   readonly #outputs: ReadonlySet<Value>;
 
   constructor(graph: Graph) {
-    this.#features = new Set([...dependents(graph)].filter(({ dtype }) => dtype.startsWith("float")));
+    const isFeature = featureTest(graph);
+    this.#features = new Set([...dependents(graph)].filter(isFeature));
     this.#outputs = new Set(graph.outputs.values());
     for (const node of graph.nodes) {
       for (const value of node.inputs) {

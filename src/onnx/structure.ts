@@ -1,5 +1,5 @@
 import type { Graph, Node, Value } from "../graph/index.ts";
-import { findOperator } from "../operators/index.ts";
+import { findOperator, isQuantized } from "../operators/index.ts";
 
 /** Nodes that stand together in a model, in the order in which they run. */
 export interface Part {
@@ -51,7 +51,8 @@ export function structureOf(graph: Graph): Structure {
     return part;
   };
 
-  const layers = graph.nodes.filter((node) => isLayer(node, real));
+  const isFeature = featureTest(graph);
+  const layers = graph.nodes.filter((node) => isLayer(node, real, isFeature));
   const given = new Map(layers.map((node) => [node, pathOf(node, sources)]));
   const around = neighbours(layers, given);
   const opened = new Map<Part, string>([[root, ""]]);
@@ -112,10 +113,20 @@ export function dependents(graph: Graph): ReadonlySet<Value> {
   return values;
 }
 
+/** Which values are features: real numbers, and integers in a quantized network. */
+export function featureTest(graph: Graph): (value: Value) => boolean {
+  const quantized = graph.nodes.some(({ op, domain }) => isQuantized(op, domain));
+  return ({ dtype }) => dtype.startsWith("float") || (quantized && /^(u?int8|int32)$/.test(dtype));
+}
+
 /** Whether a node is worth a line in a summary: it computes with features, and does not only hand them on. */
-function isLayer({ op, inputs, outputs: [y] }: Node, real: ReadonlySet<Value>): boolean {
-  const isFeature = (value: Value | undefined) => value && real.has(value) && value.dtype.startsWith("float");
-  return Boolean(isFeature(y) && inputs.some(isFeature)) && op !== "Identity" && op !== "Cast";
+function isLayer(
+  { op, inputs, outputs: [y] }: Node,
+  real: ReadonlySet<Value>,
+  isFeature: (value: Value) => boolean,
+): boolean {
+  const counts = (value: Value | undefined) => value !== undefined && real.has(value) && isFeature(value);
+  return counts(y) && inputs.some(counts) && op !== "Identity" && op !== "Cast";
 }
 
 function pathOf(node: Node, sources: ReadonlyMap<Value, Value>): string | undefined {

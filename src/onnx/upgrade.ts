@@ -12,6 +12,8 @@ import {
 } from "../graph/index.ts";
 import { ONNX_TYPE } from "../operators/index.ts";
 import type { Placeable, Placed, Placement } from "../passes/index.ts";
+import { upgradeOldest } from "./oldest.ts";
+import { pooledAsImage } from "./pool-axes.ts";
 
 /*
  * Operators of other opsets in the terms of the one that graphs are written in (17). What stands here is what changed in meaning
@@ -19,7 +21,7 @@ import type { Placeable, Placed, Placement } from "../passes/index.ts";
  */
 
 /** Opsets whose changes are known. */
-export const OPSETS = { oldest: 7, newest: 23 } as const;
+export const OPSETS = { oldest: 1, newest: 23 } as const;
 
 interface Upgrade {
   readonly version: number;
@@ -31,8 +33,10 @@ type Rule = (node: Placeable, upgrade: Upgrade) => Placeable;
 
 /** The node as opset 17 has it. */
 export function upgrade(node: Placeable, version: number, place: Placement): Placeable {
-  const rule = (node.domain ?? "") === "" && Object.hasOwn(RULES, node.op) ? RULES[node.op] : undefined;
-  return rule ? rule(node, { version, place }) : node;
+  if ((node.domain ?? "") !== "") return node;
+  const given = version < 7 ? upgradeOldest(node, version, place) : node;
+  const rule = Object.hasOwn(RULES, given.op) ? RULES[given.op] : undefined;
+  return rule ? rule(given, { version, place }) : given;
 }
 
 /** Operators that are none of opset 17, but can be told in its terms. */
@@ -236,19 +240,19 @@ const plainReshape: Rule = (node) => {
   return { ...node, attributes: {} };
 };
 
-const averagePool: Rule = (node) => {
+const averagePool: Rule = (node, { place }) => {
   const dilations = attribute.ints(attributesOf(node), "dilations", [1]);
   check(
     dilations.every((step) => step === 1),
     () => "AveragePool: dilations are not supported",
   );
-  return { ...node, attributes: without(node, "dilations") };
+  return pooledAsImage({ ...node, attributes: without(node, "dilations") }, place);
 };
 
-const maxPool: Rule = (node) => {
+const maxPool: Rule = (node, { place }) => {
   const columns = attribute.int(attributesOf(node), "storage_order", 0) === 1;
   check(!columns || node.outputs.length === 1, () => "MaxPool: positions by columns (storage_order) are not supported");
-  return { ...node, attributes: without(node, "storage_order") };
+  return pooledAsImage({ ...node, attributes: without(node, "storage_order") }, place);
 };
 
 /** ½·x·(1 + erf(x/√2)), or its approximation by tanh. */
@@ -304,7 +308,7 @@ const castLike: Rule = (node) => {
 };
 
 const RULES: Readonly<Record<string, Rule>> = {
-  AveragePool: from(19, averagePool),
+  AveragePool: averagePool,
   BatchNormalization: batchNormalization,
   Cast: from(19, (node) => ({ ...node, attributes: without(node, "saturate") })),
   CastLike: castLike,

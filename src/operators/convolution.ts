@@ -1,6 +1,6 @@
-import { attribute, check, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
+import { attribute, check, type Dim, formatShape, isStatic, type Node, type Value } from "../graph/index.ts";
 import { type ConvGeometry, convolutionByColumns, inputGradient, weightGradient } from "./convolution-gradient.ts";
-import { elements, type GradientRules, input, type Operator } from "./operator.ts";
+import { type Application, elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, windowOf } from "./window.ts";
 
@@ -10,9 +10,14 @@ export function sumPerChannel(g: Ops, x: Value): Value {
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
 }
 
-/** What a node of Conv or ConvTranspose is besides its tensors. */
-function geometry(node: Pick<Node, "op" | "inputs" | "attributes">): ConvGeometry {
-  const [x, w] = [input(node, 0), input(node, 1)];
+/** What a node of Conv or ConvTranspose is besides its tensors; quantized ones have the weight elsewhere. */
+function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(node, 1)): ConvGeometry {
+  const x = input(node, 0);
+  check(
+    w.shape.length !== 5,
+    () =>
+      `${node.op}: the weight ${formatShape(w.shape)} is that of a convolution over volumes; only images are supported`,
+  );
   check(
     w.shape.length === 4 && isStatic(w.shape),
     () => `${node.op}: the weight needs the shape [O, C, kH, kW], not ${formatShape(w.shape)}`,
@@ -29,6 +34,23 @@ export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"]): Va
   return convolutionByColumns(g, x!, w!, bias, geometry(node));
 }
 
+/** Shape of the output of a convolution, checked: x [N, C, H, W], w [O, C/group, kH, kW] → [N, O, outH, outW]. */
+export function convolutionShape(node: Application, x: Value, w: Value): Dim[] {
+  const { window, group } = geometry(node, w);
+  const [O, perGroup] = w.shape as readonly [number, number];
+  check(
+    x.shape[1] === perGroup * group,
+    () =>
+      `${node.op}: the input ${formatShape(x.shape)} has ${x.shape[1]} channels, the weight ${formatShape(w.shape)} with ${group} group(s) expects ${perGroup * group}`,
+  );
+  check(O % group === 0, () => `${node.op}: ${O} output channels do not divide into ${group} groups`);
+  return [x.shape[0]!, O, ...outputSizes(node.op, x.shape, window)];
+}
+
+/** Multiply-accumulates of a convolution with this output and weight. */
+export const convolutionMacs = (y: Value | undefined, w: Value | undefined): number =>
+  elements(y!.shape) * elements(w!.shape.slice(1));
+
 /** Multiply-accumulates of every element of `of` meeting one kernel. */
 const kernelMacs = (of: Value | undefined, [, w]: Node["inputs"]) => elements(of!.shape) * elements(w!.shape.slice(1));
 
@@ -40,18 +62,7 @@ export const convolution = {
    *     x [N, C, H, W], w [O, C/group, kH, kW], b [O] → y [N, O, outH, outW]
    */
   Conv: {
-    infer(node) {
-      const { x, w } = node;
-      const { window, group } = geometry(node);
-      const [O, perGroup] = w.shape as readonly [number, number];
-      check(
-        x.shape[1] === perGroup * group,
-        () =>
-          `Conv: the input ${formatShape(x.shape)} has ${x.shape[1]} channels, the weight ${formatShape(w.shape)} with ${group} group(s) expects ${perGroup * group}`,
-      );
-      check(O % group === 0, () => `Conv: ${O} output channels do not divide into ${group} groups`);
-      return [{ dtype: x.dtype, shape: [x.shape[0]!, O, ...outputSizes("Conv", x.shape, window)] }];
-    },
+    infer: (node) => [{ dtype: node.x.dtype, shape: convolutionShape(node, node.x, node.w) }],
     macs: ({ inputs, outputs: [y] }) => kernelMacs(y, inputs),
     weights: { 1: "weight", 2: "bias" },
     kind: "conv",

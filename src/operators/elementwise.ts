@@ -156,6 +156,8 @@ export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
 
   Neg: (g, { dy }) => [g.neg(dy)],
   Abs: derivative((g, x) => g.one("Sign", [x])),
+  /** 0 everywhere, as in PyTorch. */
+  Sign: (g, { x }) => [g.expand(g.scalar(0), x)],
   Exp: derivative((_g, _x, y) => y),
   Log: (g, { x, dy }) => [g.div(dy, x)],
   Sqrt: derivative((g, _, y) => g.div(g.scalar(0.5), y)),

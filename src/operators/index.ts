@@ -18,6 +18,7 @@ export {
 } from "./operator.ts";
 export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
+export { isQuantized } from "./quantized.ts";
 export { evaluator, findOperator, gradientOf, OPERATORS, type OperatorName, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -225,6 +225,16 @@ export const layout = {
     },
   },
   /** The attribute `value`, 0 by default, all over the shape that the input holds. */
+  /** Numbers from a start in steps, up to a limit: y [⌈(limit − start) / step⌉]. */
+  Range: {
+    infer(node) {
+      const [[start], [limit], [step]] = [node.sizes(0), node.sizes(1), node.sizes(2)];
+      const named = start === 0 && step === 1 ? limit : undefined;
+      const isKnown = typeof start === "number" && typeof limit === "number" && typeof step === "number" && step !== 0;
+      check(isKnown || named !== undefined, () => `Range: from ${start} to ${limit} in steps of ${step} is not known`);
+      return [{ dtype: node.x.dtype, shape: [isKnown ? Math.max(0, Math.ceil((limit - start) / step)) : named!] }];
+    },
+  },
   ConstantOfShape: {
     infer: (node) => [{ dtype: filling(node.attributes)?.dtype ?? "float32", shape: node.sizes(0) }],
   },
@@ -353,6 +363,12 @@ export const layoutElements = (): Evaluators<typeof layout> => ({
       if (typeof at !== "number" || at < -size || at >= size) return undefined;
       return elementAt(node, 0, [...place.slice(0, axis), at < 0 ? at + size : at, ...place.slice(end)]);
     });
+  },
+  Range({ known }, { shape: [count = 0] }) {
+    const [start, step] = [known(0)?.[0], known(2)?.[0]];
+    return typeof start === "number" && typeof step === "number"
+      ? Array.from({ length: count }, (_, i) => start + i * step)
+      : undefined;
   },
   ConstantOfShape({ attributes }, { shape }) {
     const value = Number(filling(attributes)?.data[0] ?? 0);

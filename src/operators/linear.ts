@@ -20,12 +20,13 @@ import {
 } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 
-function swapped(shape: Shape): Shape {
+/** With the last two axes exchanged. */
+export function swapped(shape: Shape): Shape {
   return [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!];
 }
 
 /** Shape of a·b over the last two axes, with the leading axes broadcast. */
-function matmulShape(op: string, a: Shape, b: Shape): Shape {
+export function matmulShape(op: string, a: Shape, b: Shape): Shape {
   check(
     a.length >= 2 && b.length >= 2,
     () => `${op}: needs two matrices, but got ${formatShape(a)} and ${formatShape(b)}`,

@@ -1,12 +1,14 @@
 import { check } from "../graph/index.ts";
 import { activation, activationGradients } from "./activation.ts";
 import { convolution, convolutionGradients } from "./convolution.ts";
+import { einsum, einsumGradients } from "./einsum.ts";
 import { elementwise, elementwiseElements, elementwiseGradients } from "./elementwise.ts";
 import { layout, layoutElements, layoutGradients } from "./layout.ts";
 import { linear, linearGradients } from "./linear.ts";
 import { normalization, normalizationGradients } from "./normalization.ts";
 import type { Evaluate, Gradient, Operator } from "./operator.ts";
 import { pooling, poolingGradients } from "./pooling.ts";
+import { quantized } from "./quantized.ts";
 import { reduction, reductionElements, reductionGradients } from "./reduction.ts";
 import { resampling, resamplingGradients } from "./resampling.ts";
 import { softmax, softmaxGradients } from "./softmax.ts";
@@ -14,11 +16,13 @@ import { softmax, softmaxGradients } from "./softmax.ts";
 const ALL = {
   ...activation,
   ...convolution,
+  ...einsum,
   ...elementwise,
   ...layout,
   ...linear,
   ...normalization,
   ...pooling,
+  ...quantized,
   ...reduction,
   ...resampling,
   ...softmax,
@@ -40,6 +44,7 @@ export function gradientRules(): Record<string, Gradient> {
   gradients ??= {
     ...activationGradients(),
     ...convolutionGradients(),
+    ...einsumGradients(),
     ...elementwiseGradients(),
     ...layoutGradients(),
     ...linearGradients(),

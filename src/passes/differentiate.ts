@@ -1,5 +1,5 @@
 import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
-import { Backward, gradientOf, knownIn, Ops, type Target } from "../operators/index.ts";
+import { Backward, gradientOf, isQuantized, knownIn, Ops, type Target } from "../operators/index.ts";
 
 /** A graph with its gradients. */
 export interface Differentiated {
@@ -82,5 +82,8 @@ function missing(graph: Graph, node: Node, wrt: readonly Value[]): string {
   const at = node.outputs[0]?.name ?? node.op;
   const names = blocked.slice(0, 3).map(({ name }) => name);
   const more = blocked.length > 3 ? ` and ${blocked.length - 3} more` : "";
-  return `differentiate: ${node.op} (node ${at}) has no gradient, but lies between the loss and ${names.join(", ")}${more}; freeze those parameters or replace the operator`;
+  const remedy = isQuantized(node.op, node.domain)
+    ? "the network is quantized; train it in real numbers (convnets export FILE --dequantize -o real.onnx)"
+    : "freeze those parameters or replace the operator";
+  return `differentiate: ${node.op} (node ${at}) has no gradient, but lies between the loss and ${names.join(", ")}${more}; ${remedy}`;
 }

@@ -72,6 +72,49 @@ export function torchZip(data: Uint8Array, records: Record<string, Uint8Array> =
   return concatenate(encodeZip(inputs, crc32));
 }
 
+/** A tar archive. */
+export function tar(files: Record<string, Uint8Array>): Uint8Array {
+  const blocks = Object.entries(files).map(([name, content]) => {
+    const header = bytes(name.padEnd(124, "\0"), content.length.toString(8).padStart(11, "0"), "\0");
+    const block = bytes(header, "".padEnd(121, "\0"), "ustar", "".padEnd(250, "\0"));
+    return bytes(block, content, new Uint8Array((512 - (content.length % 512)) % 512));
+  });
+  return bytes(...blocks, new Uint8Array(1024));
+}
+
+/** The tar form of torch.save: storage 0 has the numbers 1 and 2, of which a view, 5, is tensor 7; the pickle refers to it. */
+export function torchTar(): Uint8Array {
+  const int64 = (...values: number[]) => new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  const floats = new Uint8Array(Float32Array.of(1, 2).buffer);
+  const described = tuple(integer(0), text("cpu"), global("torch", "FloatStorage"));
+  const views = [OP.EMPTY_LIST, tuple(integer(5), integer(0), integer(0), integer(2)), OP.APPEND];
+  return tar({
+    sys_info: pickle(dict(text("little_endian"), OP.NEWTRUE)),
+    storages: bytes(pickle(integer(1)), pickle(described), int64(2), floats, pickle(views)),
+    tensors: bytes(
+      pickle(integer(1)),
+      pickle(tuple(integer(7), integer(5), global("torch", "FloatTensor"))),
+      int64(1, 2, 1, 0),
+    ),
+    pickle: pickle(dict(text("w"), [text("7"), OP.BINPERSID])),
+  });
+}
+
+/** A pickled module with a weight, a buffer that is not kept, and a module below. */
+export function moduleOf(weight: Part, below: readonly Part[] = []): Part {
+  const state = dict(
+    text("_parameters"),
+    dict(text("weight"), weight, text("bias"), OP.NONE),
+    text("_buffers"),
+    dict(text("cache"), weight),
+    text("_non_persistent_buffers_set"),
+    [global("__builtin__", "set"), tuple([OP.EMPTY_LIST, text("cache"), OP.APPEND]), OP.REDUCE],
+    text("_modules"),
+    dict(...below),
+  );
+  return [global("__main__", "Net"), OP.EMPTY_TUPLE, OP.NEWOBJ, state, OP.BUILD];
+}
+
 /** A safetensors file with any header. */
 export function safetensors(header: unknown, data: Uint8Array = new Uint8Array(0)): Uint8Array {
   const json = typeof header === "string" ? header : JSON.stringify(header);

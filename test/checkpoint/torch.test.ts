@@ -116,11 +116,15 @@ describe("writeTorch", () => {
 describe("readWeights", () => {
   it.each([
     ["an empty file", bytes(), /it is empty/],
-    ["a pickle that torch.save did not write", pickle(OP.NONE), /a Python pickle, but not torch\.save's/],
+    ["a pickle without tensors", pickle(OP.NONE), /the file holds None, no state dict/],
     ["a Git LFS pointer", bytes("version https://git-lfs.github.com/spec/v1\n"), /Git LFS pointer/],
     ["a web page", bytes("<!DOCTYPE html><html>"), /a web page/],
     ["gzip", bytes("\x1f\x8b\x08"), /compressed with gzip/],
-    ["tar", bytes("storages".padEnd(257, "\0"), "ustar\0"), /the tar form of PyTorch before 0\.1\.10/],
+    [
+      "tar",
+      bytes("cats/1.jpg".padEnd(257, "\0"), "ustar\0".padEnd(255, "\0")),
+      /a tar archive with "cats\/1\.jpg", not a weight file; unpack it first/,
+    ],
     ["HDF5", bytes("\x89HDF\r\n\x1a\n"), /HDF5/],
     ["a PNG image", bytes("\x89PNG\r\n\x1a\n"), /it is a PNG image/],
     ["a JPEG image", bytes("\xff\xd8\xff\xe0"), /it is a JPEG image/],

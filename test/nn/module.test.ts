@@ -143,12 +143,14 @@ describe("loadStateDict", () => {
     const twice = new Map([...own].map(([key, value]) => [`module.${key}`, value]));
     expect(fitKeys(twice, own)).toEqual({ weights: own, removed: "module." });
     const mixed = new Map([...wrapped, ["other", own.get("module.bias")!]]);
-    expect(() => new Network().loadStateDict(mixed)).toThrow("unexpected: ");
+    expect(() => new Network().loadStateDict(mixed)).toThrow("unexpected: other");
   });
 
-  it("names another prefix that all keys have", () => {
+  it("removes another prefix that all keys have", () => {
     const state = new Map([...full()].map(([key, value]) => [`backbone.${key}`, value]));
-    expect(() => new Network().loadStateDict(state)).toThrow("remove this prefix from the keys: backbone.");
+    expect(new Network().loadStateDict(state).stateDict()).toEqual(full());
+    const few = new Map([...state].slice(0, 2));
+    expect(() => new Network().loadStateDict(few)).toThrow("remove this prefix from the keys: backbone.");
   });
 
   it("takes numbers in plain arrays and of other realms, and says what else it was given", () => {
@@ -186,7 +188,6 @@ describe("loadStateDict", () => {
     state.set("head.9.weight", floats([1]));
     state.set("classifier.bias", floats([1]));
     state.set("head.1.weight", floats([32, 5]));
-    state.set("block.norm.num_batches_tracked", floats([]));
     const network = new Network();
     const before = network.stateDict();
     expect(() => network.loadStateDict(state)).toThrow(
@@ -194,10 +195,19 @@ describe("loadStateDict", () => {
         "Network: the state dict does not fit",
         "  missing: block.conv.weight, head.1.bias",
         "  unexpected: head.9.weight, classifier.bias",
-        "  of another shape or type: block.norm.num_batches_tracked (float32[] instead of int64[]), head.1.weight (float32[32, 5] instead of float32[5, 32])",
+        "  of another shape or type: head.1.weight (float32[32, 5] instead of float32[5, 32])",
       ].join("\n"),
     );
     expect(network.stateDict()).toEqual(before);
+  });
+
+  it("converts a count of batches of another type", () => {
+    const state = full();
+    for (const count of [tensor("float32", [], [7]), tensor("int32", [1], [7]), tensor("int64", [1], [7n])]) {
+      state.set("block.norm.num_batches_tracked", count);
+      const loaded = new Network().loadStateDict(state).stateDict();
+      expect(loaded.get("block.norm.num_batches_tracked")).toEqual(tensor("int64", [], [7n]));
+    }
   });
 
   it("sets the count of batches to 0 when a file (from before PyTorch 0.4.1) has none", () => {

@@ -1,9 +1,15 @@
 /** Networks with their weights, from whatever files people have. What the files do not record is assumed, and reported. */
 import { existsSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { type Checkpoint, CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
+import {
+  type Checkpoint,
+  CheckpointError,
+  openCheckpoint,
+  type ReadOptions,
+  readCheckpoint,
+} from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
-import { fitKeys, type TensorData } from "../../graph/index.ts";
+import { countFitting, fitKeys, type TensorData } from "../../graph/index.ts";
 import {
   createModel,
   MODELS,
@@ -23,17 +29,17 @@ import {
   publishedMetadata,
   publishedVersions,
 } from "../../pretrained/node/index.ts";
-import { prefixNote, TRAINING_STATE } from "../../runs/node/index.ts";
+import { prefixNote, readNotes, TRAINING_STATE } from "../../runs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
-
-/** The name of the weights that torchvision publishes. */
+import { formNote, ImageInput, imageForm } from "./image-input.ts";
 
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
 
 /** Options of `openSource`: what the files do not say. */
 export interface SourceOptions
-  extends Pick<PretrainedOptions, "cacheDir" | "baseUrl" | "download" | "onProgress" | "signal"> {
+  extends Pick<PretrainedOptions, "cacheDir" | "baseUrl" | "download" | "onProgress" | "signal">,
+    Pick<ReadOptions, "key" | "rename"> {
   /** A weight file, the folder of a run, or `"torchvision"` for the weights that torchvision publishes, downloaded once. */
   readonly weights?: string | undefined;
   readonly variant?: Variant | undefined;
@@ -96,8 +102,10 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   const known = Object.keys(PRETRAINED)
     .flatMap(publishedVersions)
     .find(({ url }) => url.endsWith(`/${basename(file)}`));
-  const { tensors, ...read } = await readCheckpoint(file);
-  const metadata: Checkpoint["metadata"] = { ...(known && publishedMetadata(known)), ...read.metadata };
+  const { key, rename } = options;
+  const head = await openCheckpoint(file, { key, rename });
+  await head.close();
+  const metadata: Checkpoint["metadata"] = { ...(known && publishedMetadata(known)), ...head.metadata };
   if (metadata.kind === TRAINING_STATE) {
     throw new CheckpointError(
       `${file} is the state of a training, to resume it; the weights to use are in ${BEST}, in the same folder`,
@@ -115,13 +123,22 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
   const classes = options.classes ?? namesOf(metadata);
   try {
-    const model = makeModel
-      ? await makeModel(classes ? { numClasses: classes.length } : {})
-      : Object.hasOwn(MODELS, architecture)
-        ? registered(architecture, tensors, metadata, { variant: options.variant, numClasses: classes?.length })
+    const isKnown = makeModel === undefined && Object.hasOwn(MODELS, architecture);
+    const built = isKnown
+      ? undefined
+      : makeModel
+        ? await makeModel(classes ? { numClasses: classes.length } : {})
         : await imported(file, architecture, classes?.length);
-    const { removed } = fitKeys(tensors, model.stateShapes());
-    model.loadStateDict(tensors);
+    const shapes = built?.stateShapes();
+    const fits: ReadOptions["fits"] = (entries) =>
+      shapes ? countFitting(entries, shapes) : Number(recognize(entries).some(({ model }) => model === architecture));
+    const read = await readCheckpoint(file, { key, rename, fits });
+    const { tensors } = read;
+    const numClasses = classes?.length;
+    const model = built ?? registered(architecture, tensors, metadata, { variant: options.variant, numClasses });
+    const fitted = fitKeys(tensors, model.stateShapes());
+    const prefix = prefixNote(file, fitted);
+    model.loadStateDict(fitted.weights);
     const { inputSize: size = 224 } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
     const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
@@ -129,7 +146,8 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
       channels,
       Number(metadata.inputSize ?? size),
     ]);
-    return removed === undefined ? source : { ...source, assumed: [prefixNote(file, removed), ...source.assumed] };
+    const notes = [...readNotes(file, read), ...(prefix === undefined ? [] : [prefix])];
+    return notes.length === 0 ? source : { ...source, assumed: [...notes, ...source.assumed] };
   } catch (error) {
     throw error instanceof CheckpointError
       ? error
@@ -141,24 +159,48 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   const { metadata, ...read } = await readOnnx(file, { fold: false });
   const model = new OnnxModule({ metadata, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
-  const weights = given === undefined ? undefined : (await readCheckpoint(given)).tensors;
+  const { key, rename } = options;
+  const shapes = model.stateShapes();
+  const loaded =
+    given === undefined
+      ? undefined
+      : await readCheckpoint(given, { key, rename, fits: (entries) => countFitting(entries, shapes) });
+  const weights = loaded?.tensors;
   const classes = options.classes ?? namesOf(metadata);
-  const removed = weights && fitKeys(weights, model.stateShapes()).removed;
-  if (weights) model.loadStateDict(weights);
-  const [input] = read.graph.inputs;
-  if (!input || read.graph.inputs.length > 1 || input.shape.length !== 4 || typeof input.shape[1] !== "number") {
+  const fitted = weights && fitKeys(weights, shapes);
+  const prefix = fitted && prefixNote(given!, fitted);
+  if (fitted) model.loadStateDict(fitted.weights);
+  const { inputs } = read.graph;
+  const [input] = inputs;
+  const form = input && inputs.length === 1 ? imageForm(input.shape) : undefined;
+  if (!input || !form) {
+    const all = inputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ");
     throw new CheckpointError(
-      `${file} does not classify images: its input has to be one tensor of images [N, C, H, W]`,
+      `${file} does not classify images: it takes ${all || "nothing"}, and not one tensor of images; "convnets predict" computes with any inputs`,
     );
   }
-  if (input.shape[3] === 3 && input.shape[1] !== 3) {
-    throw new CheckpointError(`${file} takes images as [N, H, W, C]; export it with --layout NCHW`);
-  }
-  const [, channels, height] = input.shape;
-  const images = [channels, Number(height)] as const;
-  const { preprocessing, ...completed } = complete(file, model, { ...options, classes }, metadata, images);
-  const assumed = removed === undefined ? [] : [prefixNote(given!, removed)];
+  const { channels, height, width } = form;
+  const isSquare = height === width;
+  const images = [channels, height === undefined ? Number.NaN : height] as const;
+  const note = formNote(file, form);
+  const { preprocessing, ...completed } = complete(
+    file,
+    form.layout === "NCHW" ? model : new ImageInput(model, form),
+    { ...options, classes },
+    metadata,
+    images,
+  );
+  const assumed = [
+    ...(loaded ? readNotes(given!, loaded) : []),
+    ...(prefix === undefined ? [] : [prefix]),
+    ...(note === undefined ? [] : [note]),
+  ];
   const rest = { ...completed, assumed: [...assumed, ...completed.assumed] };
+  if (!isSquare && height !== undefined && width !== undefined && !metadata.preprocessing && !options.preprocessing) {
+    // the whole image in the shape that it takes
+    const own = preprocessing.filter((step) => !isStep(step, "resize") && !isStep(step, "centerCrop"));
+    return { ...rest, preprocessing: [{ resize: { size: [height, width] } }, ...own] };
+  }
   if (input.dtype !== "uint8") return { ...rest, preprocessing };
   // it takes pixels from 0 to 255, and normalizes them itself
   const before = preprocessing.filter((step) => typeof step !== "object" || !("normalize" in step));
@@ -214,11 +256,10 @@ function registered(
   asked: { variant: Variant | undefined; numClasses: number | undefined },
 ): Module {
   const known = asked.variant ?? (variant as Variant | undefined);
-  const { weights } = fitKeys(tensors, { has: (key) => !/^(module|_orig_mod)\./.test(key) });
   const isComplete = known !== undefined && asked.numClasses !== undefined;
   const fit = isComplete
     ? undefined
-    : recognize(weights).find((fit) => fit.model === name && (known ?? fit.variant) === fit.variant);
+    : recognize(tensors).find((fit) => fit.model === name && (known ?? fit.variant) === fit.variant);
   const numClasses = asked.numClasses ?? fit?.numClasses;
   const channels = inChannels === undefined ? fit?.inChannels : Number(inChannels);
   const options: ModelOptions = {
@@ -231,7 +272,12 @@ function registered(
   if (named !== undefined) return createModel(name, { ...options, variant: named });
   // of weights that fit no variant, the message is about the one that has their keys
   const models = modelEntry(name).variants.map((variant) => createModel(name, { ...options, variant }));
-  return models.find((model) => [...model.stateShapes().keys()].every((key) => weights.has(key))) ?? models[0]!;
+  const hasKeysOf = (model: Module): boolean => {
+    const shapes = model.stateShapes();
+    const { weights } = fitKeys(tensors, shapes);
+    return [...shapes.keys()].every((key) => weights.has(key));
+  };
+  return models.find(hasKeysOf) ?? models[0]!;
 }
 
 /** The .onnx network that a run was started from, with a last layer for its classes. */
@@ -248,6 +294,12 @@ async function imported(file: string, architecture: string, numClasses: number |
   return numClasses === undefined ? model : model.withClasses(numClasses);
 }
 
+/** Names of classes as "convnets train" records them; a file of others may have anything under this name. */
 function namesOf({ classes }: Checkpoint["metadata"]): string[] | undefined {
-  return classes === undefined ? undefined : (JSON.parse(classes) as string[]);
+  try {
+    const names: unknown = classes === undefined ? undefined : JSON.parse(classes);
+    return Array.isArray(names) ? names.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
 }

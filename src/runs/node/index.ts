@@ -11,6 +11,7 @@ export {
   prefixNote,
   prepareData,
   prepareRun,
+  readNotes,
   registeredModel,
   TRAINING_STATE,
 } from "./prepare.ts";

@@ -11,7 +11,7 @@ import {
   split,
   workerLoader,
 } from "../../data/node/index.ts";
-import { fitKeys, type Shape } from "../../graph/index.ts";
+import { countFitting, type FittedKeys, fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS, modelEntry } from "../../models/index.ts";
 import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
 import { namedWeights, pretrained } from "../../pretrained/node/index.ts";
@@ -155,18 +155,36 @@ async function weightFile({ model, variant }: TrainConfig, weights: string): Pro
   return pretrained(published);
 }
 
-/** The sentence for keys whose prefix was removed, as `fitKeys` does it. */
-export const prefixNote = (file: string, removed: string): string =>
-  `${file}: removed "${removed}" from the start of every key (saved under ${/_orig_mod/.test(removed) ? "torch.compile" : "DataParallel"}).`;
+/** The sentence for keys whose prefix was removed, as `fitKeys` does it; undefined if none was. */
+export function prefixNote(file: string, { removed, leftOut = [] }: FittedKeys<unknown>): string | undefined {
+  if (removed === undefined) return undefined;
+  const from = leftOut.length > 0 ? "the keys" : "every key";
+  const by = /_orig_mod/.test(removed)
+    ? " (saved under torch.compile)"
+    : /^(module\.)+$/.test(removed)
+      ? " (saved under DataParallel)"
+      : "";
+  const rest =
+    leftOut.length > 0
+      ? ` ${leftOut.length} without it are left out: ${leftOut.slice(0, 5).join(", ")}${leftOut.length > 5 ? ", …" : ""}.`
+      : "";
+  return `${file}: removed "${removed}" from the start of ${from}${by}.${rest}`;
+}
+
+/** What the reader of a file has to say of it, as sentences that name the file. */
+export const readNotes = (file: string, { notes = [] }: { readonly notes?: readonly string[] }): string[] =>
+  notes.map((note) => `${file}: ${note}.`);
 
 async function loadWeights(model: Module, file: string, onNote?: (line: string) => void): Promise<string[]> {
   if (!existsSync(file)) throw new CheckpointError(`there is no weight file ${file}`);
-  const { tensors, metadata } = await readCheckpoint(file);
+  const shapes = model.stateShapes();
+  const checkpoint = await readCheckpoint(file, { fits: (entries) => countFitting(entries, shapes) });
+  const { tensors, metadata } = checkpoint;
   if (metadata.kind === TRAINING_STATE)
     throw new CheckpointError(`${file} is the state of a training, for --resume; its weights are in best.safetensors`);
   try {
-    const { removed } = fitKeys(tensors, model.stateShapes());
-    if (removed !== undefined) onNote?.(prefixNote(file, removed));
+    const prefix = prefixNote(file, fitKeys(tensors, shapes));
+    for (const note of [...readNotes(file, checkpoint), ...(prefix === undefined ? [] : [prefix])]) onNote?.(note);
     const drawn = loadForFineTuning(model, tensors);
     if (drawn.length > 0)
       onNote?.(`${file} has other classes; the last layer is re-initialized (${drawn.join(", ")}).`);

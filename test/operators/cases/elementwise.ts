@@ -108,7 +108,7 @@ export const elementwise: Record<string, Family> = {
 
   Neg: unary("Neg", "-x[0]", around),
   Abs: unary("Abs", "x[0].abs()", kinked),
-  Sign: unary("Sign", "x[0].sign()", equalities, { wrt: [] }),
+  Sign: unary("Sign", "x[0].sign()", kinked),
   Floor: unary("Floor", "x[0].floor()", around, { wrt: [] }),
   Ceil: unary("Ceil", "x[0].ceil()", around, { wrt: [] }),
   Round: unary("Round", "x[0].round()", around, { wrt: [] }),

@@ -247,6 +247,17 @@ export const layout: Record<string, Family> = {
     },
     torch: "torch.full_like(x[0], 2.5)",
   })),
+  Range: family(fc.record({ start: size, step: size, count: size }), ({ start, step, count }, N, draw) => ({
+    inputs: [draw.uniform([N])],
+    wrt: [],
+    build: ([x]) => {
+      const { ops } = x!.tracer;
+      const numbers = [start, start + count * step, step].map((n) => ops.constant(tensor("int64", [], [n])));
+      const range = ops.cast(ops.one("Range", numbers), "float32");
+      return x!.wrap(ops.add(ops.reshape(x!.value, [...x!.shape, 1]), range));
+    },
+    torch: `x[0][:, None] + torch.arange(${start}, ${start + count * step}, ${step})`,
+  })),
   ScatterElements: family(fc.record({ rows: size, columns: size }), ({ rows, columns }, _, draw) => ({
     inputs: [draw.uniform([rows, columns]), draw.uniform([rows, columns])],
     batched: [],
