@@ -153,7 +153,7 @@ describe("convert", () => {
 
   it.each([
     [["gone.pth", "b.safetensors"], "there is no file gone.pth"],
-    [[".", "b.safetensors"], ". is a directory without best.safetensors: it is not a run"],
+    [[".", "b.safetensors"], ". is neither a run nor a data set"],
     [["a.safetensors", "b.npz"], "b.npz has to end in .safetensors, .pth, .pt, .onnx"],
     [["a.safetensors", "nowhere/b.pth"], "there is no folder nowhere"],
     [["net.onnx", "b.onnx"], "net.onnx is already an .onnx file"],
@@ -221,12 +221,12 @@ describe("inspect", () => {
 
   it.each([
     [["gone.pth"], 2, "there is no file gone.pth"],
-    [["."], 2, ". is a directory without best.safetensors: it is not a run"],
+    [["."], 2, ". is neither a run nor a data set"],
     [["bare.pth", "--key", "ema"], 1, "bare.pth: "],
     [["text.onnx"], 1, "text.onnx: this is no ONNX file"],
     [["text.pth"], 1, "text.pth: this is no weight file: it is a text file"],
     [["net.mjs"], 2, "net.mjs is code; convnets summary net.mjs shows its network"],
-    [["evil.pth"], 1, "os.system"],
+    [["evil.pth"], 1, "its end is probably missing, so download it again"],
   ])("%j: exit code %i", (args, code, message) => {
     for (const name of ["text.onnx", "text.pth", "net.mjs"]) writeFileSync(at(name), "hello, this is text");
     const evil = Buffer.from(
