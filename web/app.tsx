@@ -59,6 +59,7 @@ export function App() {
       <panel.view />
       <Foot />
       {dialog.value === "networks" && <Networks />}
+      {dialog.value === "compare" && <Networks isOther />}
       {dialog.value === "search" && <Search />}
       {dialog.value === "keys" && <Keys />}
       <Drop />

@@ -135,9 +135,39 @@ describe("in Chromium", unless(noChromium), () => {
     await page.context().close();
   });
 
+  it("shows two networks side by side, in step", async () => {
+    const { page, problems } = await studios.open("net=vgg16&with=vgg19");
+    const [a, b] = [page.locator(".pane").nth(0), page.locator(".pane").nth(1)];
+    await b.locator(".badge-only").first().waitFor();
+    expect(await a.locator(".badge").count()).toBe(0);
+    expect(await b.locator(".badge-only").count()).toBe(3);
+    // a pool has its counterpart at another place
+    await a.locator('[data-id="feature_part.16"]').click();
+    await expect.poll(() => b.locator(".is-selected").getAttribute("data-id")).toBe("feature_part.18");
+    expect(await page.locator("tr.is-selected b").allTextContents()).toEqual(["16", "18"]);
+    const moved = () =>
+      page.evaluate(`[...document.querySelectorAll(".pane .map-canvas > g")].map((g) => g.getAttribute("transform"))`);
+    const before = (await moved()) as string[];
+    await a.locator(".map-canvas").hover();
+    await page.mouse.wheel(0, -240);
+    await expect.poll(async () => ((await moved()) as string[]).filter((one, i) => one === before[i])).toEqual([]);
+    await page.locator("#tab-costs").click();
+    await expect.poll(() => page.locator(".compare-totals").textContent()).toContain("143,667,240");
+    await expectAccessible(page);
+    await page.evaluate('location.hash = "#/explore?net=googlenet&with=googlenet&with-variant=torchvision&theme=dark"');
+    await a.locator('[data-id="inception3a"]').dblclick();
+    await b.locator('[data-id="inception3a"].is-frame').waitFor();
+    await page.setViewportSize(SIZES.phone);
+    await expectAccessible(page);
+    await page.getByRole("button", { name: "End the comparison" }).click();
+    await page.waitForSelector(".explore .map .node");
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 120_000);
+
   it("lists the registered networks, and shows one of each publication", async () => {
     const { page, problems } = await studios.open("net=nin");
-    await page.locator(".picker").click();
+    await page.locator(".picker").first().click();
     const names = await page.locator(".networks section li:first-child .network b").allTextContents();
     expect(names).toContain("googlenet");
     await expectAccessible(page);

@@ -68,6 +68,14 @@ const PAGES: readonly Expected[] = [
   },
 ];
 
+/** Pages whose experiments train or measure, small enough for a test; and a part of what they say at the end. */
+const LIVE = [
+  { id: "sparse-dense", set: "k2", told: /small dense .* ns.*36\.0 %/ },
+  { id: "auxiliary", set: "b3_w0.5_t10", told: /L = Lmain \+ 0\.5 · Laux1/ },
+  { id: "normalize", set: "l3_t10", told: /The loss of guessing is 1\.39/ },
+] as const;
+const IDS = [...PAGES, ...LIVE].map(({ id }) => id);
+
 describe("in Chromium", unless(noChromium), () => {
   let studios: Studios;
   let studio: OpenStudio;
@@ -90,7 +98,7 @@ describe("in Chromium", unless(noChromium), () => {
   it("lists the pages that there are", async () => {
     const { page } = studio;
     await visit(page, "lang=en");
-    expect(await page.locator(".ideas a").count()).toBe(PAGES.length);
+    expect(await page.locator(".ideas a").count()).toBe(IDS.length);
     expect(await page.locator("#claim").textContent()).toContain("3×3");
   });
 
@@ -118,22 +126,50 @@ describe("in Chromium", unless(noChromium), () => {
     },
   );
 
+  it("keeps the answer until something was predicted", async () => {
+    const { page } = studio;
+    await visit(page, "idea=small-filters&lang=en");
+    await expect.poll(() => page.locator(".answer").count()).toBe(4);
+    expect(await text(page)).not.toContain("73,728");
+  });
+
+  it.each(LIVE)(
+    "$id: measures, can be stopped, and says what happened",
+    async (live) => {
+      const { page, problems } = studio;
+      await visit(page, `idea=${live.id}&set=${live.set}&lang=en&theme=light`);
+      await page.locator(".choices button").first().click();
+      await page.locator(".play button", { hasText: "Stop" }).click();
+      await page.locator(".play button", { hasText: /^Run/ }).click();
+      await page.waitForSelector(".into-explore", { timeout: 110_000 });
+      expect(await text(page)).toMatch(live.told);
+      expect(await page.locator(".choices .is-right").count()).toBe(1);
+      await expectAccessible(page);
+      expect(problems).toEqual([]);
+    },
+    120_000,
+  );
+
   it.each([
     ["dark", { width: 380, height: 760 }],
     ["light", { width: 3840, height: 2160 }],
-  ] as const)("is accessible and fits: %s, %o", async (theme, size) => {
-    const { page, problems } = studio;
-    await page.setViewportSize(size);
-    for (const { id } of PAGES) {
-      await visit(page, `idea=${id}&set=p1&lang=en&theme=${theme}`);
-      if (theme === "dark") await expectAccessible(page);
-      const [scroll, client] = (await page.evaluate(
-        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.learn'))",
-      )) as [number, number];
-      expect(scroll, id).toBeLessThanOrEqual(client);
-    }
-    expect(problems).toEqual([]);
-  });
+  ] as const)(
+    "is accessible and fits: %s, %o",
+    async (theme, size) => {
+      const { page, problems } = studio;
+      await page.setViewportSize(size);
+      for (const id of IDS) {
+        await visit(page, `idea=${id}&set=p1&lang=en&theme=${theme}`);
+        if (theme === "dark") await expectAccessible(page);
+        const [scroll, client] = (await page.evaluate(
+          "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.learn'))",
+        )) as [number, number];
+        expect(scroll, id).toBeLessThanOrEqual(client);
+      }
+      expect(problems).toEqual([]);
+    },
+    120_000,
+  );
 
   it("leads into Explore, and back", async () => {
     const { page, problems } = studio;

@@ -1,7 +1,7 @@
 /** What the workers answer, for networks from any source: registered ones and files, or code of the reader's own. */
 import { diagram } from "convnets/draw";
 import { layerCode, layerSettings, type Trace, trace } from "convnets/nn";
-import { summarizeTrace } from "convnets/summary";
+import { compareSummaries, summarizeTrace } from "convnets/summary";
 import { applyEdits, moduleAt, problemOf } from "./edit.ts";
 import { families } from "./families.ts";
 import type { Loaded } from "./load.ts";
@@ -36,10 +36,15 @@ export function createBench(load: (source: Source) => Promise<Loaded>): Bench {
       const summary = summarizeTrace(traced);
       slots.set(slot, { ...loaded, traced });
       const { title, input, weights, notes } = loaded;
-      return { network: { title, input, weights, notes, summary } };
+      const settings = Object.fromEntries(
+        [...loaded.model.modules()].map(([path, module]) => [path, layerSettings(module)]),
+      );
+      return { network: { title, input, weights, notes, summary, settings } };
     },
 
     diagram: (slot, options) => diagram(opened(slot).traced, options),
+
+    compare: compareSummaries,
 
     card(slot, path) {
       const module = moduleAt(opened(slot).model, path);

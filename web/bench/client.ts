@@ -28,6 +28,7 @@ export const bench = {
     return opened;
   },
   diagram: (slot: Slot, options: Parameters<Bench["diagram"]>[1]) => holder(slot).diagram(slot, options),
+  compare: (...both: Parameters<Bench["compare"]>) => own.compare(...both),
   card: (slot: Slot, path: string) => holder(slot).card(slot, path),
   weights: (slot: Slot, path: string) => holder(slot).weights(slot, path),
 };

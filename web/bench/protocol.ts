@@ -4,7 +4,7 @@
  */
 import type { Diagram, DiagramOptions } from "convnets/draw";
 import type { ModelOptions } from "convnets/models";
-import type { Summary } from "convnets/summary";
+import type { Compared, RowPair, Summary } from "convnets/summary";
 
 /** Where a network comes from. */
 export type Source =
@@ -39,6 +39,8 @@ export interface Network {
   /** Shape of its input. */
   readonly input: readonly number[];
   readonly summary: Summary;
+  /** What its layers are set to, by path. */
+  readonly settings: NonNullable<Compared["settings"]>;
   /** Where its weights come from. */
   readonly weights: "random" | "file";
   /** What was assumed about it, as sentences of the library. */
@@ -94,6 +96,8 @@ export interface Bench {
   /** Opens a network with changes. If they do not fit, the slot keeps what it had, and the problem is returned. */
   open(slot: Slot, source: Source, edits: readonly Edit[]): Promise<Opened>;
   diagram(slot: Slot, options: Omit<DiagramOptions, "input" | "training">): Diagram;
+  /** Lines two networks up, layer by layer. */
+  compare(a: Compared, b: Compared): readonly RowPair[];
   card(slot: Slot, path: string): Card | undefined;
   weights(slot: Slot, path: string): Weights | undefined;
 }

@@ -23,10 +23,15 @@ export const DOCK_TABS: readonly DockTab[] = [
 const HEIGHT = "--dock-height";
 const STEP = 24;
 
+interface Props {
+  readonly children?: ComponentChildren;
+  readonly tabs?: readonly DockTab[];
+}
+
 /** What lies below the map: the table and the costs, at a height that can be dragged, or only its tabs. */
-export function Dock({ children }: { readonly children?: ComponentChildren }) {
+export function Dock({ children, tabs = DOCK_TABS }: Props) {
   const dock = useRef<HTMLElement>(null);
-  const chosen = DOCK_TABS.find(({ id }) => id === route.value.dock);
+  const chosen = tabs.find(({ id }) => id === route.value.dock);
 
   const resize = (height: number) => {
     const most = window.innerHeight - 260;
@@ -64,7 +69,7 @@ export function Dock({ children }: { readonly children?: ComponentChildren }) {
       )}
       <div class="dock-bar">
         <div class="tabs" role="tablist" aria-label={t("dock")}>
-          {DOCK_TABS.map(({ id, name }) => (
+          {tabs.map(({ id, name }) => (
             <button
               key={id}
               type="button"

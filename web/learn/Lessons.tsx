@@ -4,6 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { language } from "../state/preferences.ts";
 import { formatRoute, type Route, route } from "../state/route.ts";
 import { Icon } from "../ui/Icon.tsx";
+import { Revealed } from "./answer.tsx";
+import { resultOf, start } from "./lab/state.ts";
+import { PlayBar } from "./PlayBar.tsx";
 import type { Page } from "./page.ts";
 import { PAGES } from "./pages/index.ts";
 import { change, PREDICTION, SKIPPED, settingsOf } from "./settings.ts";
@@ -67,9 +70,19 @@ function Lesson({ page, number, before, after }: LessonProps) {
   const values = settingsOf(ranges);
   const set = (changes: Record<string, number | undefined>) =>
     change(ranges, values, changes as Record<string, number>);
-  const result = page.compute(values);
-  const props = { values, result, set };
+  const question = page.question?.(values);
+  const measured = question && resultOf(question);
+  const result = page.compute(values, measured);
   const predicted = values.p;
+  const revealed = predicted > 0;
+  const props = { values, result, revealed, set };
+  const right = page.right(result);
+  /** Whether there is anything to tell: an experiment that is measured has to end first. */
+  const isDone = !question || measured?.done === true;
+  const predict = (p: number) => {
+    set({ p });
+    if (question && !measured) start(question);
+  };
   return (
     <article class="lesson" aria-labelledby="claim">
       <header>
@@ -89,35 +102,46 @@ function Lesson({ page, number, before, after }: LessonProps) {
               key={choice}
               type="button"
               aria-pressed={predicted === i + 1}
-              class={verdict(predicted, i, page.right)}
-              onClick={() => set({ p: i + 1 })}
+              class={verdict(predicted, i, right)}
+              onClick={() => predict(i + 1)}
             >
               <span>{choice}</span>
-              {predicted > 0 && i === page.right && <Icon icon={Check} />}
-              {predicted === i + 1 && i !== page.right && <Icon icon={X} />}
+              {revealed && i === right && <Icon icon={Check} />}
+              {right !== undefined && predicted === i + 1 && i !== right && <Icon icon={X} />}
             </button>
           ))}
         </div>
         {predicted === 0 && (
-          <button type="button" class="skip-prediction" onClick={() => set({ p: SKIPPED })}>
+          <button type="button" class="skip-prediction" onClick={() => predict(SKIPPED)}>
             {word("skip")}
           </button>
         )}
       </section>
       <section class="experiment" aria-label={word("experiment")}>
-        <Figure {...props} />
-        <div class="controls">
-          <p class="task">{words.task}</p>
-          <Controls {...props} />
-        </div>
+        <Revealed.Provider value={revealed}>
+          <Figure {...props} />
+          <div class="controls">
+            <p class="task">{words.task}</p>
+            {question && <PlayBar question={question} />}
+            <Controls {...props} />
+          </div>
+        </Revealed.Provider>
       </section>
       <div class="outcome" aria-live="polite">
-        {predicted > 0 && (
+        {revealed && !isDone && (
+          <section>
+            <h3>{word("happened")}</h3>
+            <p>{word("measuring")}</p>
+          </section>
+        )}
+        {revealed && isDone && (
           <>
             <section>
               <h3>{word("happened")}</h3>
               <p class="happened">
-                {predicted !== SKIPPED && <b>{word(predicted === page.right + 1 ? "right" : "wrong")} </b>}
+                {predicted !== SKIPPED && right !== undefined && (
+                  <b>{word(right !== undefined && predicted === right + 1 ? "right" : "wrong")} </b>
+                )}
                 {words.happened(result)}
               </p>
               <div class="formula">{words.formula(result)}</div>
@@ -158,8 +182,9 @@ function Lesson({ page, number, before, after }: LessonProps) {
   );
 }
 
-function verdict(predicted: number, choice: number, right: number): string {
+function verdict(predicted: number, choice: number, right: number | undefined): string {
   if (predicted === 0) return "";
+  if (right === undefined) return predicted === choice + 1 ? "is-chosen" : "is-other";
   if (choice === right) return "is-right";
   return predicted === choice + 1 ? "is-wrong" : "is-other";
 }

@@ -203,3 +203,9 @@ export function pointwise(side: number) {
   }).totals;
   return { params, macs, field: receptiveField[0] };
 }
+
+/** Parameters and MACs of any network. */
+export function costsOf(model: Module, input: readonly number[], training = false) {
+  const { params, macs } = summarize(model, { input, training }).totals;
+  return { params, macs };
+}

@@ -1,6 +1,7 @@
 /** What a page of Learn consists of. */
 import type { ComponentChildren, FunctionComponent } from "preact";
 import type { Route } from "../state/route.ts";
+import type { LabResult, Question } from "./lab/protocol.ts";
 import type { Ranges, Values } from "./settings.ts";
 
 /** The words of a page in one language. What depends on the experiment gets its result. */
@@ -24,6 +25,8 @@ export interface Words<Result> {
 export interface ExperimentProps<R extends Ranges, Result> {
   readonly values: Values<R>;
   readonly result: Result;
+  /** Whether something was predicted: before, figures keep the answer to themselves. */
+  readonly revealed: boolean;
   readonly set: (changes: Partial<Values<R>>) => void;
 }
 
@@ -33,10 +36,12 @@ export interface PageOf<R extends Ranges, Result> {
   /** The network that had the idea. */
   readonly source: string;
   readonly ranges: R;
-  /** The experiment, computed by the library. */
-  compute(values: Values<R>): Result;
-  /** Position of the right choice. */
-  readonly right: 0 | 1 | 2;
+  /** What the worker is asked, where the experiment trains or measures. */
+  question?(values: Values<R>): Question;
+  /** The experiment, computed by the library; of a question, with what the worker has reported so far. */
+  compute(values: Values<R>, measured?: LabResult): Result;
+  /** Position of the right choice; where it is measured, none before the end. */
+  right(result: Result): 0 | 1 | 2 | undefined;
   readonly en: Words<Result>;
   readonly zh: Words<Result>;
   readonly Figure: FunctionComponent<ExperimentProps<R, Result>>;

@@ -16,6 +16,13 @@ const EN = {
   macs: "MACs",
   channels: "channels",
   presets: "Settings to try",
+  hidden: "hidden until you predict",
+  measuring: "It is measured on your machine. What happened stands here at the end.",
+  run: "Run the experiment",
+  again: "Run again",
+  stop: "Stop",
+  starting: "Starting ONNX Runtime",
+  moment: "Moment of the training",
 } as const;
 
 const ZH: Record<keyof typeof EN, string> = {
@@ -33,6 +40,13 @@ const ZH: Record<keyof typeof EN, string> = {
   macs: "乘加次数",
   channels: "通道",
   presets: "可以试试的设置",
+  hidden: "先猜再看",
+  measuring: "正在你的机器上测量，结束后这里会给出结果。",
+  run: "运行实验",
+  again: "再运行一次",
+  stop: "停止",
+  starting: "正在启动 ONNX Runtime",
+  moment: "训练的时刻",
 };
 
 export const word = (key: keyof typeof EN): string => (language.value === "zh" ? ZH : EN)[key];

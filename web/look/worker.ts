@@ -3,6 +3,8 @@ import * as Comlink from "comlink";
 import { NORMALIZATION } from "convnets/data";
 import { type TensorData, tensor } from "convnets/graph";
 import { type Inside, lookInside } from "convnets/infer";
+import { mainOutput, trace } from "convnets/nn";
+import { IMAGENET_CLASSES } from "convnets/pretrained";
 import { type Loaded, load } from "../bench/load.ts";
 import { loadEngine } from "../engine/engine.ts";
 import type { Look, Maps, Pixels, Score, Sight } from "./protocol.ts";
@@ -38,6 +40,12 @@ async function openNetwork(source: Parameters<Look["open"]>[0]): Promise<Open> {
 function opened(): Promise<Open> {
   if (!current) throw new Error("no network is open");
   return current;
+}
+
+/** Names of the classes where a file does not record them: weights for 1000 classes are nearly always ImageNet's. */
+function assumedClasses({ model, input, weights }: Open): readonly string[] {
+  const [, count] = mainOutput(trace(model, input, { training: false }).outputs).shape;
+  return weights === "file" && count === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : [];
 }
 
 /** Pixels as the network takes them, [1, C, H, W]; grey is the brightness of the colors. */
@@ -105,7 +113,7 @@ const look: Look = {
       width,
       weights,
       layers,
-      classes: classes ?? model.spec?.classes ?? [],
+      classes: classes ?? model.spec?.classes ?? assumedClasses(await current),
       ...(last !== undefined && { last }),
     };
   },

@@ -1,12 +1,14 @@
-import { useComputed, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { Diagram } from "convnets/draw";
 import { useEffect, useRef } from "preact/hooks";
 import { go, route } from "../state/route.ts";
 import { drawing, hovered, mapWidth, network, nodesOf, problem, rowOf, select, toggle } from "../state/stage.ts";
 import { t } from "../text/index.ts";
+import { Drawing } from "./Drawing.tsx";
 import { heatOf } from "./heat.ts";
+import { Journey } from "./Journey.tsx";
 import { MapTools } from "./MapTools.tsx";
-import { NodeView, nodeId, TextView } from "./NodeView.tsx";
+import { nodeId } from "./NodeView.tsx";
 import { View } from "./view.ts";
 import { type Arrow, walk } from "./walk.ts";
 
@@ -14,17 +16,23 @@ import { type Arrow, walk } from "./walk.ts";
 const idAt = (event: Event): string | undefined =>
   (event.target as Element).closest<SVGGElement>("[data-id]")?.dataset.id;
 
+/** Whether the picture has traveled through a map since the page was opened; once is enough. */
+let hasTraveled = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
 /** The drawing of the network: zoom and pan, select, open and close blocks, walk along the lines. */
 export function MapView() {
   const svg = useRef<SVGSVGElement>(null);
   const layer = useRef<SVGGElement>(null);
   const view = useRef<View>(null);
+  /** The drawing that the picture travels through. */
+  const traveled = useSignal<Diagram | undefined>(undefined);
   /** The drawing before this one, and for which network. */
   const before = useRef<{ diagram: Diagram; network: unknown; selected: string | undefined }>(null);
 
   useEffect(() => {
     view.current = new View(svg.current!, layer.current!);
     const observer = new ResizeObserver(([entry]) => {
+      view.current!.resize(entry!.contentRect);
       mapWidth.value = entry!.contentRect.width;
       const diagram = drawing.peek().value;
       if (diagram && !view.current!.moved) view.current!.fit(diagram, false);
@@ -42,6 +50,8 @@ export function MapView() {
     before.current = { diagram, network: network.peek().value, selected };
     if (!last || last.network !== network.peek().value || last.diagram.form !== diagram.form) {
       view.current.fit(diagram, false);
+      if (!hasTraveled && diagram.form === "boxes") traveled.value = diagram;
+      hasTraveled = true;
       const [node] = nodesOf(diagram, selected);
       if (node && node.role !== "input") queueMicrotask(() => view.current?.reveal(node));
       return;
@@ -136,40 +146,22 @@ export function MapView() {
       >
         <g ref={layer}>
           {diagram && (
-            <g class="drawing">
-              {diagram.nodes
-                .filter(({ form }) => form === "frame")
-                .map((node) => (
-                  <NodeView key={node.id} node={node} selected={chosen.value.has(node.id)} hovered={false} />
-                ))}
-              {diagram.edges.map(({ from, to, line, tip }) => {
-                const near = (id: string | undefined) => id !== undefined && chosen.value.has(id);
-                return (
-                  <g key={`${from} ${to} ${line}`} class={near(from) || near(to) ? "edge is-near" : "edge"}>
-                    <path class="wire" d={line} />
-                    {tip && <path class="tip" d={tip} />}
-                  </g>
-                );
-              })}
-              {diagram.nodes
-                .filter(({ form }) => form !== "frame")
-                .map((node) => (
-                  <NodeView
-                    key={node.id}
-                    node={node}
-                    selected={chosen.value.has(node.id)}
-                    hovered={over.value.has(node.id)}
-                    failing={failing.value.has(node.id)}
-                    heat={heat?.get(node.id)}
-                  />
-                ))}
-              {diagram.brackets.map(({ x, y, width }) => (
-                <path key={x} class="wire" d={`M${x} ${y - 5}v5h${width}v-5`} />
-              ))}
-              {diagram.texts.map((text) => (
-                <TextView key={`${text.x},${text.y},${text.text}`} text={text} />
-              ))}
-            </g>
+            <Drawing
+              diagram={diagram}
+              rowOf={rowOf}
+              chosen={chosen.value}
+              over={over.value}
+              failing={failing.value}
+              heat={heat}
+            />
+          )}
+          {diagram && traveled.value === diagram && (
+            <Journey
+              diagram={diagram}
+              onEnd={() => {
+                traveled.value = undefined;
+              }}
+            />
           )}
         </g>
       </svg>

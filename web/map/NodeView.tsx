@@ -1,17 +1,24 @@
 import type { DiagramNode, Text } from "convnets/draw";
+import type { Row } from "convnets/summary";
 import { h, type VNode } from "preact";
-import { rowOf } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { grouped, perSample, shape } from "../ui/format.ts";
 
+/** How a box differs from its counterpart in another network. */
+export type Mark = "same" | "changed" | "only";
+
 interface Props {
   readonly node: DiagramNode;
+  readonly row: Row | undefined;
   readonly selected: boolean;
   readonly hovered: boolean;
   /** Whether the network stops fitting here. */
   readonly failing?: boolean;
   /** Share of the color of costs, from 0 to 1; undefined where colors mean families. */
   readonly heat?: number | undefined;
+  readonly mark?: Mark | undefined;
+  /** Starts ids of elements, where a page has several drawings. */
+  readonly prefix?: string | undefined;
 }
 
 /** Inter's letters are wider than those the drawing measures with. */
@@ -21,7 +28,7 @@ const NARROWER = 0.94;
 export const nodeId = (id: string): string => `box ${id}`.replaceAll(" ", "_");
 
 /** A box of the map with its texts, the ring of the selection, and the handle that opens a block. */
-export function NodeView({ node, selected, hovered, failing = false, heat }: Props) {
+export function NodeView({ node, row, selected, hovered, failing = false, heat, mark, prefix = "" }: Props) {
   const { id, form, shapes, texts, opens, kind } = node;
   const name = [
     "node",
@@ -30,15 +37,16 @@ export function NodeView({ node, selected, hovered, failing = false, heat }: Pro
     hovered && "is-hovered",
     failing && "is-failing",
     heat !== undefined && "is-heat",
+    mark && `mark-${mark}`,
   ];
   return (
     <g
       class={name.filter(Boolean).join(" ")}
       data-id={id}
       data-kind={kind}
-      id={nodeId(id)}
+      id={prefix + nodeId(id)}
       role="img"
-      aria-label={spoken(node)}
+      aria-label={mark ? `${spoken(node, row)}. ${t(`mark_${mark}`)}` : spoken(node, row)}
       style={heat === undefined ? undefined : { "--heat": String(heat) }}
     >
       {shapes.map(({ tag, attributes }, i) => h(tag, { key: i, ...attributes }) as VNode)}
@@ -46,6 +54,7 @@ export function NodeView({ node, selected, hovered, failing = false, heat }: Pro
         <TextView key={`${text.x},${text.y}`} text={text} />
       ))}
       {(selected || hovered) && <Ring node={node} selected={selected} />}
+      {mark && mark !== "same" && form !== "frame" && <Badge node={node} mark={mark} />}
       {opens && <Handle node={node} />}
     </g>
   );
@@ -88,6 +97,22 @@ function Ring({ node, selected }: { readonly node: DiagramNode; readonly selecte
   );
 }
 
+/** The sign of a difference, at the corner: ≠ for other settings, + for a box that the other network lacks. */
+function Badge({ node: { x, y }, mark }: { readonly node: DiagramNode; readonly mark: Mark }) {
+  return (
+    <g class={`badge badge-${mark}`}>
+      <circle cx={x + 1} cy={y + 1} r={8} />
+      <path
+        d={
+          mark === "only"
+            ? `M${x - 3} ${y + 1}h8M${x + 1} ${y - 3}v8`
+            : `M${x - 3} ${y - 0.8}h8M${x - 3} ${y + 2.8}h8M${x + 3.4} ${y - 3.6}l-4.8 9.2`
+        }
+      />
+    </g>
+  );
+}
+
 /** The sign at the corner of a block: + opens it, − closes it. */
 function Handle({ node: { x, y, width, open } }: { readonly node: DiagramNode }) {
   const [cx, cy] = open ? [x + width - 15, y + 14] : [x + width - 1, y + 1];
@@ -100,9 +125,9 @@ function Handle({ node: { x, y, width, open } }: { readonly node: DiagramNode })
 }
 
 /** "conv 3×3, 64 × 56 × 56 to 192 × 56 × 56, 110,784 parameters". */
-function spoken({ id, title, params, shape: given, role, folded, opens, open }: DiagramNode): string {
+function spoken({ title, params, shape: given, role, folded, opens, open }: DiagramNode, row: Row | undefined): string {
   if (role === "input" || role === "output") return `${t(role)} ${title}, ${shape(given)}`;
-  const from = perSample(rowOf(id)?.inputSize);
+  const from = perSample(row?.inputSize);
   const names = folded.map(({ title }) => title);
   const state = opens ? [t(open ? "isOpen" : "isClosed")] : [];
   const whole = [title, ...state, ...(names.length > 0 ? [t("folded", { names: names.join(", ") })] : [])].join(" ");

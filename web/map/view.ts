@@ -15,6 +15,14 @@ const LOW_MARGIN = { x: 16, top: 12, bottom: 12 } as const;
 /** Milliseconds of a movement; none for those who asked for less motion. */
 const DURATION = 180;
 
+/** Of a window that has no size yet. */
+const USUAL = { width: 800, height: 500 } as const;
+
+const sizeOf = ({ clientWidth, clientHeight }: SVGSVGElement) => ({
+  width: clientWidth || USUAL.width,
+  height: clientHeight || USUAL.height,
+});
+
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Scale of the map, for what has to keep its size. */
@@ -26,16 +34,15 @@ export class View {
   readonly #zoom: ZoomBehavior<SVGSVGElement, unknown>;
   /** Whether somebody moved the map since it was fitted. */
   moved = false;
+  /** Another map that is moved along by pointer, wheel and touch. */
+  twin: View | undefined;
+  #last: ZoomTransform = zoomIdentity;
+  #size: { readonly width: number; readonly height: number } | undefined;
 
   constructor(svg: SVGSVGElement, layer: SVGGElement) {
     this.#svg = svg;
     this.#zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([...SCALES])
-      // what d3 reads by itself is not there once the map has left the page
-      .extent(() => [
-        [0, 0],
-        [svg.clientWidth, svg.clientHeight],
-      ])
       .clickDistance(5)
       // also while another panel replaces the map, when its size in per cent means nothing
       .extent(() => {
@@ -48,13 +55,26 @@ export class View {
       .on("zoom", ({ transform, sourceEvent }: D3ZoomEvent<SVGSVGElement, unknown>) => {
         layer.setAttribute("transform", String(transform));
         scale.value = transform.k;
-        if (sourceEvent) this.moved = true;
+        if (sourceEvent) {
+          this.moved = true;
+          this.twin?.follow(this.#last, transform);
+        }
+        this.#last = transform;
       });
     select(svg).call(this.#zoom).on("dblclick.zoom", null);
   }
 
   get transform(): ZoomTransform {
     return zoomTransform(this.#svg);
+  }
+
+  /** Moves as another map moved, on the screen. */
+  follow(from: ZoomTransform, to: ZoomTransform): void {
+    const factor = to.k / from.k;
+    const { k, x, y } = this.transform;
+    const moved = zoomIdentity.translate(factor * x + to.x - factor * from.x, factor * y + to.y - factor * from.y);
+    this.#to(moved.scale(factor * k), false);
+    this.moved = true;
   }
 
   zoomBy(factor: number): void {
@@ -99,9 +119,15 @@ export class View {
       this.#to(zoomIdentity.translate(scaled.x + dx, scaled.y + dy).scale(k), true);
   }
 
-  #room(): { width: number; height: number } {
-    const { clientWidth, clientHeight } = this.#svg;
-    return { width: clientWidth || 800, height: clientHeight || 500 };
+  /** Reading it from the page would make the browser lay out everything that was drawn just before. */
+  #room(): { readonly width: number; readonly height: number } {
+    this.#size ??= sizeOf(this.#svg);
+    return this.#size;
+  }
+
+  /** Takes the size of the window in pixels, as an observer reports it. */
+  resize({ width, height }: { readonly width: number; readonly height: number }): void {
+    this.#size = { width: width || USUAL.width, height: height || USUAL.height };
   }
 
   #moving() {

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { forget, kept } from "../state/files.ts";
 import { go, route } from "../state/route.ts";
 import { type ServerFile, serverFiles } from "../state/server.ts";
-import { families } from "../state/stage.ts";
+import { families, fileName } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { bytes } from "../ui/format.ts";
@@ -12,32 +12,51 @@ import { Icon } from "../ui/Icon.tsx";
 import { dialog } from "./dialogs.ts";
 import { chooseFile } from "./open.ts";
 
-const show = (net: string, variant?: string) => {
-  go({
-    ...{ net, variant, open: [], edits: [], selected: undefined, form: undefined, classes: undefined, side: undefined },
-  });
+/** Shows a network, or puts it beside the one that is shown. */
+const showAs = (isOther: boolean) => (net: string, variant?: string) => {
+  if (isOther) go({ panel: "explore", other: net, otherVariant: variant, form: undefined });
+  else
+    go({
+      ...{
+        net,
+        variant,
+        open: [],
+        edits: [],
+        selected: undefined,
+        form: undefined,
+        classes: undefined,
+        side: undefined,
+      },
+    });
   dialog.value = undefined;
 };
 
 /** All networks that can be opened: the registered ones by publication, and files. */
-export function Networks() {
+export function Networks({ isOther = false }: { readonly isOther?: boolean }) {
+  const show = showAs(isOther);
   const offered = useSignal<readonly ServerFile[]>([]);
   useEffect(() => {
     serverFiles().then((files) => {
       offered.value = files;
     });
   }, [offered]);
-  const { net, variant } = route.value;
+  const shown = route.value;
+  const [net, variant] = isOther ? [shown.other, shown.otherVariant] : [shown.net, shown.variant];
+  const label = isOther ? t("compareTitle", { name: fileName(shown.net) ?? shown.net }) : t("openNetwork");
   const own = kept.value.filter((name) => !offered.value.some((file) => file.name === name));
   return (
-    <Dialog name="networks" label={t("openNetwork")} onClose={() => (dialog.value = undefined)}>
+    <Dialog name="networks" label={label} onClose={() => (dialog.value = undefined)}>
       <header>
-        <h2>{t("openNetwork")}</h2>
-        <p class="muted">{t("dropHint")}</p>
-        <button type="button" class="button is-main" onClick={chooseFile}>
-          <Icon icon={FileUp} size={16} />
-          {t("openFile")}
-        </button>
+        <h2>{label}</h2>
+        {!isOther && (
+          <>
+            <p class="muted">{t("dropHint")}</p>
+            <button type="button" class="button is-main" onClick={chooseFile}>
+              <Icon icon={FileUp} size={16} />
+              {t("openFile")}
+            </button>
+          </>
+        )}
       </header>
       <div class="networks">
         {offered.value.length > 0 && (

@@ -1,26 +1,7 @@
 import { PANELS } from "../panels/registry.ts";
-import { CODE } from "../state/code.ts";
 import { go, route } from "../state/route.ts";
 import { t } from "../text/index.ts";
 import { Icon } from "../ui/Icon.tsx";
-
-/** A panel; the editor comes with the network that it makes. */
-function openPanel(panel: string): void {
-  const { net } = route.peek();
-  if (panel === "write" && net !== CODE)
-    go({
-      panel,
-      net: CODE,
-      variant: undefined,
-      open: [],
-      edits: [],
-      selected: undefined,
-      form: undefined,
-      classes: undefined,
-      side: undefined,
-    });
-  else go({ panel });
-}
 
 /** The panels; with only one there is nothing to choose. */
 export function Rail() {
@@ -32,7 +13,7 @@ export function Rail() {
           key={id}
           type="button"
           aria-current={route.value.panel === id ? "page" : undefined}
-          onClick={() => openPanel(id)}
+          onClick={() => go({ panel: id })}
         >
           <Icon icon={icon} size={20} />
           <span>{t(name)}</span>

@@ -1,4 +1,4 @@
-import { ChevronDown, CircleHelp, Moon, Search as SearchIcon, Sun } from "lucide";
+import { ChevronDown, CircleHelp, Columns2, Moon, Search as SearchIcon, Sun } from "lucide";
 import { theme } from "../state/preferences.ts";
 import { go, route } from "../state/route.ts";
 import { fileName, network } from "../state/stage.ts";
@@ -12,9 +12,9 @@ const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
 
 /** Name of the network, search, theme, language. */
 export function TopBar() {
-  const { net, variant } = route.value;
+  const { net, variant, panel, other, otherVariant } = route.value;
   const { value, busy } = network.value;
-  const other = theme.value === "dark" ? "light" : "dark";
+  const otherTheme = theme.value === "dark" ? "light" : "dark";
   return (
     <header class="top">
       <h1 class="unseen">convnets studio: {fileName(net) ?? net}</h1>
@@ -22,16 +22,41 @@ export function TopBar() {
         <Logo />
         <span>convnets</span>
       </a>
-      <button type="button" class="picker" aria-haspopup="dialog" onClick={() => (dialog.value = "networks")}>
-        <b>{fileName(net) ?? net}</b>
-        {variant && <span class="tag">{variant}</span>}
-        {value && (
-          <span class={`picker-facts${busy ? " is-busy" : ""}`}>
-            {short(value.summary.totals.params)} {t("paramsShort")} · {short(value.summary.totals.macs)} MACs
-          </span>
+      <div class="pickers">
+        <button type="button" class="picker" aria-haspopup="dialog" onClick={() => (dialog.value = "networks")}>
+          <b>{fileName(net) ?? net}</b>
+          {variant && <span class="tag">{variant}</span>}
+          {value && (
+            <span class={`picker-facts${busy ? " is-busy" : ""}`}>
+              {short(value.summary.totals.params)} {t("paramsShort")} · {short(value.summary.totals.macs)} MACs
+            </span>
+          )}
+          <Icon icon={ChevronDown} size={16} />
+        </button>
+        {panel === "explore" && (
+          <button
+            type="button"
+            class={`compare-button${other === undefined ? "" : " has-other"}`}
+            aria-haspopup="dialog"
+            aria-label={
+              other === undefined
+                ? t("compare")
+                : `${t("compareWith")} ${fileName(other) ?? other}${otherVariant ? ` ${otherVariant}` : ""}`
+            }
+            onClick={() => (dialog.value = "compare")}
+          >
+            <Icon icon={Columns2} size={16} />
+            {other === undefined ? (
+              <span>{t("compare")}</span>
+            ) : (
+              <>
+                <b>{fileName(other) ?? other}</b>
+                {otherVariant && <span class="tag">{otherVariant}</span>}
+              </>
+            )}
+          </button>
         )}
-        <Icon icon={ChevronDown} size={16} />
-      </button>
+      </div>
       <button type="button" class="search-button" aria-haspopup="dialog" onClick={() => (dialog.value = "search")}>
         <Icon icon={SearchIcon} size={16} />
         <span>{t("search")}</span>
@@ -41,11 +66,11 @@ export function TopBar() {
         <button
           type="button"
           class="quiet"
-          title={t(other === "dark" ? "themeDark" : "themeLight")}
-          aria-label={t(other === "dark" ? "themeDark" : "themeLight")}
-          onClick={() => go({ theme: other })}
+          title={t(otherTheme === "dark" ? "themeDark" : "themeLight")}
+          aria-label={t(otherTheme === "dark" ? "themeDark" : "themeLight")}
+          onClick={() => go({ theme: otherTheme })}
         >
-          <Icon icon={other === "dark" ? Moon : Sun} />
+          <Icon icon={otherTheme === "dark" ? Moon : Sun} />
         </button>
         <button
           type="button"

@@ -1,4 +1,4 @@
 import { signal } from "@preact/signals";
 
 /** The dialog that is open. */
-export const dialog = signal<"networks" | "search" | "keys" | undefined>(undefined);
+export const dialog = signal<"networks" | "compare" | "search" | "keys" | undefined>(undefined);

@@ -8,6 +8,9 @@ export interface Route {
   /** Name of a registered network, or "file:NAME" for one that was opened from a file. */
   readonly net: string;
   readonly variant?: string;
+  /** Name and variant of the network beside it. */
+  readonly other?: string;
+  readonly otherVariant?: string;
   /** Number of classes and side of the input in pixels, where they are not the usual. */
   readonly classes?: number;
   readonly side?: number;
@@ -57,6 +60,8 @@ export function parseRoute(hash: string): Route {
   };
   const optional = {
     variant: text("variant"),
+    other: text("with"),
+    otherVariant: text("with-variant"),
     classes: count("classes"),
     side: count("side"),
     selected: text("at"),
@@ -86,6 +91,8 @@ export function formatRoute(route: Route): string {
     panel,
     net,
     variant,
+    other,
+    otherVariant,
     classes,
     side,
     open,
@@ -106,6 +113,8 @@ export function formatRoute(route: Route): string {
   const set = (name: string, value: string | number | undefined) => value !== undefined && values.set(name, `${value}`);
   set("net", net);
   set("variant", variant);
+  set("with", other);
+  set("with-variant", otherVariant);
   set("classes", classes);
   set("side", side);
   if (open.length > 0) set("open", open.join(" "));
@@ -131,7 +140,12 @@ export const route = signal<Route>(parseRoute(location.hash));
 
 /** Another network, panel or the like is a step that the browser's back button undoes; a selection is not. */
 const isStep = (a: Route, b: Route) =>
-  a.net !== b.net || a.panel !== b.panel || a.variant !== b.variant || a.idea !== b.idea || a.run !== b.run;
+  a.net !== b.net ||
+  a.other !== b.other ||
+  a.panel !== b.panel ||
+  a.variant !== b.variant ||
+  a.idea !== b.idea ||
+  a.run !== b.run;
 
 /** Changes the route; fields set to undefined are removed. */
 export function go(change: { readonly [K in keyof Route]?: Route[K] | undefined }): void {

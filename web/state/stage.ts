@@ -43,7 +43,8 @@ export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.
 /** The network that the address names; a file with its bytes. */
 export const currentSource = (): Promise<Source> => sourceOf(wanted.peek());
 
-async function sourceOf(key: string): Promise<Source> {
+/** What a network with such a key is loaded from. */
+export async function sourceOf(key: string): Promise<Source> {
   const { net, variant, classes, side } = JSON.parse(key);
   if (net === CODE) return { kind: "code" };
   const file = fileName(net);
@@ -105,7 +106,9 @@ export const mapWidth = signal(1000);
 let drawn = 0;
 effect(() => {
   const { value, busy } = network.value;
-  const { open, form } = route.value;
+  const { open, form: asked, other } = route.value;
+  // two networks are compared box by box
+  const form = other === undefined ? asked : "boxes";
   if (!value || busy) return;
   const number = ++drawn;
   const options = {
@@ -119,12 +122,12 @@ effect(() => {
   bench.diagram("a", options).then(
     (diagram) => show({ value: diagram, busy: false }),
     // an address may ask for solids where the network has none
-    (error: Error) => (form ? go({ form: undefined }) : show({ busy: false, error: error.message })),
+    (error: Error) => (asked ? go({ form: undefined }) : show({ busy: false, error: error.message })),
   );
 });
 
 /** Steps of 120, so that dragging a border does not lay out the map anew all the time. */
-const pageWidth = (width: number) => Math.max(560, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
+export const pageWidth = (width: number) => Math.max(560, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
 
 /** The path of the module that an id stands for. */
 export const pathOf = (id: string) => id.replace(/~\d+$/, "");

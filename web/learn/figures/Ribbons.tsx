@@ -1,5 +1,6 @@
 /** An Inception block: each branch as a ribbon that is as wide as its channels. */
 import { grouped } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import type { InceptionCosts } from "../compute.ts";
 import { say } from "../words.ts";
 
@@ -64,7 +65,9 @@ function Row({ branch, isOff }: { readonly branch: Branch; readonly isOff: boole
             </span>
           ))}
         </span>
-        <b>{grouped(weights)}</b>
+        <b>
+          <Answer>{grouped(weights)}</Answer>
+        </b>
       </p>
     </li>
   );

@@ -1,4 +1,5 @@
 import { grouped } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import { heads } from "../compute.ts";
 import { Slider } from "../controls.tsx";
 import { type ExperimentProps, page } from "../page.ts";
@@ -44,7 +45,9 @@ function Figure({ result }: Props) {
               `每类 ${channels} 个权重，${positions} 个位置共用`,
             )}
           </span>
-          <b class="big ink-pointwise">{grouped(conv.params)}</b>
+          <b class="big ink-pointwise">
+            <Answer>{grouped(conv.params)}</Answer>
+          </b>
         </p>
       </div>
       <div>
@@ -59,7 +62,9 @@ function Figure({ result }: Props) {
               `每类 ${grouped(result.flat)} 个权重，共 ${classes} 类`,
             )}
           </span>
-          <b class="big ink-linear">{grouped(linear.params)}</b>
+          <b class="big ink-linear">
+            <Answer>{grouped(linear.params)}</Answer>
+          </b>
         </p>
       </div>
     </figure>
@@ -105,7 +110,7 @@ export const AVERAGE = page({
   source: "Network in Network, 2013",
   ranges: RANGES,
   compute: ({ s, m, k }) => heads(m, s, k),
-  right: 2,
+  right: () => 2,
   Figure,
   Controls,
   explore: () => ({ net: "nin", selected: "block3.4" }),

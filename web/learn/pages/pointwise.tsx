@@ -187,7 +187,7 @@ export const POINTWISE = page({
   source: "Network in Network, 2013",
   ranges: RANGES,
   compute,
-  right: 2,
+  right: () => 2,
   Figure,
   Controls,
   explore: () => ({ net: "nin", selected: "block1.2" }),

@@ -1,5 +1,6 @@
 import { INCEPTION_WIDTHS, type InceptionWidths } from "convnets/models";
 import { grouped } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import { inceptionCosts } from "../compute.ts";
 import { Slider } from "../controls.tsx";
 import { Ribbons } from "../figures/Ribbons.tsx";
@@ -40,12 +41,16 @@ function Figure({ result: { naive, reduced } }: Props) {
           <tr>
             <th scope="row">{say("Parameters", "参数量")}</th>
             <td>{grouped(naive.params)}</td>
-            <td>{grouped(reduced.params)}</td>
+            <td>
+              <Answer>{grouped(reduced.params)}</Answer>
+            </td>
           </tr>
           <tr>
             <th scope="row">{word("macs")}</th>
             <td>{millions(naive.macs)}</td>
-            <td>{millions(reduced.macs)}</td>
+            <td>
+              <Answer>{millions(reduced.macs)}</Answer>
+            </td>
           </tr>
           <tr>
             <th scope="row">{say("Output channels", "输出通道")}</th>
@@ -107,7 +112,7 @@ export const REDUCE = page({
   source: "GoogLeNet, 2014",
   ranges: RANGES,
   compute: ({ r, f }) => compute(r, f),
-  right: 2,
+  right: () => 2,
   Figure,
   Controls,
   explore: () => ({ net: "googlenet", open: ["inception3a"], selected: "inception3a.branch3" }),

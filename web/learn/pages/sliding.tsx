@@ -1,3 +1,4 @@
+import { Answer } from "../answer.tsx";
 import { slide } from "../compute.ts";
 import { Presets, Slider, Switch } from "../controls.tsx";
 import { type ExperimentProps, page } from "../page.ts";
@@ -86,20 +87,23 @@ function Ruler({ result }: { readonly result: Result }) {
   );
 }
 
-function Figure({ result }: Props) {
+function Figure({ result, revealed }: Props) {
   const shown = shownOf(result);
   return (
     <figure class="figure">
       <p class="in-out" aria-live="polite">
         {"out" in shown ? (
           <>
-            <b>{result.size}</b> <span>→</span> <b class={result.pool ? "ink-pool" : "ink-conv"}>{shown.out}</b>
+            <b>{result.size}</b> <span>→</span>{" "}
+            <b class={result.pool ? "ink-pool" : "ink-conv"}>
+              <Answer>{shown.out}</Answer>
+            </b>
           </>
         ) : (
           <span class="misfit">{shown.error}</span>
         )}
       </p>
-      {"out" in shown && <Ruler result={result} />}
+      {revealed && "out" in shown && <Ruler result={result} />}
     </figure>
   );
 }
@@ -167,7 +171,10 @@ function formula(result: Result) {
       </p>
       {"out" in shown && shown.out !== count && (
         <p>
-          − {count - shown.out} = <b>{shown.out}</b>
+          − {count - shown.out} ={" "}
+          <b>
+            <Answer>{shown.out}</Answer>
+          </b>
           {say(": the last window would begin in the padding", "：最后一个窗口会从填充处开始")}
         </p>
       )}
@@ -182,7 +189,7 @@ export const SLIDING = page({
   source: "GoogLeNet, 2014",
   ranges: RANGES,
   compute,
-  right: 1,
+  right: () => 1,
   Figure,
   Controls,
   explore: () => ({ net: "googlenet", selected: "maxpool1" }),

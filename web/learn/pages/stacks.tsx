@@ -1,4 +1,5 @@
 import { grouped } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import { STACK_SIDE, stacks } from "../compute.ts";
 import { Slider, Stepper } from "../controls.tsx";
 import { type ExperimentProps, page } from "../page.ts";
@@ -88,11 +89,13 @@ function Figure({ result }: Props) {
             ))}
           </div>
           <p class="big">
-            {perSquare(small.params, channels)}
-            <small> C²</small>
+            <Answer>
+              {perSquare(small.params, channels)}
+              <small> C²</small>
+            </Answer>
           </p>
           <p>
-            {count} × 3×3 · {grouped(small.params)} {say("weights", "个权重")}
+            {count} × 3×3 · <Answer>{grouped(small.params)}</Answer> {say("weights", "个权重")}
           </p>
         </div>
         <div class="side-other">
@@ -100,11 +103,13 @@ function Figure({ result }: Props) {
             <Kernel side={large.field} kind="dropout" />
           </div>
           <p class="big">
-            {perSquare(large.params, channels)}
-            <small> C²</small>
+            <Answer>
+              {perSquare(large.params, channels)}
+              <small> C²</small>
+            </Answer>
           </p>
           <p>
-            1 × {square(large.field)} · {grouped(large.params)} {say("weights", "个权重")}
+            1 × {square(large.field)} · <Answer>{grouped(large.params)}</Answer> {say("weights", "个权重")}
           </p>
         </div>
       </div>
@@ -148,7 +153,7 @@ export const STACKS = page({
   source: "VGG, 2014",
   ranges: RANGES,
   compute: ({ n, c }) => stacks(n, c),
-  right: 2,
+  right: () => 2,
   Figure,
   Controls,
   explore: () => ({ net: "vgg16", selected: "feature_part.10" }),

@@ -1,4 +1,5 @@
 import { grouped, short } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import { vggCosts } from "../compute.ts";
 import { Slider } from "../controls.tsx";
 import { type ExperimentProps, page } from "../page.ts";
@@ -16,10 +17,11 @@ interface BarProps {
   readonly result: Result;
   readonly of: "params" | "macs";
   readonly label: string;
+  readonly revealed: boolean;
 }
 
 /** All layers in a line, as wide as their share. */
-function Bar({ result, of, label }: BarProps) {
+function Bar({ result, of, label, revealed }: BarProps) {
   const { conv, linear, layers } = result;
   const whole = result[of];
   return (
@@ -31,26 +33,40 @@ function Bar({ result, of, label }: BarProps) {
       <div
         class="share-bar"
         role="img"
-        aria-label={say(
-          `${label}: convolutions ${share(conv[of], whole)}, linear layers ${share(linear[of], whole)}`,
-          `${label}：卷积 ${share(conv[of], whole)}，全连接 ${share(linear[of], whole)}`,
-        )}
+        aria-label={
+          !revealed
+            ? label
+            : say(
+                `${label}: convolutions ${share(conv[of], whole)}, linear layers ${share(linear[of], whole)}`,
+                `${label}：卷积 ${share(conv[of], whole)}，全连接 ${share(linear[of], whole)}`,
+              )
+        }
       >
         {layers.map((layer, i) => (
           <i
             key={i}
             class={`kind-${layer.kind}`}
-            style={`flex-grow:${layer[of] / whole}`}
-            title={`${layer.kind === "conv" ? "conv 3×3" : "linear"} ${layer.inputs} → ${layer.outputs}: ${grouped(layer[of])}`}
+            style={`flex-grow:${revealed ? layer[of] / whole : 1}`}
+            title={
+              !revealed
+                ? undefined
+                : `${layer.kind === "conv" ? "conv 3×3" : "linear"} ${layer.inputs} → ${layer.outputs}: ${grouped(layer[of])}`
+            }
           />
         ))}
       </div>
       <p class="share-foot">
         <span class="ink-conv">
-          {say("13 convolutions", "13 个卷积层")} {grouped(conv[of])} <b>{share(conv[of], whole)}</b>
+          {say("13 convolutions", "13 个卷积层")} <Answer>{grouped(conv[of])}</Answer>{" "}
+          <b>
+            <Answer>{share(conv[of], whole)}</Answer>
+          </b>
         </span>
         <span class="ink-linear">
-          {say("3 linear layers", "3 个全连接层")} {grouped(linear[of])} <b>{share(linear[of], whole)}</b>
+          {say("3 linear layers", "3 个全连接层")} <Answer>{grouped(linear[of])}</Answer>{" "}
+          <b>
+            <Answer>{share(linear[of], whole)}</Answer>
+          </b>
         </span>
       </p>
     </div>
@@ -75,12 +91,12 @@ function Areas({ result }: { readonly result: Result }) {
   );
 }
 
-function Figure({ result }: Props) {
+function Figure({ result, revealed }: Props) {
   return (
     <figure class="figure">
-      <Areas result={result} />
-      <Bar result={result} of="params" label={say("Parameters", "参数量")} />
-      <Bar result={result} of="macs" label={word("macs")} />
+      {revealed && <Areas result={result} />}
+      <Bar result={result} revealed={revealed} of="params" label={say("Parameters", "参数量")} />
+      <Bar result={result} revealed={revealed} of="macs" label={word("macs")} />
     </figure>
   );
 }
@@ -133,7 +149,7 @@ export const VGG = page({
   source: "VGG, 2014",
   ranges: RANGES,
   compute: ({ s, w }) => vggCosts(s, w),
-  right: 1,
+  right: () => 1,
   Figure,
   Controls,
   explore: ({ s }) => ({ net: "vgg16", dock: "costs", color: "params", ...(s !== RANGES.s.start && { side: s }) }),

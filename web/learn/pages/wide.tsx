@@ -1,5 +1,6 @@
 import { INCEPTION_WIDTHS, inceptionChannels } from "convnets/models";
 import { grouped } from "../../ui/format.ts";
+import { Answer } from "../answer.tsx";
 import { wideBlock } from "../compute.ts";
 import { Switch } from "../controls.tsx";
 import { Ribbons } from "../figures/Ribbons.tsx";
@@ -27,10 +28,10 @@ function Figure({ result }: Props) {
         <p class="share-head">
           <span>{say("Concatenated", "拼接")}</span>
           <b>
-            {channels} {word("channels")}
+            <Answer>{channels}</Answer> {word("channels")}
           </b>
         </p>
-        <div class="share-bar" role="img" aria-label={say(`${channels} output channels`, `输出 ${channels} 个通道`)}>
+        <div class="share-bar" role="img" aria-label={say("Output channels of the branches", "各分支的输出通道")}>
           {costs.branches.map(
             (branch, i) =>
               on[i] && (
@@ -99,7 +100,7 @@ export const WIDE = page({
       INCEPTION_WIDTHS["3a"],
       KEYS.map((key) => values[key] === 1),
     ),
-  right: 1,
+  right: () => 1,
   Figure,
   Controls,
   explore: () => ({ net: "googlenet", open: ["inception3a"], selected: "inception3a" }),

@@ -1,0 +1,85 @@
+/** The boxes, lines and texts of a diagram. */
+import type { Diagram, DiagramNode } from "convnets/draw";
+import type { Row } from "convnets/summary";
+import type { VNode } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { language } from "../state/preferences.ts";
+import { type Mark, NodeView, TextView } from "./NodeView.tsx";
+
+interface Props {
+  readonly diagram: Diagram;
+  readonly rowOf: (id: string) => Row | undefined;
+  readonly chosen: ReadonlySet<string>;
+  readonly over: ReadonlySet<string>;
+  readonly failing?: ReadonlySet<string>;
+  readonly heat?: ReadonlyMap<string, number> | undefined;
+  /** How boxes differ from those of another network. */
+  readonly marks?: ReadonlyMap<string, Mark>;
+  /** Starts ids of elements, where a page has several drawings. */
+  readonly prefix?: string;
+}
+
+/** Boxes that are added between two frames, so that the page answers while a large drawing appears. */
+const SLICE = 110;
+
+export function Drawing({ diagram, rowOf, chosen, over, failing, heat, marks, prefix }: Props) {
+  /** Boxes as they were drawn last: one that did not change is not drawn again, as when the pointer moves over others. */
+  const drawn = useRef(new Map<DiagramNode, { readonly state: string; readonly box: VNode }>());
+  const [limit, setLimit] = useState(SLICE);
+  // boxes of an earlier drawing are gone
+  useEffect(() => {
+    const shown = new Set(diagram.nodes);
+    for (const node of drawn.current.keys()) if (!shown.has(node)) drawn.current.delete(node);
+  }, [diagram]);
+  useEffect(() => {
+    if (limit >= diagram.nodes.length) return;
+    const frame = requestAnimationFrame(() => setLimit(limit + SLICE));
+    return () => cancelAnimationFrame(frame);
+  }, [diagram, limit]);
+  const texts = useMemo(
+    () => diagram.texts.map((text) => <TextView key={`${text.x},${text.y},${text.text}`} text={text} />),
+    [diagram],
+  );
+  const near = (id: string | undefined) => id !== undefined && chosen.has(id);
+  const boxes = diagram.nodes.slice(0, limit).map((node) => {
+    const { id, form } = node;
+    const isFrame = form === "frame";
+    const [selected, hovered] = [chosen.has(id), !isFrame && over.has(id)];
+    const fails = !isFrame && failing?.has(id) === true;
+    const [warmth, mark] = [isFrame ? undefined : heat?.get(id), marks?.get(id)];
+    const state = `${language.value} ${selected} ${hovered} ${fails} ${warmth} ${mark} ${rowOf(id)?.path}`;
+    const known = drawn.current.get(node);
+    if (known?.state === state) return known.box;
+    const box = (
+      <NodeView
+        key={id}
+        node={node}
+        row={rowOf(id)}
+        selected={selected}
+        hovered={hovered}
+        failing={fails}
+        heat={warmth}
+        mark={mark}
+        prefix={prefix}
+      />
+    );
+    drawn.current.set(node, { state, box });
+    return box;
+  });
+  return (
+    <g class={`drawing${marks ? " is-compared" : ""}`}>
+      {boxes.filter((_, i) => diagram.nodes[i]!.form === "frame")}
+      {diagram.edges.slice(0, limit).map(({ from, to, line, tip }) => (
+        <g key={`${from} ${to} ${line}`} class={near(from) || near(to) ? "edge is-near" : "edge"}>
+          <path class="wire" d={line} />
+          {tip && <path class="tip" d={tip} />}
+        </g>
+      ))}
+      {boxes.filter((_, i) => diagram.nodes[i]!.form !== "frame")}
+      {diagram.brackets.map(({ x, y, width }) => (
+        <path key={x} class="wire" d={`M${x} ${y - 5}v5h${width}v-5`} />
+      ))}
+      {texts}
+    </g>
+  );
+}
