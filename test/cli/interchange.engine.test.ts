@@ -153,14 +153,14 @@ describe("convert", () => {
 
   it.each([
     [["gone.pth", "b.safetensors"], "there is no file gone.pth"],
-    [[".", "b.safetensors"], ". is neither a run nor a data set"],
+    [[".", "b.safetensors"], ". is a directory without best.safetensors: it is not a run"],
     [["a.safetensors", "b.npz"], "b.npz has to end in .safetensors, .pth, .pt, .onnx"],
     [["a.safetensors", "nowhere/b.pth"], "there is no folder nowhere"],
     [["net.onnx", "b.onnx"], "net.onnx is already an .onnx file"],
     [["a.safetensors", "b.onnx", "--dtype", "float16"], "networks compute in float32"],
     [["a.safetensors", "b.pth", "--dtype", "int8"], "Allowed choices are float32, float16, bfloat16"],
     [["a.safetensors", "b.pth", "--model", "nin"], "for writing .onnx files"],
-    [["net.onnx", "b.pth", "--key", "model"], "--key is for PyTorch files"],
+    [["net.onnx", "b.pth", "--key", "model"], "--key, --rename and --integers are for weight files"],
     [
       ["mixed.pth", "b.onnx"],
       "mixed.pth does not record its network, and fits none of the built-in ones; pass the network with --model",
