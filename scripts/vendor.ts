@@ -22,7 +22,8 @@ const PACKAGES: Readonly<Record<string, { main: string; files: RegExp; skip: Reg
   },
   "onnxruntime-web": {
     main: "dist/ort.node.min.js",
-    files: /^dist\/(ort\.node\.min\.js|ort-wasm-simd-threaded\.(mjs|wasm))$/,
+    // the .wasm file is that of the studio's page
+    files: /^dist\/(ort\.node\.min\.js|ort-wasm-simd-threaded\.mjs)$/,
     skip: /$^/,
   },
 };

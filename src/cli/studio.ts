@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
+import { DATASET_NAMES } from "../data/node/index.ts";
 import { MODELS } from "../models/index.ts";
-import { isNetworkFile, serveStudio } from "../studio/node/index.ts";
+import { isNetworkFile, type StudioView, serveStudio } from "../studio/node/index.ts";
 import { isRun } from "./network.ts";
 import { parseCount, print, UsageError } from "./support.ts";
 
@@ -12,11 +13,8 @@ interface Flags {
   open: boolean;
 }
 
-/** The weights of a run that are worth seeing. */
-const BEST = "best.safetensors";
-
 /** The folder to serve, and what to show first. */
-function targetOf(target: string | undefined): { folder: string; net?: string } {
+function targetOf(target: string | undefined): StudioView & { readonly folder: string } {
   if (target === undefined) return { folder: process.cwd() };
   if (Object.hasOwn(MODELS, target)) return { folder: process.cwd(), net: target };
   if (!existsSync(target))
@@ -29,8 +27,16 @@ function targetOf(target: string | undefined): { folder: string; net?: string } 
       throw new UsageError(`the studio opens .onnx, .pth, .pt and .safetensors files, not ${target}`);
     return { folder: dirname(path), net: `file:${basename(path)}` };
   }
-  return { folder: path, ...(isRun(path) && existsSync(join(path, BEST)) && { net: `file:${BEST}` }) };
+  if (isRun(path)) return { folder: path, panel: "runs", runs: ["."] };
+  return { folder: path, ...(holdsRuns(path) && { panel: "runs" }) };
 }
+
+/** Whether a folder is one of runs, such as run/. */
+const holdsRuns = (folder: string): boolean =>
+  readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory() && isRun(join(folder, entry.name)));
+
+/** The command line itself, for trainings in processes of their own. */
+const SELF = [process.execPath, ...process.execArgv, resolve(process.argv[1]!)] as [string, ...string[]];
 
 /** The program that opens an address in the reader's browser. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
@@ -48,8 +54,10 @@ function openBrowser(address: string): void {
 }
 
 export const command = new Command("studio")
-  .description("See networks in the browser: their layers, shapes, parameters and costs.")
-  .argument("[target]", "a network, an .onnx or weight file, the folder of a run, or a folder with networks")
+  .description(
+    "See networks in the browser: their layers, shapes, parameters and costs. Watch, compare and start trainings of the folder.",
+  )
+  .argument("[target]", "a network, an .onnx or weight file, the folder of a run, or a folder with networks and runs")
   .option("--port <number>", "port on this machine (default: one that is free)", parseCount)
   .option("--no-open", "print the address without opening the browser")
   .addHelpText(
@@ -58,19 +66,29 @@ export const command = new Command("studio")
 Examples:
   convnets studio
   convnets studio resnet18.onnx
+  convnets studio run                    the runs of a folder, live
   convnets studio googlenet --no-open`,
   )
   .action(async (target: string | undefined, { port, open }: Flags) => {
-    const { folder, net } = targetOf(target);
-    const server = await serveStudio({ folder, ...(port !== undefined && { port }) }).catch(
+    const { folder, ...view } = targetOf(target);
+    const train = { command: SELF, networks: Object.keys(MODELS), data: DATASET_NAMES };
+    const server = await serveStudio({ folder, train, ...(port !== undefined && { port }) }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === "EADDRINUSE")
           throw new UsageError(`port ${port} is in use; leave out --port for one that is free`);
         throw error;
       },
     );
-    const address = server.address(net);
+    const address = server.address(view);
     print(`The studio is at ${address}`);
     print("Press Ctrl+C to stop.");
     if (open) openBrowser(address);
+    let ending = false;
+    const end = () => {
+      // the second time, at once
+      if (ending) process.exit(130);
+      ending = true;
+      server.close().finally(() => process.exit(0));
+    };
+    process.on("SIGINT", end).on("SIGTERM", end).on("SIGHUP", end);
   });

@@ -5,6 +5,16 @@ export interface Corrupt {
   readonly reason: string;
 }
 
+/** A file in memory. */
+export interface NamedBytes {
+  /** Its name or path, for messages. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The last part of a path. */
+export const baseName = (file: string): string => file.split(/[/\\]/).at(-1)!;
+
 interface DataErrorOptions {
   readonly file?: string | undefined;
   readonly cause?: unknown;

@@ -1,5 +1,6 @@
 /** Data sets, transforms and loaders. Files, downloads and workers are in `node`. Imports `graph` and `random`. */
 export { type BatchRequest, type BatchSettings, type Failure, type MadeBatch, makeBatch } from "./batch.ts";
+export { CIFAR10_CLASSES, type CifarLayout, cifarDataset } from "./cifar.ts";
 export {
   adjustBrightness,
   adjustContrast,
@@ -23,7 +24,7 @@ export {
   split,
   subset,
 } from "./dataset.ts";
-export { type Corrupt, DataError } from "./errors.ts";
+export { type Corrupt, DataError, type NamedBytes } from "./errors.ts";
 export {
   type Box,
   centerCrop,
@@ -35,6 +36,7 @@ export {
   resize,
   resizedSize,
 } from "./geometry.ts";
+export { FASHION_CLASSES, type IdxFacts, idxDataset } from "./idx.ts";
 export { type Image, interleaved, planar, toInterleaved } from "./image.ts";
 export {
   type Batch,

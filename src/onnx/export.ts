@@ -19,6 +19,7 @@ import {
   Tracer,
 } from "../nn/index.ts";
 import { foldBatchNorm, lowerBatchStatistics, simplify } from "../passes/index.ts";
+import { DropoutTracer } from "./dropout.ts";
 import { encode } from "./encode.ts";
 import { OnnxModule } from "./module.ts";
 
@@ -45,6 +46,8 @@ export interface InferenceOptions {
   preprocess?: Preprocess;
   /** Keep auxiliary classifiers, which serve training. Default false. */
   aux?: boolean;
+  /** Keep dropout, which does nothing in inference, so that the network can be trained where it is imported. Default false. */
+  dropout?: boolean;
 }
 
 /** How a network is written as an .onnx file. */
@@ -121,9 +124,9 @@ export function exportOnnx(model: Module, options: ExportOptions): Exported {
  */
 export function inferenceGraph(
   model: Module,
-  { input, softmax = false, preprocess, aux = false }: InferenceOptions,
+  { input, softmax = false, preprocess, aux = false, dropout = false }: InferenceOptions,
 ): Graph {
-  const tracer = new Tracer(model);
+  const tracer = dropout ? new DropoutTracer(model) : new Tracer(model);
   const [name = "input"] = model instanceof OnnxModule ? model.inputs.keys() : [];
   const x = preprocess ? normalized(tracer, { name, shape: input }, preprocess) : tracer.input(name, input);
   const outputs = Object.entries(namedOutputs(tracer.call(model, [x])));
@@ -136,7 +139,11 @@ export function inferenceGraph(
     if (softmax && name === main) tracer.graph.output("probabilities", probabilities(y).value);
     else tracer.graph.output(name, y.value);
   });
-  return simplify(lowerBatchStatistics(tracer.graph));
+  const graph = lowerBatchStatistics(tracer.graph);
+  // dropout would be simplified away
+  if (!(tracer instanceof DropoutTracer)) return simplify(graph);
+  tracer.checkElements("exportOnnx");
+  return graph;
 }
 
 /** (x·scale − mean) / std as one multiplication and one addition per channel. */

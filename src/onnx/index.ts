@@ -12,5 +12,6 @@ export {
 } from "./export.ts";
 export { type OnnxFacts, type OnnxTensorFacts, type OnnxWeightFacts, onnxFacts } from "./facts.ts";
 export { OnnxModule, type OnnxModuleOptions, onnxModule } from "./module.ts";
+export { type PytorchSourceOptions, pytorchSource } from "./pytorch.ts";
 export { OnnxPart } from "./replay.ts";
 export type { ExternalData, ExternalResolver } from "./tensor.ts";

@@ -110,7 +110,7 @@ describe("in Chromium", unless(noChromium), () => {
 
   it("opens files: from the folder, dropped, and none that are no networks", async () => {
     const { page, problems } = await studios.open("net=nin");
-    await page.goto(studios.server.address("file:small.onnx"));
+    await page.goto(studios.server.address({ net: "file:small.onnx" }));
     await page.reload();
     await expect.poll(() => page.locator(".picker b").textContent()).toBe("small.onnx");
     await drawn(page);

@@ -20,5 +20,12 @@ function newest(...folders: readonly string[]): number {
 /** Builds the page if it is missing or older than its sources. */
 export async function buildPage(): Promise<void> {
   if (existsSync(INDEX) && statSync(INDEX).mtimeMs > newest("web", "src")) return;
-  await build({ root: join(ROOT, "web"), configFile: join(ROOT, "web/vite.config.ts"), logLevel: "error" });
+  // as npm run build does it: in a test's environment Vite would leave out what is for production only, such as the service worker
+  const { NODE_ENV } = process.env;
+  process.env.NODE_ENV = "production";
+  try {
+    await build({ root: join(ROOT, "web"), configFile: join(ROOT, "web/vite.config.ts"), logLevel: "error" });
+  } finally {
+    process.env.NODE_ENV = NODE_ENV;
+  }
 }

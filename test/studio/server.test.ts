@@ -23,6 +23,8 @@ beforeAll(async () => {
   ] as const)
     writeFileSync(join(folder, name), text);
   symlinkSync(join(root, "secret.onnx"), join(folder, "link.onnx"));
+  symlinkSync(join(folder, "notes.txt"), join(folder, "hidden.onnx"));
+  mkdirSync(join(folder, "folder.onnx"));
   server = await serveStudio({ folder });
 });
 afterAll(async () => {
@@ -82,6 +84,7 @@ describe("the page", () => {
 
   it("can only be read", async () => {
     expect((await ask("/", { method: "POST" })).status).toBe(405);
+    expect((await ask("/api/files", { method: "POST", ...token() })).status).toBe(405);
     expect((await ask("/api/files", { method: "DELETE", ...token() })).status).toBe(405);
   });
 });
@@ -108,6 +111,9 @@ describe("files", () => {
     "notes.txt",
     "none.onnx",
     "a.onnx\0.onnx",
+    "folder.onnx",
+    "hidden.onnx",
+    "%2e%2e/secret.onnx",
     "",
   ])("gives nothing else: %j", async (path) => {
     const { status, body } = await ask(file(path), token());
@@ -140,7 +146,7 @@ describe("other pages and other names", () => {
 });
 
 it("hands the token to the page in the part of the address that is never sent", () => {
-  const { hash, search, hostname } = new URL(server.address("file:a.onnx"));
+  const { hash, search, hostname } = new URL(server.address({ net: "file:a.onnx" }));
   expect(hostname).toBe("127.0.0.1");
   expect(search).toBe("");
   expect(new URLSearchParams(hash.split("?")[1]).get("token")).toBe(server.token);

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
-import { type StudioServer, serveStudio } from "../../src/studio/node/index.ts";
+import { type StudioServer, serveStudio, type TrainingOptions } from "../../src/studio/node/index.ts";
 import { EXECUTABLE } from "../conformance/chromium.ts";
 import { buildPage } from "./page.ts";
 
@@ -23,10 +23,13 @@ export class Studios {
     this.#browser = browser;
   }
 
-  static async create(folder: string): Promise<Studios> {
+  static async create(
+    folder: string,
+    { train, flags = ["--disable-gpu"] }: { train?: TrainingOptions; flags?: readonly string[] } = {},
+  ): Promise<Studios> {
     await buildPage();
-    const server = await serveStudio({ folder });
-    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", "--disable-gpu"] });
+    const server = await serveStudio({ folder, ...(train && { train }) });
+    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", ...flags] });
     return new Studios(server, browser);
   }
 

@@ -140,11 +140,42 @@ describe("in Chromium", unless(noChromium), () => {
     expect([...weights.tensors.keys()]).toEqual([...createModel("vgg_small").stateDict().keys()]);
     expect((await download(page, "Report")).toString()).toContain("vgg_small on shapes");
     expect((await download(page, "TypeScript")).toString()).toContain('createModel("vgg_small", { numClasses: 10');
+    expect((await download(page, "PyTorch")).toString()).toContain(
+      'self.features["0"] = nn.Conv2d(3, 32, 3, padding=1)',
+    );
     await press(page, "Show on the stage");
     await expect.poll(() => page.locator(".picker b").textContent()).toBe("vgg_small-shapes.safetensors");
     expect(problems).toEqual([]);
     await page.context().close();
   }, 240_000);
+
+  it("trains a network with changed layers, and one written in the page after a click", async () => {
+    const changes = "features.0:outChannels=16 features.1:numFeatures=16 features.4:inChannels=16";
+    const { page, problems } = await opened(`edit=${encodeURIComponent(changes)}`);
+    const oneStep = async () => {
+      await press(page, "Start training");
+      await press(page, "Pause");
+      await untilRests(page);
+      await page.getByRole("region", { name: "Take it home" }).waitFor();
+      return page.locator(".run-title h2").textContent();
+    };
+    expect(await oneStep()).toBe("vgg_small, changed on shapes");
+    expect((await download(page, "PyTorch")).toString()).toContain("nn.Conv2d(16, 64, 3, padding=1)");
+    expect((await download(page, "TypeScript")).toString()).toContain('change("features.0", { outChannels: 16 })');
+    await page.evaluate('location.hash = "#/train?net=code"');
+    await page.getByText("which has not run since this page was opened").waitFor();
+    expect(await page.getByRole("button", { name: "Start training" }).isDisabled()).toBe(true);
+    await press(page, "Run the code");
+    await expect.poll(() => page.locator(".net-choice b").textContent(), { timeout: 20_000 }).toBe("MyNet");
+    await expect
+      .poll(() => page.getByRole("button", { name: "Start training" }).isEnabled(), { timeout: 20_000 })
+      .toBe(true);
+    expect(await oneStep()).toBe("MyNet on shapes");
+    expect((await download(page, "TypeScript")).toString()).toContain("class MyNet");
+    expect((await download(page, "PyTorch")).toString()).toContain("self.block1.conv1 = nn.Conv2d(");
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 120_000);
 
   it.each([
     ["light", "zh", 380],

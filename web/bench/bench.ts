@@ -6,6 +6,7 @@ import { applyEdits, moduleAt, problemOf } from "./edit.ts";
 import { families } from "./families.ts";
 import type { Loaded } from "./load.ts";
 import type { Bench, Slot, Source } from "./protocol.ts";
+import { trainable } from "./trainable.ts";
 import { weightsOf } from "./weights.ts";
 
 interface Open extends Loaded {
@@ -53,6 +54,8 @@ export function createBench(load: (source: Source) => Promise<Loaded>): Bench {
       const parameters = [...module.stateShapes()].map(([key, shape]) => ({ key, shape }));
       return { path, type: module.type, settings: layerSettings(module), parameters, ...(code && { code }) };
     },
+
+    onnx: (slot, seed) => trainable(opened(slot), seed),
 
     weights(slot, path) {
       const module = moduleAt(opened(slot).model, path);

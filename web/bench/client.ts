@@ -31,4 +31,5 @@ export const bench = {
   compare: (...both: Parameters<Bench["compare"]>) => own.compare(...both),
   card: (slot: Slot, path: string) => holder(slot).card(slot, path),
   weights: (slot: Slot, path: string) => holder(slot).weights(slot, path),
+  onnx: (slot: Slot, seed: number) => holder(slot).onnx(slot, seed),
 };

@@ -100,4 +100,6 @@ export interface Bench {
   compare(a: Compared, b: Compared): readonly RowPair[];
   card(slot: Slot, path: string): Card | undefined;
   weights(slot: Slot, path: string): Weights | undefined;
+  /** The network of a slot as an .onnx file that can be trained, with its changes, and initial weights of a seed where it has none. */
+  onnx(slot: Slot, seed: number): Uint8Array;
 }

@@ -11,7 +11,13 @@ export function Camera({ onClose }: { readonly onClose: () => void }) {
   useEffect(() => {
     let stream: MediaStream | undefined;
     let closed = false;
-    navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false }).then(
+    // a page that came over plain HTTP from another machine has no camera
+    const { mediaDevices } = navigator as { readonly mediaDevices?: MediaDevices };
+    if (!mediaDevices) {
+      failed.value = true;
+      return undefined;
+    }
+    mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false }).then(
       (found) => {
         stream = found;
         if (closed) for (const track of found.getTracks()) track.stop();

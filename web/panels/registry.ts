@@ -1,4 +1,4 @@
-import { ChartSpline, GraduationCap, type IconNode, Network, ScanEye, SquarePen } from "lucide";
+import { ChartSpline, FolderClock, GraduationCap, type IconNode, Network, ScanEye, SquarePen } from "lucide";
 import type { FunctionComponent } from "preact";
 import type { TextKey } from "../text/index.ts";
 import { later } from "../ui/Later.tsx";
@@ -22,5 +22,6 @@ export const PANELS: readonly Panel[] = [
   { id: "look", name: "look", icon: ScanEye, view: Look },
   { id: "write", name: "write", icon: SquarePen, view: later(() => import("./Write.tsx")) },
   { id: "train", name: "train", icon: ChartSpline, view: Train },
+  { id: "runs", name: "runs", icon: FolderClock, view: later(() => import("./Runs.tsx")) },
   { id: "learn", name: "learn", icon: GraduationCap, view: Learn },
 ];

@@ -3,6 +3,7 @@ import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
 import { go } from "../state/route.ts";
 import { type TextKey, t } from "../text/index.ts";
+import { bytes } from "../ui/format.ts";
 import { dialog } from "./dialogs.ts";
 
 /** A message about something that did not work, which disappears by itself or by a click. */
@@ -20,7 +21,13 @@ export async function openFile(file: File): Promise<void> {
     notice.value = t("notNetwork", { name: file.name });
     return;
   }
-  await keep(file);
+  try {
+    await keep(file);
+  } catch {
+    // larger than memory, or gone since it was chosen
+    notice.value = t("notReadable", { name: file.name, size: bytes(file.size) });
+    return;
+  }
   dialog.value = undefined;
   notice.value = undefined;
   go({

@@ -1,6 +1,6 @@
 /** Networks from files, kept in the browser's own storage, so that a reload finds them again. */
 import { signal } from "@preact/signals";
-import { serverBytes, serverFiles } from "./server.ts";
+import { hasServer, serverBytes } from "./server.ts";
 
 /** Files that may be opened as networks. */
 export const NETWORK_FILE = /\.(onnx|pth|pt|safetensors)$/i;
@@ -55,6 +55,7 @@ export async function fileBytes(name: string): Promise<Uint8Array> {
   if (found) return found;
   const stored = await (await folder())?.getFileHandle(name).catch(() => undefined);
   if (stored) return new Uint8Array(await (await stored.getFile()).arrayBuffer());
-  if ((await serverFiles()).some((file) => file.name === name)) return serverBytes(name);
+  const served = hasServer() ? await serverBytes(name).catch(() => undefined) : undefined;
+  if (served) return served;
   throw new Error(`${name} is no longer in this browser; open the file again`);
 }

@@ -30,6 +30,8 @@ export interface Route {
   /** Id of the run that is shown, and of the one whose curves are beside it. */
   readonly run?: string;
   readonly beside?: string;
+  /** Names of the runs in the folder that are shown, the first with its details. */
+  readonly runs?: readonly string[];
   /** Page of Learn, and what its controls are set to. */
   readonly idea?: string;
   readonly set?: string;
@@ -69,6 +71,7 @@ export function parseRoute(hash: string): Route {
     color: among("color", COLORS),
     run: text("run"),
     beside: text("beside"),
+    runs: text("runs")?.split(",").map(decodeURIComponent),
     overlay: among("overlay", OVERLAYS),
     idea: text("idea"),
     set: text("set"),
@@ -104,6 +107,7 @@ export function formatRoute(route: Route): string {
     dock,
     run,
     beside,
+    runs,
     idea,
     set: settings,
     theme,
@@ -126,6 +130,7 @@ export function formatRoute(route: Route): string {
   if (dock !== START.dock) set("dock", dock);
   set("run", run);
   set("beside", beside);
+  set("runs", runs?.map(encodeURIComponent).join(","));
   if (panel === "learn") {
     set("idea", idea);
     set("set", settings);

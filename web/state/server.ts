@@ -9,9 +9,16 @@ export interface ServerFile {
   readonly bytes: number;
 }
 
-function ask(path: string): Promise<Response> {
-  return fetch(new URL(path, document.baseURI), { headers: { Authorization: `Bearer ${token()}` } });
+/** Asks the server, with the token of this tab. */
+export function ask(path: string, { headers, ...init }: RequestInit = {}): Promise<Response> {
+  return fetch(new URL(path, document.baseURI), {
+    ...init,
+    headers: { ...headers, Authorization: `Bearer ${token()}` },
+  });
 }
+
+/** Whether the page came from a server that has files and runs. */
+export const hasServer = (): boolean => token() !== null;
 
 let listed: Promise<readonly ServerFile[]> | undefined;
 

@@ -1,3 +1,4 @@
+import { runsEn } from "./runs-en.ts";
 import { trainEn } from "./train-en.ts";
 
 /** Every text of the page in English; `zh.ts` has the same keys. */
@@ -103,6 +104,8 @@ export const en = {
   drop: "Drop to open",
   dropDetail: ".onnx, .pth, .pt, .safetensors",
   notNetwork: "{name} is not a network: the studio opens .onnx, .pth, .pt and .safetensors files",
+  notReadable:
+    "{name} ({size}) cannot be read: it is larger than this browser can hold in memory, or it was moved. Use “convnets summary” for it.",
   engineLine: "Everything is computed in this page",
   isolated: "WebAssembly with threads",
   notIsolated: "WebAssembly, 1 thread: this page is not cross-origin isolated; “convnets studio” makes it so",
@@ -204,6 +207,7 @@ export const en = {
   task_gradient: "Input gradient",
   task_responding: "Gradient ascent",
   ...trainEn,
+  ...runsEn,
 } as const;
 
 export type Texts = { readonly [K in keyof typeof en]: string };

@@ -113,7 +113,10 @@ export const trainEn = {
   trainCode: "TypeScript",
   trainDropHint: "Folders of images, CIFAR-10 .bin or idx files",
   trainOtherData: "The images of this run were removed from the browser.",
-  trainChanged:
-    "The network on the stage was changed or written in the page, and such networks cannot be trained here yet. Undo the changes, or choose another network.",
+  trainChangedTitle: "{name}, changed",
+  trainCodeWaits:
+    "The network is your code, which has not run since this page was opened. It runs in a worker that cannot reach any network.",
+  trainRunCode: "Run the code",
+  trainPytorch: "PyTorch",
   trainTop1: "best top-1 {accuracy}",
 } as const;

@@ -114,6 +114,9 @@ export const trainZh: { readonly [K in keyof typeof trainEn]: string } = {
   trainCode: "TypeScript",
   trainDropHint: "图像文件夹、CIFAR-10 的 .bin 或 idx 文件",
   trainOtherData: "这次训练的图像已从浏览器中移除。",
-  trainChanged: "舞台上的网络被修改过，或是在页面中编写的，目前还不能在这里训练。请撤销修改，或选择其他网络。",
+  trainChangedTitle: "{name}（已修改）",
+  trainCodeWaits: "该网络是您的代码，自打开此页面以来尚未运行。它将在无法访问网络的 worker 中运行。",
+  trainRunCode: "运行代码",
+  trainPytorch: "PyTorch",
   trainTop1: "最佳 top-1 {accuracy}",
 };

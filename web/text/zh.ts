@@ -1,4 +1,5 @@
 import type { Texts } from "./en.ts";
+import { runsZh } from "./runs-zh.ts";
 import { trainZh } from "./train-zh.ts";
 
 /** 页面的中文文本。 */
@@ -103,6 +104,7 @@ export const zh: Texts = {
   drop: "松开以打开",
   dropDetail: ".onnx、.pth、.pt、.safetensors",
   notNetwork: "{name} 不是网络文件：可以打开 .onnx、.pth、.pt 与 .safetensors",
+  notReadable: "无法读取 {name}（{size}）：文件超出浏览器内存可容纳的大小，或已被移动。可改用 “convnets summary”。",
   engineLine: "所有计算都在本页面完成",
   isolated: "WebAssembly 多线程",
   notIsolated: "WebAssembly 单线程：页面未跨源隔离，用 “convnets studio” 启动即可",
@@ -203,4 +205,5 @@ export const zh: Texts = {
   task_gradient: "输入梯度",
   task_responding: "梯度上升",
   ...trainZh,
+  ...runsZh,
 };

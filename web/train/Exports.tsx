@@ -61,6 +61,7 @@ export function Exports({ run }: { readonly run: Live }) {
         {button("onnx", ".onnx")}
         {button("report", t("trainReport"))}
         {button("code", t("trainCode"))}
+        {button("pytorch", t("trainPytorch"))}
         <button type="button" class="button" disabled={busy.value} title={t("trainExploreHint")} onClick={show}>
           <Icon icon={MapIcon} size={16} />
           {t("trainExplore")}

@@ -1,11 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { ChevronDown, Play } from "lucide";
 import { dialog } from "../stage/dialogs.ts";
+import { CODE, code, runCode } from "../state/code.ts";
 import { go, route } from "../state/route.ts";
-import { fileName } from "../state/stage.ts";
+import { fileName, network } from "../state/stage.ts";
 import { type TextKey, t } from "../text/index.ts";
 import type { Settings } from "../training/protocol.ts";
-import { ask, asked, device, proposal, resetAsked, startRun } from "../training/setup.ts";
+import { ask, asked, codeWaits, device, proposal, resetAsked, startRun } from "../training/setup.ts";
 import { grouped, short } from "../ui/format.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { DataChoice } from "./DataChoice.tsx";
@@ -15,7 +16,7 @@ const QUICK = ["vgg_small", "inception_small", "resnet20"];
 
 /** What the next run will be. */
 export function Setup() {
-  const { net, variant } = route.value;
+  const { net, variant, edits } = route.value;
   const failed = useSignal<string | undefined>(undefined);
   const { value, busy, error } = proposal.value;
   const begin = () => {
@@ -31,8 +32,9 @@ export function Setup() {
       <section class="setup-part">
         <h3>{t("trainNetwork")}</h3>
         <button type="button" class="net-choice" aria-haspopup="dialog" onClick={() => (dialog.value = "networks")}>
-          <b>{fileName(net) ?? net}</b>
+          <b>{net === CODE ? (network.value.value?.title ?? t("yourCode")) : (fileName(net) ?? net)}</b>
           {variant && <span class="tag">{variant}</span>}
+          {edits.length > 0 && <span class="tag">{t("changed")}</span>}
           <Icon icon={ChevronDown} size={16} />
         </button>
         <p class="quick">
@@ -46,7 +48,7 @@ export function Setup() {
               onClick={() =>
                 go({
                   ...{ net: name, variant: undefined, open: [], selected: undefined, form: undefined },
-                  ...{ classes: undefined, side: undefined },
+                  ...{ classes: undefined, side: undefined, edits: [] },
                 })
               }
             >
@@ -68,7 +70,22 @@ export function Setup() {
           })}
         </p>
       )}
-      {problem && (
+      {codeWaits.value && (
+        <div class="own">
+          <p>{t("trainCodeWaits")}</p>
+          <div class="row">
+            <button
+              type="button"
+              class="button"
+              onClick={async () => runCode(code.peek() ?? (await import("../write/start.ts")).START)}
+            >
+              <Icon icon={Play} size={15} />
+              {t("trainRunCode")}
+            </button>
+          </div>
+        </div>
+      )}
+      {problem && !codeWaits.value && (
         <p class="train-problem" role="alert">
           {problem}
         </p>

@@ -3,17 +3,18 @@ import { draw, encodeTorch, exportOnnx, renderText, summarize, VERSION } from "c
 import { writeSafetensors } from "convnets/checkpoint";
 import type { TensorData } from "convnets/graph";
 import type { Module } from "convnets/nn";
+import { pytorchSource } from "convnets/onnx";
 import { type ReportData, report } from "convnets/report";
-import type { Source } from "../bench/protocol.ts";
+import type { Edit } from "../bench/protocol.ts";
 import { confusionOf } from "./confusion.ts";
 import { openData, partsOf, picturesOf } from "./data.ts";
 import { planOf } from "./plan.ts";
-import type { Course, ExportedFile, ExportFormat } from "./protocol.ts";
+import type { Course, ExportedFile, ExportFormat, Trainee } from "./protocol.ts";
 import { readBest, readCourse, readPlan, readState } from "./runs.ts";
 
 interface Trained {
   readonly course: Course;
-  readonly source: Source;
+  readonly source: Trainee;
   readonly model: Module;
   readonly input: readonly number[];
   readonly metadata: Readonly<Record<string, string>>;
@@ -35,8 +36,9 @@ async function trained(id: string): Promise<Trained> {
   const best = epochs.find(({ epoch }) => epoch === info.best?.epoch);
   const metadata = {
     producer: `convnets ${VERSION}`,
-    ...(source.kind === "registered" && { architecture: source.name }),
-    ...(config.variant && { variant: config.variant }),
+    // with changed layers, the weights are those of another network
+    ...(source.kind === "registered" && !source.edits && { architecture: source.name }),
+    ...(config.variant && !source.edits && { variant: config.variant }),
     inputSize: String(input[2]),
     inChannels: String(input[1]),
     classes: JSON.stringify(info.classes),
@@ -66,6 +68,8 @@ export async function exportRun(id: string, format: ExportFormat): Promise<Expor
       return file(".onnx", exportOnnx(model, { input: ["N", ...input.slice(1)], metadata }).bytes);
     case "code":
       return file(".ts", text(codeOf(run)));
+    case "pytorch":
+      return file(".py", text(pytorchOf(run)));
     case "report":
       return { ...file("", text(await reportOf(id, run))), name: `${stem(course)}-report.html` };
   }
@@ -75,22 +79,29 @@ const joined = async (pieces: Iterable<Uint8Array>) =>
   new Uint8Array(await new Blob([...pieces] as Uint8Array<ArrayBuffer>[]).arrayBuffer());
 
 /** TypeScript that makes the network and loads its weights. */
-function codeOf({ course, source, metadata, input }: Trained): string {
+function codeOf({ course, source, metadata, input, config }: Trained): string {
   const { classes } = course.info;
   const [, channels, side] = input;
+  const variant = config.variant as string | undefined;
+  const weights = `${stem(course)}.safetensors`;
   const lines =
-    source.kind === "registered" || metadata.architecture
-      ? registeredCode(
-          metadata,
-          { channels: channels!, side: side!, classes: classes.length },
-          `${stem(course)}.safetensors`,
-        )
-      : [
-          'import { readFile } from "node:fs/promises";',
-          'import { onnxModule } from "convnets";',
-          "",
-          `export const model = onnxModule(await readFile(${JSON.stringify(`${stem(course)}.onnx`)}));`,
-        ];
+    source.kind === "file" && source.code !== undefined
+      ? writtenCode(source.code, weights)
+      : source.kind === "registered" || metadata.architecture
+        ? registeredCode(
+            metadata.architecture ?? (source as { readonly name: string }).name,
+            {
+              ...(variant && { variant }),
+              ...{ numClasses: classes.length, inChannels: channels!, inputSize: side! },
+            },
+            { weights, edits: source.edits ?? [] },
+          )
+        : [
+            'import { readFile } from "node:fs/promises";',
+            'import { onnxModule } from "convnets";',
+            "",
+            `export const model = onnxModule(await readFile(${JSON.stringify(`${stem(course)}.onnx`)}));`,
+          ];
   const transforms = JSON.stringify(JSON.parse(metadata.preprocessing!), null, 2);
   return `${lines.join("\n")}
 
@@ -102,23 +113,72 @@ export const transforms = ${transforms};
 `;
 }
 
+const LOAD = (weights: string) => [
+  `const { tensors } = await readWeights(await readFile(${JSON.stringify(weights)}));`,
+  "model.loadStateDict(tensors);",
+];
+
+/** A registered network, with its changed layers. */
 function registeredCode(
-  { architecture, variant }: Readonly<Record<string, string>>,
-  { channels, side, classes }: { readonly channels: number; readonly side: number; readonly classes: number },
-  weights: string,
+  name: string,
+  options: Readonly<Record<string, string | number>>,
+  { weights, edits }: { readonly weights: string; readonly edits: readonly Edit[] },
 ): readonly string[] {
-  const options = [
-    ...(variant ? [`variant: ${JSON.stringify(variant)}`] : []),
-    ...[`numClasses: ${classes}`, `inChannels: ${channels}`, `inputSize: ${side}`],
-  ];
+  const given = Object.entries(options).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+  const changes = new Map<string, string[]>();
+  for (const { path, setting, value } of edits)
+    changes.set(path, [...(changes.get(path) ?? []), `${setting}: ${value}`]);
+  const replaced = [...changes].map(
+    ([path, settings]) => `change(${JSON.stringify(path)}, { ${settings.join(", ")} });`,
+  );
   return [
     'import { readFile } from "node:fs/promises";',
     'import { createModel, readWeights } from "convnets";',
+    ...(edits.length > 0 ? ['import { layerWith } from "convnets/nn";'] : []),
     "",
-    `export const model = createModel(${JSON.stringify(architecture)}, { ${options.join(", ")} });`,
-    `const { tensors } = await readWeights(await readFile(${JSON.stringify(weights)}));`,
-    "model.loadStateDict(tensors);",
+    `export const model = createModel(${JSON.stringify(name)}, { ${given.join(", ")} });`,
+    ...(edits.length > 0 ? ["", ...CHANGE, ...replaced, ""] : []),
+    ...LOAD(weights),
   ];
+}
+
+/** Replaces a layer by one with other settings. */
+const CHANGE = [
+  "/** Replaces the layer at a path by one with other settings. */",
+  "function change(path: string, settings: Record<string, number>) {",
+  "  const modules = new Map(model.modules());",
+  '  const cut = path.lastIndexOf(".");',
+  "  const parent = modules.get(path.slice(0, Math.max(0, cut)))!;",
+  "  Object.assign(parent, { [path.slice(cut + 1)]: layerWith(modules.get(path)!, settings) });",
+  "}",
+];
+
+/** The code of the page, and how its network gets the weights. */
+function writtenCode(code: string, weights: string): readonly string[] {
+  return [
+    "// const model = new Net(); // the network of this file",
+    `// const { tensors } = await readWeights(await readFile(${JSON.stringify(weights)}));`,
+    "// model.loadStateDict(tensors);",
+    "",
+    code.trimEnd(),
+  ];
+}
+
+/** A PyTorch module with the same keys, and how it gets the weights. */
+function pytorchOf({ course, model, input }: Trained): string {
+  const name = `${stem(course)}.pth`;
+  const source = pytorchSource(model, { input: ["N", ...input.slice(1)] });
+  const [, type = "Net"] = /^class (\w+)/m.exec(source) ?? [];
+  return `${source}
+
+# names of the classes, in the order of the scores
+CLASSES = ${JSON.stringify(course.info.classes)}
+
+if __name__ == "__main__":
+    net = ${type}()
+    net.load_state_dict(torch.load(${JSON.stringify(name)}, weights_only=True))
+    net.eval()
+`;
 }
 
 /** Mistakes that the report shows. */

@@ -1,5 +1,13 @@
 /** Brings images into the browser's storage: folders of pictures, CIFAR-10's binary files, idx files. */
-import { memoryDataset } from "convnets";
+import {
+  CIFAR10_CLASSES,
+  cifarDataset,
+  FASHION_CLASSES,
+  idxDataset,
+  type MemoryDataset,
+  memoryDataset,
+  type NamedBytes,
+} from "convnets/data";
 import type { ClassFiles, DataInfo } from "./protocol.ts";
 import { newId, remove, write } from "./store.ts";
 
@@ -83,9 +91,6 @@ export async function importImages(
   return keep(data, images.subarray(0, kept.length * 3 * area));
 }
 
-const CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-const RECORD = 1 + 3 * 32 * 32;
-
 /** Files of known data sets: CIFAR-10 in binary, or images and labels in idx. */
 export async function importFiles(files: readonly File[]): Promise<DataInfo> {
   const cifar = files.filter(({ name }) => /^(data_batch_\d|test_batch)\.bin$/.test(name));
@@ -98,39 +103,42 @@ export async function importFiles(files: readonly File[]): Promise<DataInfo> {
   );
 }
 
+const named = async (file: File): Promise<NamedBytes> => ({ file: file.name, bytes: await bytesOf(file) });
+
 async function importCifar(files: readonly File[]): Promise<DataInfo> {
   const isTest = ({ name }: File) => name.startsWith("test");
-  const order = [...files].sort((a, b) => Number(isTest(a)) - Number(isTest(b)) || a.name.localeCompare(b.name));
-  if (order.every(isTest)) throw new Error("test_batch.bin is for testing; add data_batch_1.bin … data_batch_5.bin");
-  const parts = await Promise.all(order.map(async (file) => new Uint8Array(await file.arrayBuffer())));
-  for (const [i, { length }] of parts.entries())
-    if (length === 0 || length % RECORD !== 0)
-      throw new Error(`${order[i]!.name} is cut off: ${length} bytes are not whole records of ${RECORD}; get it again`);
-  const counts = parts.map(({ length }) => length / RECORD);
-  const total = counts.reduce((sum, count) => sum + count);
-  const images = new Uint8Array(total * (RECORD - 1));
-  const labels: number[] = [];
-  for (const [i, part] of parts.entries())
-    for (let at = 0; at < part.length; at += RECORD) {
-      if (part[at]! > 9)
-        throw new Error(`${order[i]!.name}, record ${at / RECORD}: label ${part[at]} is not one of the 10 classes`);
-      images.set(part.subarray(at + 1, at + RECORD), labels.length * (RECORD - 1));
-      labels.push(part[at]!);
-    }
-  const test = order.reduce((sum, file, i) => sum + (isTest(file) ? counts[i]! : 0), 0);
+  const part = async (wanted: boolean) => {
+    const chosen = files.filter((file) => isTest(file) === wanted).sort((a, b) => a.name.localeCompare(b.name));
+    const layout = { name: "CIFAR-10", classes: CIFAR10_CLASSES, labelBytes: 1 } as const;
+    return chosen.length > 0 ? cifarDataset(await Promise.all(chosen.map(named)), layout) : undefined;
+  };
+  const [train, test] = [await part(false), await part(true)];
+  if (!train) throw new Error("test_batch.bin is for testing; add data_batch_1.bin … data_batch_5.bin");
+  return keepParts({ name: "CIFAR-10", format: "cifar10" }, train, test);
+}
+
+/** Keeps the images for training and those for testing as one set. */
+function keepParts(
+  { name, format }: Pick<StoredData, "name" | "format">,
+  train: MemoryDataset,
+  test: MemoryDataset | undefined,
+): Promise<DataInfo> {
+  const parts = test ? [train, test] : [train];
+  const images = new Uint8Array(parts.reduce((sum, { memory }) => sum + memory.images.length, 0));
+  images.set(train.memory.images);
+  if (test) images.set(test.memory.images, train.memory.images.length);
+  const labels = parts.flatMap((one) => [...one.labels]);
+  const { shape } = train.memory;
   return keep(
     {
-      ...{ id: newId(), name: "CIFAR-10", format: "cifar10", classes: CIFAR, shape: [3, 32, 32] },
-      ...{ images: total, test, notes: [], labels },
+      ...{ id: newId(), name, format, classes: train.classes, shape, images: labels.length },
+      ...{ test: test?.length ?? 0, notes: [], labels },
     },
     images,
   );
 }
 
-const FASHION = [
-  ...["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
-];
-
+/** The bytes of a file, which may be packed with gzip. */
 async function bytesOf(file: File): Promise<Uint8Array> {
   const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const isGzip = start[0] === 0x1f && start[1] === 0x8b;
@@ -142,61 +150,21 @@ async function bytesOf(file: File): Promise<Uint8Array> {
   }
 }
 
-/** An array of bytes: two zero bytes, the type 8, the number of axes, their sizes, big-endian, then the elements. */
-async function readIdx(file: File, axes: number): Promise<{ sizes: readonly number[]; data: Uint8Array }> {
-  const bytes = await bytesOf(file);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const header = 4 + 4 * axes;
-  if (bytes.length < header || view.getUint32(0) !== 0x0800 + axes)
-    throw new Error(`${file.name} is not an idx file of ${axes === 3 ? "images" : "labels"}; get it again`);
-  const sizes = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const expected = sizes.reduce((product, size) => product * size, 1);
-  const data = bytes.subarray(header);
-  if (data.length !== expected)
-    throw new Error(
-      `${file.name}: the header says ${sizes.join("×")} = ${expected} bytes, but there are ${data.length}; get it again`,
-    );
-  return { sizes, data };
-}
-
 async function importIdx(files: readonly File[]): Promise<DataInfo> {
-  const find = (part: RegExp, what: string) => files.find(({ name }) => part.test(name) && name.includes(what));
-  const read = async (part: RegExp) => {
+  const isFashion = files.some(({ name, webkitRelativePath }) => /fashion/i.test(`${webkitRelativePath}${name}`));
+  const name = isFashion ? "Fashion-MNIST" : "idx";
+  const find = (part: RegExp, what: string) => files.find((file) => part.test(file.name) && file.name.includes(what));
+  const read = async (part: RegExp, classes: readonly string[] | undefined) => {
     const [images, labels] = [find(part, "idx3"), find(part, "idx1")];
     if (!images && !labels) return undefined;
     if (!images || !labels)
       throw new Error(`${(images ?? labels)!.name} needs its ${images ? "labels (idx1)" : "images (idx3)"} too`);
-    const [pixels, classes] = [await readIdx(images, 3), await readIdx(labels, 1)];
-    if (pixels.sizes[0] !== classes.sizes[0])
-      throw new Error(
-        `${labels.name} has ${classes.sizes[0]} labels, but ${images.name} has ${pixels.sizes[0]} images; choose files that go together`,
-      );
-    return { pixels, labels: classes.data };
+    return idxDataset({ images: await named(images), labels: await named(labels) }, { name, classes });
   };
-  const [train, test] = [await read(/^train/), await read(/^(t10k|test)/)];
+  const train = await read(/^train/, isFashion ? FASHION_CLASSES : undefined);
   if (!train) throw new Error("train-images-idx3-ubyte and train-labels-idx1-ubyte are needed");
-  const [, H = 0, W = 0] = train.pixels.sizes;
-  if (test && (test.pixels.sizes[1] !== H || test.pixels.sizes[2] !== W))
-    throw new Error(
-      `images for training have ${H}×${W} pixels, those for testing ${test.pixels.sizes.slice(1).join("×")}`,
-    );
-  const parts = test ? [train, test] : [train];
-  const labels = parts.flatMap((part) => [...part.labels]);
-  const images = new Uint8Array(labels.length * H * W);
-  images.set(train.pixels.data);
-  if (test) images.set(test.pixels.data, train.pixels.data.length);
-  const count =
-    Math.max(
-      ...labels.slice(0, 1),
-      labels.reduce((most, label) => Math.max(most, label), 1),
-    ) + 1;
-  const isFashion = files.some(({ name, webkitRelativePath }) => /fashion/i.test(`${webkitRelativePath}${name}`));
-  const classes = isFashion && count === 10 ? FASHION : Array.from({ length: count }, (_, i) => String(i));
-  return keep(
-    {
-      ...{ id: newId(), name: isFashion ? "Fashion-MNIST" : "idx", format: isFashion ? "fashion-mnist" : "mnist" },
-      ...{ classes, shape: [1, H, W], images: labels.length, test: test?.labels.length ?? 0, notes: [], labels },
-    },
-    images,
-  );
+  const test = await read(/^(t10k|test)/, train.classes);
+  const [size, other] = [train, test ?? train].map(({ memory: { shape } }) => shape.slice(1).join("×"));
+  if (size !== other) throw new Error(`images for training have ${size} pixels, those for testing ${other}`);
+  return keepParts({ name, format: isFashion ? "fashion-mnist" : "mnist" }, train, test);
 }

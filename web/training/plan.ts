@@ -3,10 +3,10 @@ import { createModel, summarize, trace } from "convnets";
 import { classScores, type Module, mainOutput } from "convnets/nn";
 import { chooseInit, parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "convnets/runs";
 import { loadForFineTuning } from "convnets/train";
+import { applyEdits } from "../bench/edit.ts";
 import { type Loaded, load } from "../bench/load.ts";
-import type { Source } from "../bench/protocol.ts";
 import { type OpenData, partsOf } from "./data.ts";
-import type { Asked, Proposal, Settings } from "./protocol.ts";
+import type { Asked, Proposal, Settings, Trainee } from "./protocol.ts";
 
 /** The network for a data set, with initial weights not yet chosen if it is registered, else those of its file. */
 interface Fitted {
@@ -18,7 +18,14 @@ interface Fitted {
   readonly side?: number;
 }
 
-async function fitted(source: Source, data: OpenData, inputSize: number | undefined): Promise<Fitted> {
+/** The network for a data set, with its changed layers, whose weights are new. */
+async function fitted(source: Trainee, data: OpenData, inputSize: number | undefined): Promise<Fitted> {
+  const found = await unchanged(source, data, inputSize);
+  applyEdits(found.model, source.edits ?? []);
+  return found;
+}
+
+async function unchanged(source: Trainee, data: OpenData, inputSize: number | undefined): Promise<Fitted> {
   const { classes } = data.train;
   const sizes = {
     numClasses: classes.length,
@@ -65,7 +72,7 @@ export interface Plan {
 const FEW = 640;
 
 /** The plan for a network on a data set. Throws, in the library's words, if they do not go together. */
-export async function planOf(source: Source, data: OpenData, asked: Asked): Promise<Plan> {
+export async function planOf(source: Trainee, data: OpenData, asked: Asked): Promise<Plan> {
   const first = await fitted(source, data, asked.inputSize);
   const { name, variant, side } = first;
   const base = recipe(name, data.facts, {
@@ -120,7 +127,7 @@ function settingsOf(config: TrainConfig, inputSize: number): Settings {
 
 /** What the page shows before a run begins. */
 export async function proposalOf(
-  source: Source,
+  source: Trainee,
   data: OpenData,
   asked: Asked,
 ): Promise<Proposal & { readonly config: TrainConfig }> {

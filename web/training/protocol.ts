@@ -1,5 +1,5 @@
 /** What the page asks of the worker that trains, and what the worker tells it: plain data. */
-import type { Source } from "../bench/protocol.ts";
+import type { Edit, Source } from "../bench/protocol.ts";
 import type { Device, EngineInfo } from "../engine/protocol.ts";
 
 /** Images to train with: generated, or imported and kept in the browser's storage. */
@@ -22,6 +22,12 @@ export interface DataInfo {
   /** What was left out, as sentences. */
   readonly notes: readonly string[];
 }
+
+/** A network to train: a registered one or a file, with changed layers; or what code made, as a file, with the code. */
+export type Trainee = Exclude<Source, { readonly kind: "code" }> & {
+  readonly edits?: readonly Edit[];
+  readonly code?: string;
+};
 
 /** The part of a training's settings that the page offers. */
 export interface Settings {
@@ -59,7 +65,7 @@ export interface Proposal {
 export interface Order {
   /** The network's name for people. */
   readonly title: string;
-  readonly source: Source;
+  readonly source: Trainee;
   readonly data: DataSpec;
   readonly asked: Asked;
   readonly device?: Device;
@@ -167,7 +173,7 @@ export interface ClassFiles {
 }
 
 /** "stage" is a file that the stage opens. */
-export type ExportFormat = "safetensors" | "pth" | "onnx" | "report" | "code" | "stage";
+export type ExportFormat = "safetensors" | "pth" | "onnx" | "report" | "code" | "pytorch" | "stage";
 
 export interface ExportedFile {
   readonly name: string;
@@ -190,7 +196,7 @@ export interface Trainer {
   removeData(id: string): Promise<void>;
   /** Some images of each class, to show what the data are. */
   preview(data: DataSpec, perClass: number): Promise<{ classes: readonly string[]; pictures: readonly Picture[] }>;
-  propose(source: Source, data: DataSpec, asked: Asked): Promise<Proposal>;
+  propose(source: Trainee, data: DataSpec, asked: Asked): Promise<Proposal>;
 
   runs(): Promise<readonly RunInfo[]>;
   open(id: string): Promise<Course>;

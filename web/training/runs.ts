@@ -4,13 +4,12 @@ import { writeSafetensors } from "convnets/checkpoint";
 import type { TensorData } from "convnets/graph";
 import type { TrainConfig } from "convnets/runs";
 import type { Progress, TrainingState } from "convnets/train";
-import type { Source } from "../bench/protocol.ts";
-import type { Course, DataSpec, EpochRecord, Listener, RunInfo, Snapshot, StepRecord } from "./protocol.ts";
+import type { Course, DataSpec, EpochRecord, Listener, RunInfo, Snapshot, StepRecord, Trainee } from "./protocol.ts";
 import { folders, read, readJson, remove, write } from "./store.ts";
 
 /** What never changes about a run. */
 export interface Plan {
-  readonly source: Source extends infer S ? (S extends { kind: "file" } ? Omit<S, "bytes"> : S) : never;
+  readonly source: Trainee extends infer S ? (S extends { kind: "file" } ? Omit<S, "bytes"> : S) : never;
   readonly data: DataSpec;
   readonly config: TrainConfig;
   readonly device?: "webgpu" | "wasm";
@@ -38,13 +37,13 @@ export async function writePlan(info: RunInfo, plan: Plan, network: Uint8Array |
   }
 }
 
-export async function readPlan(id: string): Promise<{ readonly plan: Plan; readonly source: Source }> {
+export async function readPlan(id: string): Promise<{ readonly plan: Plan; readonly source: Trainee }> {
   const plan = await readJson<Plan>(at(id, "plan.json"));
   if (!plan) throw new Error("this run was removed from the browser");
-  if (plan.source.kind !== "file") return { plan, source: plan.source as Source };
+  if (plan.source.kind !== "file") return { plan, source: plan.source as Trainee };
   const bytes = await read(at(id, "network.bin"));
   if (!bytes) throw new Error(`the file ${plan.source.name} of this run was removed from the browser`);
-  return { plan, source: { ...plan.source, bytes } as Source };
+  return { plan, source: { ...plan.source, bytes } as Trainee };
 }
 
 /** Runs, the newest first. One that was running when its tab ended rests. */

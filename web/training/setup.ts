@@ -1,13 +1,15 @@
 /** What the next run will be: the network of the stage, images, and settings. Kept for the next visit. */
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
+import { bench } from "../bench/client.ts";
 import type { Device } from "../engine/protocol.ts";
-import { CODE } from "../state/code.ts";
+import { CODE, code, isStale, runs } from "../state/code.ts";
+import { parseEdits } from "../state/edits.ts";
 import { route } from "../state/route.ts";
-import { currentSource, fileName, network, type Pending } from "../state/stage.ts";
+import { currentSource, fileName, network, type Pending, problem } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { trainer } from "./client.ts";
 import { start } from "./live.ts";
-import type { Asked, DataInfo, DataSpec, Proposal } from "./protocol.ts";
+import type { Asked, DataInfo, DataSpec, Proposal, Trainee } from "./protocol.ts";
 
 const NAME = "convnets-training";
 
@@ -70,6 +72,23 @@ export function resetAsked(): void {
   allAsked.value = others;
 }
 
+/** Whether the network is code that has not run since this page was opened. */
+export const codeWaits = computed(() => route.value.net === CODE && runs.value === 0);
+
+/** The network of the stage, with the reader's changes. Code stays in its sandbox: what it made comes out as an .onnx file. */
+async function trainee(): Promise<Trainee> {
+  const { net, edits } = route.peek();
+  if (problem.peek()) throw new Error(problem.peek()!.message);
+  if (net === CODE) {
+    const { title } = network.peek().value!;
+    const text = code.peek();
+    const bytes = await bench.onnx("a", asked().seed ?? 0);
+    return { kind: "file", name: `${title}.onnx`, bytes, ...(text !== undefined && !isStale.peek() && { code: text }) };
+  }
+  const source = (await currentSource()) as Trainee;
+  return edits.length > 0 ? { ...source, edits: parseEdits(edits) } : source;
+}
+
 /** The next run as it would be, with all its settings. */
 export const proposal = signal<Pending<Proposal>>({ busy: true });
 let latest = 0;
@@ -79,13 +98,14 @@ effect(() => {
   const images = data.value;
   // the stage has loaded it first, so that a file is there
   if (network.value.busy) return;
-  if (route.value.net === CODE || route.value.edits.length > 0) {
-    proposal.value = { busy: false, error: t("trainChanged") };
+  void problem.value;
+  if (codeWaits.value) {
+    proposal.value = { busy: false, error: t("trainCodeWaits") };
     return;
   }
   const before = proposal.peek().value;
   proposal.value = { ...(before && { value: before }), busy: true };
-  currentSource()
+  trainee()
     .then((source) => trainer.propose(source, images, chosen))
     .then(
       (value) => {
@@ -99,9 +119,11 @@ effect(() => {
 
 /** Starts the run that is set up. */
 export async function startRun(): Promise<void> {
-  const { net } = route.peek();
+  const { net, edits } = route.peek();
+  const name = net === CODE ? network.peek().value!.title : (fileName(net) ?? net);
+  const title = edits.length > 0 ? t("trainChangedTitle", { name }) : name;
   await start({
-    ...{ title: fileName(net) ?? net, source: await currentSource(), data: data.peek(), asked: asked() },
+    ...{ title, source: await trainee(), data: data.peek(), asked: asked() },
     ...(device.peek() && { device: device.peek()! }),
   });
 }

@@ -1,17 +1,9 @@
-/**
- * CIFAR-10 and CIFAR-100, binary version: records of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 bytes.
- *
- * Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; https://www.cs.toronto.edu/~kriz/cifar.html
- */
-import { basename, join } from "node:path";
-import { type MemoryDataset, memoryDataset, sharedBytes } from "../dataset.ts";
-import { type Corrupt, DataError } from "../errors.ts";
+/** CIFAR-10 and CIFAR-100 from their folders. */
+import { join } from "node:path";
+import { CIFAR10_CLASSES, type CifarLayout, cifarDataset } from "../cifar.ts";
+import type { MemoryDataset } from "../dataset.ts";
+import { type Corrupt, DataError, type NamedBytes } from "../errors.ts";
 import { readBytes } from "./files.ts";
-
-const SHAPE = [3, 32, 32] as const;
-const PIXELS = 3 * 32 * 32;
-
-const CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 export interface ReadOptions {
   readonly split?: "train" | "test" | undefined;
@@ -41,65 +33,20 @@ export async function cifar100(
   return readCifar([join(folder, `${split}.bin`)], { name: "cifar100", classes, labelBytes: 2, skipCorrupt });
 }
 
-export interface CifarLayout {
-  readonly name: string;
-  readonly classes: readonly string[];
-  /** Label bytes before the pixels; the last one counts. */
-  readonly labelBytes: 1 | 2;
-  readonly skipCorrupt?: boolean | undefined;
-}
-
 /** Files of CIFAR records, one after the other. */
 export async function readCifar(files: readonly string[], layout: CifarLayout): Promise<MemoryDataset> {
-  const { name, classes, labelBytes, skipCorrupt = false } = layout;
   const skipped: Corrupt[] = [];
-  const complain = (file: string, reason: string) => {
-    if (!skipCorrupt) throw new DataError(reason, { file, skippable: true });
-    skipped.push({ file, reason });
-  };
-  const record = labelBytes + PIXELS;
-  const parts: { file: string; bytes: Uint8Array; records: number[] }[] = [];
+  const read: NamedBytes[] = [];
   for (const file of files) {
-    const bytes = await readBytes(file).catch((error: DataError) => complain(file, error.reason));
-    if (!bytes) continue;
-    const whole = Math.floor(bytes.length / record);
-    const rest = bytes.length % record;
-    if (rest > 0 || whole === 0) {
-      complain(
-        file,
-        `the file is cut off: ${bytes.length} bytes are ${whole} records of ${record} bytes and ${rest} bytes; get it again`,
-      );
-    }
-    const records: number[] = [];
-    for (let i = 0; i < whole; i++) {
-      const label = bytes[i * record + labelBytes - 1]!;
-      if (label < classes.length) records.push(i);
-      else complain(`${file}, record ${i}`, `label ${label} is not one of the ${classes.length} classes`);
-    }
-    parts.push({ file, bytes, records });
-  }
-
-  const count = parts.reduce((sum, { records }) => sum + records.length, 0);
-  const images = sharedBytes(count * PIXELS);
-  const labels = new Int32Array(count);
-  let n = 0;
-  for (const { bytes, records } of parts) {
-    for (const i of records) {
-      const start = i * record + labelBytes;
-      labels[n] = bytes[start - 1]!;
-      images.set(bytes.subarray(start, start + PIXELS), n * PIXELS);
-      n++;
+    try {
+      read.push({ file, bytes: await readBytes(file) });
+    } catch (error) {
+      const { reason } = error as DataError;
+      if (!layout.skipCorrupt) throw new DataError(reason, { file, skippable: true, cause: error });
+      skipped.push({ file, reason });
     }
   }
-  const origins = parts.map(({ file, records }) => ({ file, records }));
-  const describe = (stored: number) => {
-    for (const { file, records } of origins) {
-      if (stored < records.length) return `${basename(file)}, record ${records[stored]}`;
-      stored -= records.length;
-    }
-    return name;
-  };
-  return memoryDataset({ name, classes, images, labels, shape: SHAPE }, { describe, skipped });
+  return cifarDataset(read, { ...layout, skipped });
 }
 
 /** The lines of a text that are not empty. */

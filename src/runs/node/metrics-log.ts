@@ -68,8 +68,9 @@ export type MetricsLine = v.InferOutput<typeof metricsLine>;
 
 const FILE = "metrics.jsonl";
 
-/** Most lines that wait in memory, so that readers see the file grow. */
+/** Most lines that wait in memory, and how long, in milliseconds, so that readers see the file grow. */
 const BUFFERED = 100;
+const WAITING = 1000;
 
 /**
  * Opens the log of a run: a new one, or with `resumeAtStep` the existing one. Its lines after that step are removed, since those
@@ -115,6 +116,7 @@ export class MetricsLog {
   readonly #path: string;
   readonly #file: FileHandle;
   #buffer: MetricsLine[] = [];
+  #flushed = performance.now();
   #epochs = 0;
 
   /** @internal */
@@ -128,7 +130,7 @@ export class MetricsLog {
     switch (event.type) {
       case "step":
         this.#buffer.push({ ...event });
-        if (this.#buffer.length >= BUFFERED) await this.flush();
+        if (this.#buffer.length >= BUFFERED || performance.now() - this.#flushed >= WAITING) await this.flush();
         break;
       case "epoch":
         this.#epochs = event.epoch + 1;
@@ -163,6 +165,7 @@ export class MetricsLog {
   async flush(): Promise<void> {
     const lines = this.#buffer;
     this.#buffer = [];
+    this.#flushed = performance.now();
     if (lines.length === 0) return;
     const { size } = await this.#file.stat();
     try {

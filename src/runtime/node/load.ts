@@ -1,21 +1,34 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../engine.ts";
 import { inTurn, type Ort, type Schedule } from "../ort.ts";
 
 /** ONNX Runtime compiled to WebAssembly, which has settings for the whole process. */
 interface OrtWasm extends Ort {
-  readonly env: { readonly wasm: { numThreads?: number } };
+  readonly env: { readonly wasm: { numThreads?: number; wasmBinary?: Uint8Array } };
 }
 
 // as node:module is a test runner's own within its sandboxes (vitest's vmThreads), which cannot load native code
 const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
 
 /** ONNX Runtime's files ship in the package's own folder; a clone of the repository has them in node_modules. */
+const shippedAt = (name: string) => fileURLToPath(new URL(`../../../vendor/${name}`, import.meta.url));
+
 function load(name: "onnxruntime-node" | "onnxruntime-web"): Ort {
-  const shipped = fileURLToPath(new URL(`../../../vendor/${name}`, import.meta.url));
+  const shipped = shippedAt(name);
   return require(existsSync(shipped) ? shipped : name) as Ort;
+}
+
+/** The package ships WebAssembly once, as a file of the studio's page. Undefined in a clone. */
+function sharedWasm(): Uint8Array | undefined {
+  if (!existsSync(shippedAt("onnxruntime-web"))) return undefined;
+  const assets = fileURLToPath(new URL("../../studio/web/assets/", import.meta.url));
+  const name = readdirSync(assets).find((file) => /^ort-wasm-simd-threaded-[\w-]+\.wasm$/.test(file));
+  if (name === undefined)
+    throw new EngineError(`onnxruntime-web: its .wasm file is missing in ${assets}; install the package again`);
+  return readFileSync(join(assets, name));
 }
 
 let native: Ort | { readonly missing: string } | undefined;
@@ -43,6 +56,8 @@ export function wasmRuntime(threads: number | undefined): NonNullable<typeof was
     const ort = load("onnxruntime-web") as OrtWasm;
     const count = threads ?? availableParallelism();
     ort.env.wasm.numThreads = count;
+    const binary = sharedWasm();
+    if (binary) ort.env.wasm.wasmBinary = binary;
     // its module keeps what a run needs on one stack, so that two at once would overwrite each other's
     wasm = { ort, threads: count, schedule: inTurn() };
   }

@@ -1,17 +1,28 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, type ReadStream, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import sirv from "sirv";
-import { fileWithin, listFiles } from "./files.ts";
+import { Api } from "./api.ts";
+import { OrderError, type TrainingOptions, Trainings } from "./trainings.ts";
 
 /** Options of `serveStudio`. */
 export interface StudioOptions {
-  /** The folder whose networks the page may open. Nothing outside it is served. */
+  /** The folder whose networks and runs the page may open. Nothing outside it is served. */
   readonly folder: string;
+  /** What the page may train in the folder. Default: nothing. */
+  readonly train?: TrainingOptions;
   /** Default: one that is free. */
   readonly port?: number;
+}
+
+/** What the page shows first. */
+export interface StudioView {
+  readonly net?: string;
+  readonly panel?: string;
+  /** Names of runs in the folder. */
+  readonly runs?: readonly string[];
 }
 
 /** The studio while it is served. */
@@ -19,8 +30,9 @@ export interface StudioServer {
   readonly port: number;
   /** The secret that the page needs to read files. */
   readonly token: string;
-  /** The address to open, with the token; `net` names what is shown first. */
-  address(net?: string): string;
+  /** The address to open, with the token; it may name the network and the panel that are shown first, and a run. */
+  address(show?: StudioView): string;
+  /** Ends the server and the trainings that it started, which save themselves. */
   close(): Promise<void>;
 }
 
@@ -55,7 +67,7 @@ function policyOf(folder: string): string {
  * Serves the studio on this machine only, and the networks of a folder to its page. Requests for other hosts, from other pages, and
  * for files without the token are refused.
  */
-export async function serveStudio({ folder, port = 0 }: StudioOptions): Promise<StudioServer> {
+export async function serveStudio({ folder, port = 0, train }: StudioOptions): Promise<StudioServer> {
   const token = randomBytes(24).toString("base64url");
   const files = pageFolder();
   const headers = { ...HEADERS, "Content-Security-Policy": policyOf(files) };
@@ -67,15 +79,21 @@ export async function serveStudio({ folder, port = 0 }: StudioOptions): Promise<
       response.setHeader("Cache-Control", isFixed ? "public, max-age=31536000, immutable" : "no-cache");
     },
   });
+  const trainings = train && new Trainings(folder, train);
+  const api = new Api(folder, trainings);
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (!isOurs(request)) return refuse(response, 403, "this address is for the studio's own page on this machine");
-    if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "only reading is possible");
     const url = new URL(request.url ?? "/", `http://${HOST}`);
+    const isReading = request.method === "GET" || request.method === "HEAD";
+    const isOrder = request.method === "POST" && ORDERS.has(url.pathname);
+    if (!isReading && !isOrder) return refuse(response, 405, "only reading is possible");
     if (!url.pathname.startsWith("/api/")) return page(request, response, () => refuse(response, 404, "not found"));
     if (!hasToken(request, token))
       return refuse(response, 401, "the token is missing or wrong; open the address that convnets studio printed");
-    answer(url, folder, request, response).catch((error: Error) => refuse(response, 500, error.message));
+    answer(url, api, request, response).catch((error: Error) =>
+      refuse(response, error instanceof OrderError ? 400 : 500, error.message),
+    );
   });
   await new Promise<void>((done, failed) => {
     server.once("error", failed);
@@ -85,15 +103,22 @@ export async function serveStudio({ folder, port = 0 }: StudioOptions): Promise<
   return {
     port: actual,
     token,
-    address: (net) => {
-      const query = new URLSearchParams({ ...(net !== undefined && { net }), token });
-      return `http://${HOST}:${actual}/#/explore?${query}`;
+    address: ({ net, panel = "explore", runs } = {}) => {
+      const shown = runs?.map(encodeURIComponent).join(",");
+      const query = new URLSearchParams({
+        ...(net !== undefined && { net }),
+        ...(shown !== undefined && { runs: shown }),
+        token,
+      });
+      return `http://${HOST}:${actual}/#/${panel}?${query}`;
     },
-    close: () =>
-      new Promise<void>((done, failed) => {
-        server.close((error) => (error ? failed(error) : done()));
+    async close() {
+      const closed = new Promise<void>((done) => {
+        server.close(() => done());
         server.closeAllConnections();
-      }),
+      });
+      await Promise.all([closed, trainings?.close()]);
+    },
   };
 }
 
@@ -117,20 +142,78 @@ function refuse(response: ServerResponse, status: number, message: string): void
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(message);
 }
 
-/** What the page asks for beyond its own files; docs/studio.md lists it. */
-async function answer(url: URL, folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** What changes something, and wants more than a link: a POST with the token. */
+const ORDERS = new Set(["/api/start", "/api/resume", "/api/stop"]);
+
+/** Bytes of an order at most. */
+const MOST = 16_384;
+
+/** Answers what the page asks for beyond its own files. */
+async function answer(url: URL, api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.setHeader("Cache-Control", "no-store");
-  if (url.pathname === "/api/files") {
+  const text = (name: string) => url.searchParams.get(name) ?? "";
+  const json = (value: unknown, missing = "not found") => {
+    if (value === undefined) return refuse(response, 404, missing);
     response.setHeader("Content-Type", "application/json");
-    response.end(JSON.stringify(await listFiles(folder)));
-    return;
+    response.end(JSON.stringify(value));
+  };
+  const noRun = "there is no such run in the folder";
+  const isOrder = request.method === "POST";
+  switch (`${isOrder ? "POST " : ""}${url.pathname}`) {
+    case "/api/files":
+      return json(await api.files());
+    case "/api/file":
+      return send(api.file(text("path")), "there is no such network in the folder", request, response);
+    case "/api/runs":
+      return json(await api.runs());
+    case "/api/run":
+      return json(await api.measurements(text("run"), Number(text("after")) || 0), noRun);
+    case "/api/report":
+      return send(api.report(text("run")), "this run has no report", request, response);
+    case "/api/choices":
+      return json(await api.choices());
+    case "POST /api/start":
+      return json(await api.start(await orderOf(request)), "this server starts no trainings");
+    case "POST /api/resume":
+      return json(await api.resume(text("run")), noRun);
+    case "POST /api/stop":
+      return json(api.stop(text("run")), noRun);
+    default:
+      return refuse(response, 404, "not found");
   }
-  const file = url.pathname === "/api/file" ? fileWithin(folder, url.searchParams.get("path") ?? "") : undefined;
-  if (file === undefined) return refuse(response, 404, "there is no such network in the folder");
+}
+
+/** Sends a file as bytes, whatever is in it. */
+function send(
+  file: { readonly bytes: number; open(): ReadStream } | undefined,
+  missing: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (!file) return void refuse(response, 404, missing);
   response.setHeader("Content-Type", "application/octet-stream");
-  response.setHeader("Content-Length", statSync(file).size);
+  response.setHeader("Content-Length", file.bytes);
   if (request.method === "HEAD") return void response.end();
-  createReadStream(file)
+  file
+    .open()
     .on("error", () => response.destroy())
     .pipe(response);
+}
+
+/** The JSON in the body of a request. */
+async function orderOf(request: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json\b/.test(request.headers["content-type"] ?? ""))
+    throw new OrderError("an order has to be JSON");
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes > MOST) throw new OrderError(`an order has at most ${MOST} bytes`);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw new OrderError("an order has to be JSON");
+  }
 }

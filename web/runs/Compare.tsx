@@ -1,0 +1,142 @@
+import { useSignal } from "@preact/signals";
+import { t } from "../text/index.ts";
+import { Chart, type Drawn } from "../train/Chart.tsx";
+import { percent } from "../ui/format.ts";
+import { type Axis, linesOf, type Measure } from "./lines.ts";
+import { colorOf, nameOf, namesOf, STATES } from "./names.ts";
+import type { Watched } from "./state.ts";
+
+const significant = (value: number) => (value === 0 ? "0" : String(Number(value.toPrecision(3))));
+const asPercent = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
+
+const AXES = [
+  ["steps", "runsSteps"],
+  ["epochs", "runsEpochAxis"],
+  ["minutes", "runsMinutes"],
+] as const satisfies readonly (readonly [Axis, string])[];
+
+/** The curves of the runs that are shown, over the same axes. */
+export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
+  const axis = useSignal<Axis>("steps");
+  const weight = useSignal(0.85);
+  const isOne = runs.length === 1;
+  const names = namesOf(runs.map(({ run }) => run));
+  const drawn = (measure: Measure): Drawn[] =>
+    runs.flatMap((run, i) => {
+      const { raw, training, validation } = linesOf(run, measure, { axis: axis.value, weight: weight.value });
+      const name = names[i]!;
+      const label = (what: string) => (isOne ? what : `${name}, ${what}`);
+      const [color, other] = isOne ? (["--train", "--validation"] as const) : ([colorOf(i), colorOf(i)] as const);
+      return [
+        ...(weight.value > 0 && measure !== "lr"
+          ? [{ ...raw, name: `${name} ${i}*`, color, width: 1, faint: true }]
+          : []),
+        {
+          ...training,
+          name: measure === "lr" && !isOne ? name : label(measure === "lr" ? t("runsRate") : t("trainTraining")),
+          color,
+        },
+        ...(measure === "loss" || measure === "accuracy"
+          ? [
+              {
+                ...validation,
+                name: label(t("trainValidation")),
+                color: other,
+                dots: true,
+                ...(!isOne && { dash: [5, 4] }),
+              },
+            ]
+          : []),
+      ];
+    });
+  const loss = drawn("loss");
+  const end = Math.max(1e-6, ...loss.flatMap(({ x }) => x.slice(-1)));
+  const hasNorm = runs.some(({ steps }) => steps[0]?.gradientNorm !== undefined);
+  return (
+    <section class="curves">
+      <div class="chart-settings">
+        <label class="setting beside">
+          <span>{t("runsAxis")}</span>
+          <select
+            value={axis.value}
+            onChange={({ currentTarget: { value } }) => {
+              axis.value = AXES.find(([id]) => id === value)![0];
+            }}
+          >
+            {AXES.map(([id, text]) => (
+              <option key={id} value={id}>
+                {t(text)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="setting beside">
+          <span>{t("runsSmoothing")}</span>
+          <input
+            type="range"
+            min={0}
+            max={0.99}
+            step={0.01}
+            value={weight.value}
+            onInput={({ currentTarget: { valueAsNumber } }) => {
+              weight.value = valueAsNumber;
+            }}
+          />
+          <b>{weight.value.toFixed(2)}</b>
+        </label>
+      </div>
+      <div class="pair">
+        <Chart title={t("trainLoss")} lines={loss} end={end} format={significant} />
+        <Chart title={t("trainAccuracy")} lines={drawn("accuracy")} end={end} format={asPercent} most={1} />
+        <Chart title={t("runsRate")} lines={drawn("lr")} end={end} format={significant} />
+        {hasNorm && <Chart title={t("runsNorm")} lines={drawn("gradientNorm")} end={end} format={significant} />}
+      </div>
+      {!isOne && <Results runs={runs} />}
+    </section>
+  );
+}
+
+/** Settings and results in columns. */
+function Results({ runs }: { readonly runs: readonly Watched[] }) {
+  return (
+    <section class="results">
+      <h3>{t("runsSettings")}</h3>
+      {/* what scrolls has to be reachable by keyboard */}
+      <div class="results-box" tabIndex={0} role="region" aria-label={t("runsSettings")}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t("runsRun")}</th>
+              <th scope="col">{t("runsState")}</th>
+              <th scope="col">{t("trainEpochs")}</th>
+              <th scope="col">{t("trainBatch")}</th>
+              <th scope="col">{t("trainRate")}</th>
+              <th scope="col">{t("trainOptimizer")}</th>
+              <th scope="col">{t("runsLast")}</th>
+              <th scope="col">{t("runsBest")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {runs.map(({ run, steps }, i) => (
+              <tr key={run.name}>
+                <th scope="row">
+                  <i class="swatch" style={{ "--line-color": `var(${colorOf(i)})` }} /> {nameOf(run)}
+                  <span class="muted"> {run.name}</span>
+                </th>
+                <td>{t(STATES[run.state])}</td>
+                <td>
+                  {run.done} / {run.epochs}
+                </td>
+                <td>{run.batchSize ?? "–"}</td>
+                <td>{run.lr ?? "–"}</td>
+                <td>{run.optimizer ?? "–"}</td>
+                <td>{steps.length > 0 ? significant(steps.at(-1)!.loss) : "–"}</td>
+                <td>{run.best ? percent(run.best.top1) : "–"}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
