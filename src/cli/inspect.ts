@@ -87,7 +87,10 @@ async function isOnnx(file: string): Promise<boolean> {
   return bytesRead > 1 && buffer[0] === 0x08 && buffer[8] !== 0x7b;
 }
 
-function show({ file, format, size, metadata, tensors, networks, onnx, notes = [], unknown = [] }: Facts): void {
+function show(
+  { file, format, size, metadata, tensors, networks, onnx, notes = [], unknown = [] }: Facts,
+  next: string,
+): void {
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
@@ -101,6 +104,7 @@ function show({ file, format, size, metadata, tensors, networks, onnx, notes = [
   const removed = networks[0]?.removed;
   const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
   if (networks.length > 0) print(`fits      ${networks.map(flagsOf).join(", or ")}${without}`);
+  print(`next      ${next}`);
   for (const line of notes) print(`note      ${line}`);
   if (unknown.length > 0)
     print(
@@ -188,6 +192,5 @@ Examples:
     });
     const next = nextCommand(facts);
     if (json) return printJson({ ...facts, next });
-    show(facts);
-    print(`\nnext      ${next}`);
+    show(facts, next);
   });
