@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: String(availableParallelism()) },
     lr: { type: "string", default: "0.001" },
     profile: { type: "string" },
+    "ort-transpositions": { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     compare: { type: "boolean", default: false },
   },
@@ -39,6 +40,7 @@ const makeStep = () =>
     side,
     threads,
     ...HYPER,
+    layout: !values["ort-transpositions"],
     ...(values.profile && { profile: values.profile }),
   });
 
@@ -58,7 +60,9 @@ async function time(): Promise<void> {
   const counts = new Map<string, number>();
   for (const { domain, op } of step.graph.nodes) if (domain === "convnets") counts.set(op, (counts.get(op) ?? 0) + 1);
   console.log(`${network}, ${batch} images of ${side}×${side}, ${threads} threads, ${steps} steps`);
-  console.log(`nodes: ${step.graph.nodes.length}; native: ${[...counts].map(([op, n]) => `${op} ${n}`).join(", ")}`);
+  console.log(
+    `nodes: ${step.graph.nodes.length}, product ${step.productNodes()}; native: ${[...counts].map(([op, n]) => `${op} ${n}`).join(", ")}`,
+  );
   console.log(`wall: ${wall[steps >> 1]!.toFixed(1)} ms per step (median), ${wall[0]!.toFixed(1)} at best`);
   console.log(`CPU: ${((user + system) / 1000 / steps).toFixed(1)} ms per step`);
   console.log(`peak memory: ${Math.round((process.resourceUsage().maxRSS * 1024) / 1e6)} MB`);
@@ -67,6 +71,7 @@ async function time(): Promise<void> {
 }
 
 build();
-if (values.check) await check({ network, batch, side, steps, threads, lr: LR, ...HYPER });
+if (values.check)
+  await check({ network, batch, side, steps, threads, lr: LR, layout: !values["ort-transpositions"], ...HYPER });
 else if (values.compare) await compare({ network, batch, side, rounds: steps });
 else await time();

@@ -5,22 +5,28 @@ import type { Module } from "../../src/nn/index.ts";
 import { encode } from "../../src/onnx/index.ts";
 import { encodeModel } from "../../src/onnx/proto.ts";
 import { ONNX_TYPE } from "../../src/operators/index.ts";
+import { sgd } from "../../src/optim/index.ts";
 import { lower, simplify } from "../../src/passes/index.ts";
 import { blockSize } from "../../src/runtime/node/block.ts";
 import { trainingGraphs } from "../../src/train/training-graph.ts";
 import { DOMAIN, nativeSgd, withNativeGradients } from "./gradients.ts";
 import { load, type Memory, type SessionOptions } from "./library.ts";
 import { nativeForm } from "./native-form.ts";
+import { nativeLayout } from "./native-layout.ts";
 
 export interface NativeStepOptions extends Omit<SessionOptions, "plan"> {
   readonly batch: number;
   readonly side: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /** Whether transpositions are native too. Default true. */
+  readonly layout?: boolean;
 }
 
 export interface NativeStep {
   readonly graph: Graph;
+  /** Nodes of the product's own step. */
+  readonly productNodes: () => number;
   readonly classes: number;
   /** Loss before the update. */
   run(images: Float32Array, target: Float32Array, lr: number): Promise<number>;
@@ -55,16 +61,23 @@ function shapesOf(graph: Graph): Uint8Array {
   return encodeModel({ graph: { valueInfo } } as unknown as Parameters<typeof encodeModel>[0]);
 }
 
+function productNodes(model: Module, { side, momentum, weightDecay }: NativeStepOptions, block: number | undefined) {
+  const optimizer = sgd({ momentum, weightDecay });
+  const { step } = trainingGraphs(model, { input: ["N", 3, side, side], optimizer, dropout: false });
+  return simplify(lower(step, "cpu", { block })).nodes.length;
+}
+
 /** Compiles a network's step. `batch` is open in the graph, as it is in the product's. */
 export async function nativeStep(model: Module, options: NativeStepOptions): Promise<NativeStep> {
-  const { batch, side, momentum, weightDecay, threads, profile } = options;
+  const { batch, side, momentum, weightDecay, threads, profile, layout = true } = options;
   const optimizer = nativeSgd(momentum, weightDecay);
   const graphs = withNativeGradients(() =>
     trainingGraphs(model, { input: ["N", 3, side, side], optimizer, dropout: false }),
   );
   const ort = createRequire(import.meta.url)("onnxruntime-node");
   const block = await blockSize(ort);
-  const graph = simplify(lower(nativeForm(graphs.step), "cpu", { block }));
+  const lowered = lower(nativeForm(graphs.step), "cpu", { block });
+  const graph = simplify(layout ? nativeLayout(lowered) : lowered);
   const library = load();
   const weightBytes = [...graph.parameters, ...graph.inputs].reduce(
     (sum, { shape }) => sum + (isStatic(shape) ? numel(shape) * 4 : 0),
@@ -98,6 +111,7 @@ export async function nativeStep(model: Module, options: NativeStepOptions): Pro
   };
   return {
     graph,
+    productNodes: () => productNodes(model, options, block),
     classes: graphs.targetSize[0]!,
     async run(images, target, lr) {
       numbers("input").set(images);

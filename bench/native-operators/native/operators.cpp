@@ -227,6 +227,61 @@ struct Sgd : OfFloats {
   }
 };
 
+/** x → x with its axes in the order `perm`. */
+struct Transpose : OfFloats {
+  static constexpr const char* name = "Transpose";
+  static constexpr size_t inputs = 1, outputs = 1;
+  std::vector<int64_t> perm;
+  explicit Transpose(const Attributes& given) : perm(given.wholes("perm")) {}
+
+  void run(const Run& run) const {
+    const auto shape = run.shape(0);
+    const size_t rank = shape.size();
+    std::vector<int64_t> strides(rank, 1), out(rank), steps(rank);
+    for (size_t axis = rank - 1; axis > 0; axis--) strides[axis - 1] = strides[axis] * shape[axis];
+    for (size_t axis = 0; axis < rank; axis++) {
+      out[axis] = shape[perm[axis]];
+      steps[axis] = strides[perm[axis]];
+    }
+    const float* x = run.input(0);
+    float* y = run.output(0, out);
+    // the last two axes in one go, the others on any thread
+    const int64_t columns = out[rank - 1], rows = rank > 1 ? out[rank - 2] : 1;
+    const int64_t across = steps[rank - 1], down = rank > 1 ? steps[rank - 2] : 0;
+    run.parallel(product(out) / (rows * columns), [&](int64_t i) {
+      float* to = y + i * rows * columns;
+      const float* from = x;
+      for (int64_t axis = static_cast<int64_t>(rank) - 3, left = i; axis >= 0; left /= out[axis], axis--)
+        from += left % out[axis] * steps[axis];
+      for (int64_t row = 0; row < rows; row++, from += down, to += columns) {
+        if (across == 1) std::copy_n(from, columns, to);
+        else
+          for (int64_t column = 0; column < columns; column++) to[column] = from[column * across];
+      }
+    });
+  }
+};
+
+/** w [O, C, kH, kW] → [C, O, kH, kW], each kernel turned by 180° */
+struct TurnedKernels : OfFloats {
+  static constexpr const char* name = "TurnedKernels";
+  static constexpr size_t inputs = 1, outputs = 1;
+  explicit TurnedKernels(const Attributes&) {}
+
+  void run(const Run& run) const {
+    const auto shape = run.shape(0);
+    const int64_t O = shape[0], C = shape[1], taps = shape[2] * shape[3];
+    const float* w = run.input(0);
+    float* y = run.output(0, {C, O, shape[2], shape[3]});
+    run.parallel(C, [&](int64_t c) {
+      for (int64_t o = 0; o < O; o++) {
+        const float* from = w + (o * C + c) * taps;
+        std::reverse_copy(from, from + taps, y + (c * O + o) * taps);
+      }
+    });
+  }
+};
+
 OrtStatus* failed(const std::exception& error) { return api()->CreateStatus(ORT_FAIL, error.what()); }
 
 /** The table of callbacks that ONNX Runtime reads an operator from. */
@@ -288,7 +343,8 @@ extern "C" OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApi
     if (OrtStatus* status = api()->CreateCustomOpDomain("convnets", &domain)) return status;
     for (const OrtCustomOp* op :
          {described<MaxPool>(), described<MaxPoolGradient>(), described<BatchNorm>(), described<BatchNormGradient>(),
-          described<ReluGradient>(), described<ReluGradientSums>(), described<ChannelSums>(), described<Sgd>()})
+          described<ReluGradient>(), described<ReluGradientSums>(), described<ChannelSums>(), described<Sgd>(),
+          described<Transpose>(), described<TurnedKernels>()})
       if (OrtStatus* status = api()->CustomOpDomain_Add(domain, op)) return status;
   }
   return api()->AddCustomOpDomain(options, domain);
