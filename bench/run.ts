@@ -2,7 +2,9 @@
  * Times convnets against the peers found on the machine: ours, theirs, ours, theirs, … and the ratio of each pair, so that a
  * machine whose speed drifts harms neither.
  *
- *     npm run bench -- [--only WORD] [--pairs N] [--json | --markdown]
+ *     npm run bench -- [--only WORD] [--peers WORD,…] [--pairs N] [--json | --markdown]
+ *
+ * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -15,6 +17,7 @@ import { environment, markdown } from "./report.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
+    peers: { type: "string", default: "" },
     pairs: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
@@ -30,7 +33,7 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "PyTorch eager": pytorch(),
   "PyTorch channels_last": pytorch("channels_last"),
   "PyTorch compile": pytorch("compile"),
-  "PyTorch compile, channels_last": pytorch("compile", "channels_last"),
+  "PyTorch compile channels_last": pytorch("compile", "channels_last"),
   "PyTorch bfloat16": pytorch("bf16", "channels_last"),
   "ONNX Runtime": node("onnxruntime.ts"),
   "onnxruntime-web": node("onnxruntime-web.ts"),
@@ -126,9 +129,13 @@ if (!values.json)
     `${about}\n\ncase                                  peer                            ours ms   peer ms  peer / ours  [min … max]   memory ours, peer`,
   );
 const results: Result[] = [];
+const wanted = values.peers === "" ? Object.keys(PEERS) : values.peers.split(",").map((name) => name.trim());
+for (const name of wanted) {
+  if (!(name in PEERS)) throw new Error(`--peers: there is no peer "${name}", only ${Object.keys(PEERS).join("; ")}`);
+}
 for (const given of CASES.filter((one) => nameOf(one).includes(values.only))) {
-  for (const [name, command] of Object.entries(PEERS)) {
-    const result = await compare(given, name, command);
+  for (const name of wanted) {
+    const result = await compare(given, name, PEERS[name]!);
     if (!result) continue;
     results.push(result);
     if (!values.json) console.log(line(result));
@@ -137,7 +144,7 @@ for (const given of CASES.filter((one) => nameOf(one).includes(values.only))) {
 if (values.json) console.log(JSON.stringify({ environment: about, results }, null, 2));
 if (values.markdown) {
   const file = here("../docs/benchmarks.md");
-  const command = `npm run bench -- ${values.only && `--only "${values.only}" `}--pairs ${values.pairs} --markdown`;
+  const command = `npm run bench -- ${values.only && `--only "${values.only}" `}${values.peers && `--peers "${values.peers}" `}--pairs ${values.pairs} --markdown`;
   writeFileSync(file, markdown(readFileSync(file, "utf8"), { about, command, results }));
   spawnSync("npx", ["biome", "format", "--write", file], { stdio: "inherit" });
 }
