@@ -197,7 +197,7 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
   } catch (error) {
     if (!began || !leads) {
       // the folder is of no use, unless it existed before
-      if (resume === undefined && flags.out === undefined) await rmdir(dir).catch(() => {});
+      if (leads && !resume && flags.out === undefined) await rmdir(dir).catch(() => {});
       throw error;
     }
     failure = error;

@@ -16,9 +16,10 @@ export {
   type Operator,
   type StaticType,
 } from "./operator.ts";
+export { OPERATORS, type OperatorName } from "./operators.ts";
 export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
 export { isQuantized } from "./quantized.ts";
-export { evaluator, findOperator, gradientOf, OPERATORS, type OperatorName, operator } from "./registry.ts";
+export { evaluator, findOperator, gradientOf, operator } from "./registry.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

@@ -117,7 +117,9 @@ function averageGradient(g: Ops, node: Backward): Value {
 function maxGradient(g: Ops, node: Backward): Value {
   const { x, y, dy } = node;
   const window = windowOf(node, x.shape);
-  const isGlobal = [0, 1].every((axis) => window.kernel[axis] === x.shape[axis + 2] && y.shape[axis + 2] === 1);
+  const isGlobal = ([0, 1] as const).every(
+    (axis) => window.kernel[axis] === x.shape[axis + 2] && window.before[axis] === 0 && y.shape[axis + 2] === 1,
+  );
   return isGlobal ? globalMaxGradient(g, node) : maxPoolGradient(g, x, y, dy, window);
 }
 

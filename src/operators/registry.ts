@@ -1,41 +1,37 @@
 import { check } from "../graph/index.ts";
 import { activation, activationGradients } from "./activation.ts";
 import { convolution, convolutionGradients } from "./convolution.ts";
-import { einsum, einsumGradients } from "./einsum.ts";
+import { einsumGradients } from "./einsum.ts";
 import { elementwise, elementwiseElements, elementwiseGradients } from "./elementwise.ts";
 import { layout, layoutElements, layoutGradients } from "./layout.ts";
 import { linear, linearGradients } from "./linear.ts";
 import { normalization, normalizationGradients } from "./normalization.ts";
 import type { Evaluate, Gradient, Operator } from "./operator.ts";
 import { pooling, poolingGradients } from "./pooling.ts";
-import { quantized } from "./quantized.ts";
 import { reduction, reductionElements, reductionGradients } from "./reduction.ts";
 import { resampling, resamplingGradients } from "./resampling.ts";
 import { softmax, softmaxGradients } from "./softmax.ts";
 
-const ALL = {
+/** The operators that layers are made of. */
+export const COMMON = {
   ...activation,
   ...convolution,
-  ...einsum,
   ...elementwise,
   ...layout,
   ...linear,
   ...normalization,
   ...pooling,
-  ...quantized,
   ...reduction,
   ...resampling,
   ...softmax,
 };
 
-/** Names of all known operators. Those outside ONNX's own domain start with it, as in "com.microsoft.FusedMatMul". */
-export type OperatorName = keyof typeof ALL;
+const known: Record<string, Operator> = { ...COMMON };
 
-/**
- * All known operators by name: `Object.keys(OPERATORS)` lists them. They can be added to graphs with `Ops` and are understood in
- * .onnx files.
- */
-export const OPERATORS: Readonly<Record<OperatorName, Operator> & Record<string, Operator>> = ALL;
+/** Makes more operators known. */
+export function addOperators(operators: Readonly<Record<string, Operator>>): void {
+  Object.assign(known, operators);
+}
 
 let gradients: Record<string, Gradient> | undefined;
 
@@ -76,7 +72,7 @@ export function operator(op: string, domain = ""): Operator {
   const found = findOperator(op, domain);
   check(
     found,
-    () => `the operator ${nameOf(op, domain)} is not known; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
+    () => `the operator ${nameOf(op, domain)} is not known; known are ${Object.keys(known).sort().join(", ")}`,
   );
   return found;
 }
@@ -84,7 +80,7 @@ export function operator(op: string, domain = ""): Operator {
 /** The record of an operator, if there is one. */
 export function findOperator(op: string, domain = ""): Operator | undefined {
   const name = nameOf(op, domain);
-  return Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+  return Object.hasOwn(known, name) ? known[name] : undefined;
 }
 
 const nameOf = (op: string, domain: string) => (domain === "" ? op : `${domain}.${op}`);

@@ -62,7 +62,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function train(run: string, ...args: string[]): void {
   const config = ["--config", at("config.json"), "--out", at(run), "--no-report", "--workers", "0"];
   const { status, stderr } = convnets(["train", at("net.onnx"), ...config, ...args]);
-  expect(stderr).toBe("train: 3 classes, 120 images in train/; val: 30 images in val/\n");
+  expect(stderr).toBe("train: 3 classes, 120 images in train/; val: 45 images in val/\n");
   expect(status).toBe(0);
 }
 

@@ -62,7 +62,8 @@ const FAULTS: readonly (readonly [where: string, fault: Partial<Run>, kind: Kind
   ["the gradient of a convolution's input", inRule("Conv", "4", 0), "gradients"],
   ["the gradient of a convolution's weight", inRule("Conv", "4", 1), "gradients"],
   ["the gradient of a batch normalization", inRule("BatchNormalization", "5", 0), "gradients"],
-  ["the gradient of a ReLU", inRule("Relu", "2", 0), "gradients"],
+  // it comes after the max-pool (pool-first.ts)
+  ["the gradient of a ReLU", inRule("Relu", "3", 0), "gradients"],
   ["the gradient of a max-pool", inRule("MaxPool", "3", 0), "gradients"],
   ["the gradient of a dense layer's weight", inRule("Gemm", "11", 1), "gradients"],
 ];

@@ -77,8 +77,11 @@ describe("in Chromium", unless(noChromium), () => {
       page = await context.newPage();
       await page.goto(`${base}${hash}`);
       await page.waitForSelector(".run-title", SOON);
-      if ((await page.locator(".run-title .dot.is-finished").count()) > 0) break;
-      await page.getByRole("button", { name: "Resume", exact: true }).click(SOON);
+      const resume = page.getByRole("button", { name: "Resume", exact: true });
+      const ended = page.locator(".run-title .dot.is-finished");
+      await resume.or(ended).first().waitFor(SOON);
+      if ((await ended.count()) > 0) break;
+      await resume.click(SOON);
     }
     await finished(page);
     await press(page, "New training");

@@ -95,3 +95,35 @@ export const mean = (values: readonly number[]) => values.reduce((sum, value) =>
 /** Index of the first loss that is off by so much, as a share; -1 where there is none. */
 export const parting = (ours: readonly number[], theirs: readonly number[], tolerance: number): number =>
   ours.findIndex((loss, i) => Math.abs(loss / theirs[i]! - 1) >= tolerance);
+
+/** How much farther our losses may be from PyTorch's than PyTorch's own are, when it sums in another order. */
+const FACTOR = 10;
+/** What is rounding for sure, even if PyTorch's own runs happen to agree so far: a few values on the other side of a ReLU. */
+const ROUNDING = 1e-5;
+
+/** The largest distance so far at each step, as a share. */
+function distances(a: readonly number[], b: readonly number[]): number[] {
+  let most = 0;
+  return a.map((loss, i) => {
+    most = Math.max(most, Math.abs(loss / b[i]! - 1));
+    return most;
+  });
+}
+
+/**
+ * Rounding grows from step to step, wherever it comes from: two runs of PyTorch part as well. So our losses have to be as near to
+ * PyTorch's as its own second run, but for a factor. With CONVNETS_LONG_TESTS the distances after some steps are printed.
+ */
+export function expectAsNear(
+  losses: readonly number[],
+  { losses: theirs, again }: Run,
+  shown: readonly number[],
+): void {
+  const [off, own] = [distances(losses, theirs), distances(again!, theirs)];
+  if (process.env.CONVNETS_LONG_TESTS)
+    for (const step of shown)
+      console.log(`${step} steps: ours ${off[step - 1]!.toExponential(1)}, own ${own[step - 1]!.toExponential(1)}`);
+  const at = off.findIndex((distance, i) => distance > FACTOR * own[i]! + ROUNDING);
+  expect(at, `step ${at + 1}: ${off[at]} off, PyTorch's own runs ${own[at]}`).toBe(-1);
+  expect(off[0]).toBeLessThan(1e-6);
+}

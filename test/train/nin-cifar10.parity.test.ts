@@ -4,10 +4,8 @@ import { createModel } from "../../src/models/index.ts";
 import { init, type Module } from "../../src/nn/index.ts";
 import { Random } from "../../src/random.ts";
 import { shared, unless } from "../support/skip.ts";
-import { both, mean, parting, reason } from "./cifar10.ts";
+import { both, expectAsNear, mean, parting, reason } from "./cifar10.ts";
 
-/** Both compute in float32, in another order of sums. */
-const TOLERANCE = 1e-3;
 const STEPS = 15;
 const BATCH = 16;
 const STEPS_PER_EPOCH = Math.ceil(50_000 / BATCH);
@@ -27,11 +25,18 @@ function learner(): Module {
 }
 
 describe("the note's NiN on CIFAR-10", unless(reason ?? shared("seed/note_models.py").reason), () => {
-  test(`the first ${STEPS} losses are PyTorch's`, { timeout: 600_000 }, async () => {
+  test(`the first ${STEPS} losses are as near to PyTorch's as PyTorch's own`, { timeout: 600_000 }, async () => {
     const lr = () => 0.002;
-    const [ours, theirs] = await both({ model: learner(), python: PYTHON, batch: BATCH, steps: STEPS, lr });
-    const at = parting(ours.losses, theirs.losses, TOLERANCE);
-    expect(at, `loss ${at + 1}: ${ours.losses[at]}, PyTorch ${theirs.losses[at]}`).toBe(-1);
+    const [ours, theirs] = await both({
+      model: learner(),
+      python: PYTHON,
+      batch: BATCH,
+      steps: STEPS,
+      lr,
+      again: true,
+    });
+    expectAsNear(ours.losses, theirs, [1, 2, 5, 10, 15]);
+    expect(parting(ours.losses, theirs.losses, 1e-3)).not.toBeLessThan(5);
     // batches differ: the mean of five
     expect(mean(ours.losses.slice(-5))).toBeLessThan(0.95 * mean(ours.losses.slice(0, 5)));
   });

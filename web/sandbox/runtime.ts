@@ -9,6 +9,9 @@ import * as nn from "convnets/nn";
 import { createBench } from "../bench/bench.ts";
 import type { Loaded } from "../bench/load.ts";
 
+// the reader's line is deep below what it calls, and Chromium keeps ten lines otherwise
+Error.stackTraceLimit = 50;
+
 /** What the code may import. */
 const ROOMS: Readonly<Record<string, object>> = { convnets: root, "convnets/nn": nn, "convnets/models": models };
 
