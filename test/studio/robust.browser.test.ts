@@ -93,6 +93,13 @@ describe("in Chromium", unless(noChromium), () => {
         ...(quotaSize !== undefined && { quotaSize }),
       });
     await press(page, "Start training");
+    // once the run is there: without room for it, none begins
+    const saved = () =>
+      losses(page).then(
+        ({ length }) => length,
+        () => 0,
+      );
+    await expect.poll(saved, { ...SOON, interval: 20 }).toBe(2);
     await quota(1000);
     await page.getByText(/the browser's storage is full/).waitFor(SOON);
     await quota();
