@@ -41,6 +41,8 @@ if (is_old and "compile" in arguments) or ("bf16" in arguments and "avx512_bf16"
     print("unsupported", flush=True)
     sys.exit(0)
 if "channels_last" in arguments:
+    # networks that flatten by view() would stop otherwise
+    torch.Tensor.view = torch.Tensor.reshape
     model = model.to(memory_format=torch.channels_last)
     x = x.to(memory_format=torch.channels_last)
 for module in model.modules():
