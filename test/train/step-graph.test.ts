@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Graph } from "../../src/graph/index.ts";
+import type { Graph, Value } from "../../src/graph/index.ts";
 import { itemSize, numel } from "../../src/graph/index.ts";
 import { createModel, sgd } from "../../src/index.ts";
 import { lower, simplify } from "../../src/passes/index.ts";
@@ -18,13 +18,13 @@ const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** How many nodes there are, and how much the operators read and write, convolutions and products apart. */
 function statistics({ nodes }: Graph) {
-  const size = (value: { dtype: never; shape: never }) => numel(value.shape) * itemSize(value.dtype);
+  const size = ({ dtype, shape }: Value) => numel(shape as readonly number[]) * itemSize(dtype);
   const count: Record<string, number> = {};
   let [moved, multiplied] = [0, 0];
   for (const { op, inputs, outputs } of nodes) {
     count[op] = (count[op] ?? 0) + 1;
     if (FREE.has(op)) continue;
-    const bytes = [...inputs, ...outputs].reduce((sum, value) => sum + (value ? size(value as never) : 0), 0);
+    const bytes = [...inputs, ...outputs].reduce((sum, value) => sum + (value ? size(value) : 0), 0);
     if (/Conv|MatMul|Gemm/.test(op)) multiplied += bytes;
     else moved += bytes;
   }

@@ -1,15 +1,11 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
 import type { Row, RowPair } from "convnets/summary";
-import { useEffect, useRef } from "preact/hooks";
 import { kindOf } from "../dock/kinds.ts";
 import { idFromB, pairs } from "../state/compare.ts";
 import { route } from "../state/route.ts";
 import { hovered, reveal, select } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { grouped, perSample, shape } from "../ui/format.ts";
-
-const HEIGHT = 30;
-const BEYOND = 12;
+import { Gap, useRows } from "../ui/rows.tsx";
 
 const idOf = ({ a, b }: RowPair) => (a ? a.path : idFromB(b!.path));
 
@@ -21,40 +17,14 @@ const told = (value: unknown): string => {
 
 /** Both networks line by line: what they share, in what they differ. */
 export function LayerPairs() {
-  const box = useRef<HTMLDivElement>(null);
-  const seen = useSignal({ top: 0, height: 400 });
   const all = pairs.value;
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => {
-      seen.value = { ...seen.peek(), height: entry!.contentRect.height };
-    });
-    observer.observe(box.current!);
-    return () => observer.disconnect();
-  }, [seen]);
-  useSignalEffect(() => {
+  const { props, first, last } = useRows(all.length, () => {
     const { selected } = route.value;
-    const element = box.current;
-    const at = pairs.value.findIndex((pair) => idOf(pair) === selected);
-    if (at < 0 || !element) return;
-    const inside = element.clientHeight - 2 * HEIGHT;
-    const top = at * HEIGHT;
-    if (top < element.scrollTop || top > element.scrollTop + inside) element.scrollTop = Math.max(0, top - inside / 2);
+    return pairs.value.findIndex((pair) => idOf(pair) === selected);
   });
-  const first = Math.max(0, Math.floor(seen.value.top / HEIGHT) - BEYOND);
-  const last = Math.min(all.length, Math.ceil((seen.value.top + seen.value.height) / HEIGHT) + BEYOND);
-  const gap = (rows: number) => rows > 0 && <tr aria-hidden="true" style={{ height: `${rows * HEIGHT}px` }} />;
   const { selected } = route.value;
   return (
-    <div
-      ref={box}
-      class="table-box"
-      tabIndex={0}
-      role="group"
-      aria-label={t("layersCompared")}
-      onScroll={({ currentTarget }) => {
-        seen.value = { ...seen.peek(), top: currentTarget.scrollTop };
-      }}
-    >
+    <div {...props} class="table-box" tabIndex={0} role="group" aria-label={t("layersCompared")}>
       <table class="table compare-layers" aria-rowcount={all.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
@@ -70,11 +40,11 @@ export function LayerPairs() {
           </tr>
         </thead>
         <tbody>
-          {gap(first)}
+          <Gap rows={first} />
           {all.slice(first, last).map((pair, i) => (
             <Line key={first + i} pair={pair} index={first + i} selected={idOf(pair) === selected} />
           ))}
-          {gap(all.length - last)}
+          <Gap rows={all.length - last} />
         </tbody>
       </table>
     </div>

@@ -1,44 +1,19 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
 import type { Row } from "convnets/summary";
-import { useEffect, useRef } from "preact/hooks";
 import { route } from "../state/route.ts";
 import { hovered, reveal, rowOf, rows, select } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { bytes, grouped, percent, perSample, shape } from "../ui/format.ts";
+import { Gap, useRows } from "../ui/rows.tsx";
 import { kindOf } from "./kinds.ts";
-
-/** Height of a row in pixels; only those in sight are in the page. */
-const HEIGHT = 30;
-const BEYOND = 12;
 
 /** The torchinfo table of the network, in step with the map. */
 export function Table() {
-  const box = useRef<HTMLDivElement>(null);
-  const seen = useSignal({ top: 0, height: 400 });
   const all = rows.value;
   const total = all[0];
-
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => {
-      seen.value = { ...seen.peek(), height: entry!.contentRect.height };
-    });
-    observer.observe(box.current!);
-    return () => observer.disconnect();
-  }, [seen]);
-
-  // a selection made elsewhere comes into sight
-  useSignalEffect(() => {
-    const { selected } = route.value;
-    const row = rowOf(selected);
-    const element = box.current;
-    if (!row || !element) return;
-    const top = rows.peek().indexOf(row) * HEIGHT;
-    const inside = element.clientHeight - 2 * HEIGHT;
-    if (top < element.scrollTop || top > element.scrollTop + inside) element.scrollTop = Math.max(0, top - inside / 2);
+  const { props, first, last } = useRows(all.length, () => {
+    const row = rowOf(route.value.selected);
+    return row ? rows.peek().indexOf(row) : -1;
   });
-
-  const first = Math.max(0, Math.floor(seen.value.top / HEIGHT) - BEYOND);
-  const last = Math.min(all.length, Math.ceil((seen.value.top + seen.value.height) / HEIGHT) + BEYOND);
   const chosen = rowOf(route.value.selected);
   const over = rowOf(hovered.value);
 
@@ -54,17 +29,7 @@ export function Table() {
   };
 
   return (
-    <div
-      ref={box}
-      class="table-box"
-      tabIndex={0}
-      role="group"
-      aria-label={t("table")}
-      onKeyDown={keys}
-      onScroll={({ currentTarget }) => {
-        seen.value = { ...seen.peek(), top: currentTarget.scrollTop };
-      }}
-    >
+    <div {...props} class="table-box" tabIndex={0} role="group" aria-label={t("table")} onKeyDown={keys}>
       <table class="table" aria-rowcount={all.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
@@ -90,7 +55,7 @@ export function Table() {
           </tr>
         </thead>
         <tbody>
-          {first > 0 && <Gap rows={first} />}
+          <Gap rows={first} />
           {all.slice(first, last).map((row, i) => (
             <Line
               key={first + i}
@@ -101,18 +66,10 @@ export function Table() {
               hovered={row === over}
             />
           ))}
-          {last < all.length && <Gap rows={all.length - last} />}
+          <Gap rows={all.length - last} />
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Gap({ rows }: { readonly rows: number }) {
-  return (
-    <tr aria-hidden="true" style={{ height: `${rows * HEIGHT}px` }}>
-      <td colSpan={9} />
-    </tr>
   );
 }
 
