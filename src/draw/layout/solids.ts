@@ -92,12 +92,13 @@ function merged(items: readonly Item[]): Shown[] {
     const alike = last && sizeOf(item.shape) && isWeighted(item) && item.kind === last.kind && item.note === last.note;
     if (!alike) result.push(item);
     else {
-      const { shape, gives, params, units } = item;
+      const { shape, gives, params, macs, units } = item;
       result[result.length - 1] = {
         ...last,
         shape,
         gives,
         params: last.params + params,
+        macs: last.macs + macs,
         units: [...last.units, ...units],
         count: (last.count ?? 1) + 1,
       };
