@@ -6,8 +6,9 @@ import { volumeScene } from "./layout/volumes.ts";
 import { type DrawnShape, shapesOf } from "./paint/shapes.ts";
 import { wirePaths } from "./paint/wires.ts";
 import { edgesOf, type Item, isTower, layersOf, nestedItemsOf } from "./read/items.ts";
-import { type Face, type Kind, perSample } from "./read/layers.ts";
+import type { Face, Kind } from "./read/layers.ts";
 import type { Network } from "./read/parts.ts";
+import { perSample } from "./read/sizes.ts";
 import { networkFrom, type Structure } from "./read/structure.ts";
 
 /** What is shown of a diagram. */

@@ -1,7 +1,7 @@
 import type { Dim } from "../../graph/index.ts";
 import { type Item, itemsOf, type Level } from "../read/items.ts";
-import { mapSize } from "../read/layers.ts";
 import type { Network } from "../read/parts.ts";
+import { mapSize } from "../read/sizes.ts";
 import { fitText, textWidth } from "../text.ts";
 import { BAND, FONT, paramsText } from "./measure.ts";
 import type { Text } from "./scene.ts";

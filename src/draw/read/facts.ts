@@ -2,12 +2,17 @@ import { numel } from "../../graph/index.ts";
 import { shapeText, short } from "../text.ts";
 import { type Network, unitsOf } from "./parts.ts";
 
-/** Input, parameters and cost per image, as the line below the headline: `input 3×224×224  ·  138 M parameters  ·  …`. */
-export function factsOf(network: Network): string {
-  const units = unitsOf(network.root);
+/** Parameters, and multiply-accumulates for one image. */
+export function totalsOf({ root }: Network): { readonly params: number; readonly macs: number } {
+  const units = unitsOf(root);
   const weights = new Set(units.flatMap((unit) => unit.weights));
   const params = [...weights].reduce((total, { shape }) => total + numel(shape.map(Number)), 0);
-  const macs = units.reduce((total, unit) => total + unit.macs, 0);
+  return { params, macs: units.reduce((total, unit) => total + unit.macs, 0) };
+}
+
+/** Input, parameters and cost per image, as the line below the headline: `input 3×224×224  ·  138 M parameters  ·  …`. */
+export function factsOf(network: Network): string {
+  const { params, macs } = totalsOf(network);
   const input = network.inputs.map(({ shape }) => shapeText(shape.slice(1))).join(", ");
   return [
     `input ${input}`,

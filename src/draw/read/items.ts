@@ -1,8 +1,9 @@
 import type { Shape, Value } from "../../graph/index.ts";
 import { numel, sameShape } from "../../graph/index.ts";
-import { type Face, type Kind, mapSize, perSample } from "./layers.ts";
+import type { Face, Kind } from "./layers.ts";
 import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
 import { decompose, type Edges } from "./series.ts";
+import { mapSize, perSample } from "./sizes.ts";
 
 /** The level of detail: a box for each block, or for each layer. */
 export type Level = "block" | "layer";

@@ -1,7 +1,8 @@
-import { attribute, type Node, type Shape, type Value } from "../../graph/index.ts";
+import { attribute, type Node, type Value } from "../../graph/index.ts";
 import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../../nn/index.ts";
 import { findOperator, type Kind } from "../../operators/index.ts";
 import { isChannelShuffle } from "./shuffle.ts";
+import { mapSize } from "./sizes.ts";
 
 export type { Kind } from "../../operators/index.ts";
 
@@ -138,17 +139,6 @@ function poolWindow(node: Node): string {
 function marked(mark: string, sizes: readonly number[]): string[] {
   if (sizes.every((size) => size === 1)) return [];
   return [`${mark}${sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes.join("×")}`];
-}
-
-/** The shape without the batch. */
-export function perSample(shape: Shape): Shape {
-  return shape.length > 1 ? shape.slice(1) : shape;
-}
-
-/** Height and width of maps; undefined for vectors. */
-export function mapSize(shape: Shape): readonly [number, number] | undefined {
-  const [H, W] = shape.slice(2);
-  return shape.length === 4 && typeof H === "number" && typeof W === "number" ? [H, W] : undefined;
 }
 
 /** Whether operators only flatten maps to vectors. */

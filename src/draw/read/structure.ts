@@ -1,4 +1,5 @@
 import type { Shape, Value } from "../../graph/index.ts";
+import { totalsOf } from "./facts.ts";
 import { isUnit, type Network, type Part, type Unit } from "./parts.ts";
 
 /** A layer of a structure; tensors are positions in its list. */
@@ -14,6 +15,9 @@ interface StoredPart extends Omit<Part, "parts"> {
 /** All that drawings show of a network, as plain data that JSON and messages to workers keep. It has no weights. */
 export interface Structure {
   readonly title: string;
+  /** Parameters, and multiply-accumulates for one image. */
+  readonly params: number;
+  readonly macs: number;
   /** Shapes of the tensors that are read or given by layers. */
   readonly tensors: readonly Shape[];
   readonly root: StoredPart;
@@ -23,7 +27,8 @@ export interface Structure {
   readonly outputs: readonly (readonly [name: string, tensor: number])[];
 }
 
-export function structureOf({ root, modular, inputs, outputs }: Network, title: string): Structure {
+export function structureOf(network: Network, title: string): Structure {
+  const { root, modular, inputs, outputs } = network;
   const numbers = new Map<Value, number>();
   const number = (value: Value): number => {
     const known = numbers.get(value) ?? numbers.size;
@@ -41,7 +46,7 @@ export function structureOf({ root, modular, inputs, outputs }: Network, title: 
     weights: one.weights.map(number),
   });
   const stored = {
-    ...{ title, modular, root: part(root) },
+    ...{ title, ...totalsOf(network), modular, root: part(root) },
     inputs: inputs.map((value) => [value.name, number(value)] as const),
     outputs: [...outputs].map(([name, value]) => [name, number(value)] as const),
   };
