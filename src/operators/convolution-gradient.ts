@@ -1,4 +1,14 @@
-import { type Attributes, type Dim, type Node, numel, product, type Shape, type Value } from "../graph/index.ts";
+import {
+  type Attributes,
+  type Dim,
+  isStatic,
+  type Node,
+  numel,
+  product,
+  type Shape,
+  sameShape,
+  type Value,
+} from "../graph/index.ts";
 import { channelRows, columnsOfBatch, columnsPerImage, imagesOfRows, taps } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, type Window } from "./window.ts";
@@ -44,13 +54,20 @@ export function blockedConvolution(
   const [O, C, kH, kW] = w.shape as Kernels;
   const [outH, outW] = outputSizes("Conv", x.shape, window);
   const padding = [...window.before, ...window.after];
-  if (group > 1 || C % block !== 0 || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
-  if (kH * kW === 1 && outH * outW > SMALL_MAP) return undefined;
+  const isDepthwise = group > 1 && C === 1 && O === group;
+  if ((group > 1 && !isDepthwise) || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
+  if (!isDepthwise && (C % block !== 0 || (kH * kW === 1 && outH * outW > SMALL_MAP))) return undefined;
   const add = (op: string, inputs: Node["inputs"], attributes: Attributes, shape: Shape) =>
     g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype: x.dtype, shape }]).outputs[0]!;
-  const split = g.reshape(w, [O / block, block, C / block, block, kH, kW]);
-  // [O/block, C/block, kH, kW, input of the block, output of the block]
-  const kernels = g.reshape(g.transpose(split, [0, 2, 4, 5, 3, 1]), [O, C, kH, kW]);
+  const blocksOf = (images: Value): Value => {
+    const from = beforeReshapes(g, images, block);
+    return g.reshape(add("ReorderInput", [from], {}, from.shape), images.shape);
+  };
+  const split = () => g.reshape(w, [O / block, block, C / block, block, kH, kW]);
+  const kernels = isDepthwise
+    ? g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), w.shape)
+    : // [O/block, C/block, kH, kW, input of the block, output of the block]
+      g.reshape(g.transpose(split(), [0, 2, 4, 5, 3, 1]), [O, C, kH, kW]);
   const attributes = {
     kernel_shape: [kH, kW],
     strides: window.stride,
@@ -59,9 +76,19 @@ export function blockedConvolution(
     group,
   };
   const shape = [x.shape[0]!, O, outH, outW];
-  const blocks = add("ReorderInput", [x], {}, x.shape);
-  const y = add("Conv", [blocks, kernels, ...(bias ? [bias] : [])], attributes, shape);
+  const y = add("Conv", [blocksOf(x), kernels, ...(bias ? [bias] : [])], attributes, shape);
   return add("ReorderOutput", [y], { channels: O }, shape);
+}
+
+/** What images are before batch and channels become one axis: other convolutions may need the same blocks. */
+function beforeReshapes(g: Ops, images: Value, block: number): Value {
+  let found = images;
+  let value: Value | undefined = images;
+  for (; value; value = g.graph.producer(value)?.op === "Reshape" ? g.graph.producer(value)!.inputs[0] : undefined) {
+    const [, channels, ...sizes] = value.shape;
+    if (sameShape(sizes, images.shape.slice(2)) && Number(channels) % block === 0) found = value;
+  }
+  return found;
 }
 
 /** Domain of ONNX Runtime's operators on blocks of channels. */
@@ -157,6 +184,8 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
   const [N, O, outH, outW] = dy.shape as Sizes;
   const shape = w.shape as Kernels;
   const C = shape[1];
+  if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
+    return depthwiseWeightGradient(g, dy, x, shape, window);
   const pixels = outH * outW;
   const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);
   const joined = (products: readonly Value[]) =>
@@ -189,4 +218,39 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
   const rows = g.reshape(dy, group === 1 ? [N, O, pixels] : [N, group, O / group, pixels]);
   const perImage = g.matmulT(rows, columns, { transB: true });
   return g.reshape(g.reduceSum(perImage, [0], false), shape);
+}
+
+/**
+ * With one input channel for each filter, every channel of every image is by itself, so that dy can be the kernel of a convolution of x,
+ * with stride and dilation exchanged:
+ *
+ *     dy [N, C, outH, outW], x [N, C, H, W] → dw [C, 1, kH, kW]
+ */
+function depthwiseWeightGradient(
+  g: Ops,
+  dy: Value,
+  x: Value,
+  shape: Kernels,
+  { before, stride, dilation }: Window,
+): Value {
+  const [N, C, outH, outW] = dy.shape as readonly [number, number, number, number];
+  const sizes = x.shape.slice(2) as readonly number[];
+  const [, , ...kernel] = shape;
+  // as far as the last element of the kernel reaches
+  const after = ([0, 1] as const).map(
+    (axis) =>
+      (kernel[axis]! - 1) * dilation[axis] + ([outH, outW][axis]! - 1) * stride[axis] + 1 - sizes[axis]! - before[axis],
+  );
+  const met = g.one("Conv", [g.reshape(x, [1, N * C, ...sizes]), g.reshape(dy, [N * C, 1, outH, outW])], {
+    kernel_shape: [outH, outW],
+    strides: dilation,
+    dilations: stride,
+    pads: [...before, ...after.map((count) => Math.max(0, count))],
+    group: N * C,
+  });
+  const cut = g.slice(
+    met,
+    [2, 3].filter((axis) => met.shape[axis] !== kernel[axis - 2]).map((axis) => [axis, 0, kernel[axis - 2]!]),
+  );
+  return g.reduceSum(g.reshape(cut, [N, ...shape]), [0], false);
 }

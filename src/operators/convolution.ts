@@ -1,4 +1,14 @@
-import { attribute, check, type Dim, formatShape, isStatic, type Node, sameShape, type Value } from "../graph/index.ts";
+import {
+  attribute,
+  check,
+  type Dim,
+  formatShape,
+  isStatic,
+  type Node,
+  product,
+  sameShape,
+  type Value,
+} from "../graph/index.ts";
 import {
   blockedConvolution,
   type ConvGeometry,
@@ -14,6 +24,17 @@ import { outputSizes, windowOf } from "./window.ts";
 export function sumPerChannel(g: Ops, x: Value): Value {
   // two steps, since ONNX Runtime reduces the last axes fastest
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
+}
+
+/** Pixels of an image from which a product of two rows is faster than a pass that multiplies and one that adds. */
+const LONG_ROW = 512;
+
+/** Σ a·b over the batch and all pixels: two of [N, C, H, W] → [C]. */
+export function dotPerChannel(g: Ops, a: Value, b: Value): Value {
+  const [N, C, H, W] = a.shape as readonly [Dim, number, number, number];
+  if (g.target !== "cpu" || H * W < LONG_ROW) return sumPerChannel(g, g.mul(a, b));
+  const rows = (v: Value) => g.reshape(v, [product([N, C]), 1, H * W]);
+  return g.reduceSum(g.reshape(g.matmulT(rows(a), rows(b), { transB: true }), [N, C]), [0], false);
 }
 
 /** What a node of Conv or ConvTranspose is besides its tensors; quantized ones have the weight elsewhere. */
