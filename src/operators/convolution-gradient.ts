@@ -39,6 +39,13 @@ function prefersColumns(g: Ops, filters: number, pixels: number, { window, group
   return onCpu(g) && group === 1 && numel(window.kernel) > 1 && filters > pixels;
 }
 
+/** The weight of a convolution, of this shape; if `turned`, of the transposed one: [O, C/g, …] for [C, O/g, …], and turned by 180°. */
+interface BlockedWeight {
+  readonly w: Value;
+  readonly shape: Kernels;
+  readonly turned: boolean;
+}
+
 /**
  * A convolution in ONNX Runtime's blocked layout, [N, C/block, H, W, block], which it uses by itself for constant weights only: no
  * columns are built there. Undefined where the channels do not divide into blocks, or where little is gained.
@@ -46,12 +53,11 @@ function prefersColumns(g: Ops, filters: number, pixels: number, { window, group
 export function blockedConvolution(
   g: Ops,
   x: Value,
-  w: Value,
+  { w, shape: [O, C, kH, kW], turned }: BlockedWeight,
   bias: Value | undefined,
   { window, group }: ConvGeometry,
   block: number,
 ): Value | undefined {
-  const [O, C, kH, kW] = w.shape as Kernels;
   const [outH, outW] = outputSizes("Conv", x.shape, window);
   const padding = [...window.before, ...window.after];
   const isDepthwise = group > 1 && C === 1 && O === group;
@@ -63,11 +69,16 @@ export function blockedConvolution(
     const from = beforeReshapes(g, images, block);
     return g.reshape(add("ReorderInput", [from], {}, from.shape), images.shape);
   };
-  const split = () => g.reshape(w, [O / block, block, C / block, block, kH, kW]);
-  const kernels = isDepthwise
-    ? g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), w.shape)
-    : // [O/block, C/block, kH, kW, input of the block, output of the block]
-      g.reshape(g.transpose(split(), [0, 2, 4, 5, 3, 1]), [O, C, kH, kW]);
+  /** [O/block, C/block, kernel, input of the block, output of the block] */
+  const blockedWeight = () => {
+    const [first, second] = turned ? [C, O] : [O, C];
+    const split = g.reshape(w, [first / block, block, second / block, block, kH * kW]);
+    return g.transpose(split, turned ? [2, 0, 4, 1, 3] : [0, 2, 4, 3, 1]);
+  };
+  const blocks = isDepthwise
+    ? g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), [O / block, 1, kH * kW, 1, block])
+    : blockedWeight();
+  const kernels = g.reshape(turned && kH * kW > 1 ? reversed(g, blocks, 2) : blocks, [O, C, kH, kW]);
   const attributes = {
     kernel_shape: [kH, kW],
     strides: window.stride,
@@ -116,55 +127,72 @@ export function convolutionByColumns(
 }
 
 /**
- * Gradient of a convolution's input.
+ * Gradient of a convolution's input: the transposed convolution of dy.
  *
  *     dy [N, O, outH, outW], w [O, C/g, kH, kW] → dx [N, C, H, W]
- *
- * With stride 1 it is a convolution of dy with the kernels turned by 180° and input and output channels exchanged, which
- * engines run faster than ConvTranspose. Larger strides need ConvTranspose.
  */
-export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, conv: ConvGeometry): Value {
-  const { window, group } = conv;
+export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, { window, group }: ConvGeometry): Value {
   const { kernel, stride, dilation, before, after } = window;
-  const [, , H, W] = x.shape as Sizes;
-  const [, , outH, outW] = dy.shape as Sizes;
-  const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
-  const back: Window = {
-    ...window,
-    before: [reach[0] - before[0], reach[1] - before[1]],
-    after: [reach[0] - after[0], reach[1] - after[1]],
-  };
-  const padding = [...back.before, ...back.after];
-  if (stride[0] === 1 && stride[1] === 1 && padding.every((count) => count >= 0)) {
-    const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };
-    return g.one("Conv", [dy, turnedKernels(g, w, group)], attributes);
-  }
+  // rows and columns at the end that no window reached
+  const missed = ([0, 1] as const).map((axis) => {
+    const [size, outputs] = [x.shape[axis + 2] as number, dy.shape[axis + 2] as number];
+    return size + before[axis] + after[axis] - dilation[axis] * (kernel[axis] - 1) - 1 - (outputs - 1) * stride[axis];
+  });
+  // other engines get it when the graph is compiled for them
+  const direct = onCpu(g) ? undefined : convolutionOfTransposed(g, [dy, w, undefined], { window, group }, missed);
+  if (direct) return direct;
   return g.one("ConvTranspose", [dy, w], {
     strides: stride,
     dilations: dilation,
     pads: [...before, ...after],
-    // rows and columns at the end that no window reached
-    output_padding: [
-      H + before[0] + after[0] - reach[0] - 1 - (outH - 1) * stride[0],
-      W + before[1] + after[1] - reach[1] - 1 - (outW - 1) * stride[1],
-    ],
+    output_padding: missed,
     group,
     kernel_shape: kernel,
   });
 }
 
-/** The last axis backwards; ONNX Runtime gathers faster than it cuts with a negative step. */
-function reversed(g: Ops, x: Value): Value {
-  const size = x.shape.at(-1) as number;
-  return g.one("Gather", [x, g.ints(Array.from({ length: size }, (_, i) => size - 1 - i))], {
-    axis: x.shape.length - 1,
-  });
+/**
+ * A transposed convolution with stride 1, x [N, O, H, W], w [O, C/g, kH, kW] → [N, C, outH, outW], as the convolution that it is, with the
+ * kernels turned by 180° and input and output channels exchanged, which engines run faster. Undefined for other strides.
+ */
+export function convolutionOfTransposed(
+  g: Ops,
+  [x, w, bias]: readonly [Value, Value, Value | undefined],
+  { window, group }: ConvGeometry,
+  extra: readonly number[],
+  block?: number,
+): Value | undefined {
+  const { kernel, stride, dilation, before, after } = window;
+  const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
+  const back: Window = {
+    ...window,
+    before: [reach[0] - before[0], reach[1] - before[1]],
+    after: [reach[0] - after[0] + extra[0]!, reach[1] - after[1] + extra[1]!],
+  };
+  const padding = [...back.before, ...back.after];
+  if (stride.some((step) => step > 1) || padding.some((count) => count < 0)) return undefined;
+  const conv = { window: back, group };
+  const [O, C] = w.shape as Kernels;
+  const shape = [group * C, O / group, ...kernel] as Kernels;
+  const blocked = block && blockedConvolution(g, x, { w, shape, turned: true }, bias, conv, block);
+  if (blocked) return blocked;
+  const turned = turnedKernels(g, w, group);
+  const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };
+  return (
+    convolutionByColumns(g, x, turned, bias, conv) ?? g.one("Conv", [x, turned, ...(bias ? [bias] : [])], attributes)
+  );
+}
+
+/** An axis backwards; ONNX Runtime gathers faster than it cuts with a negative step. */
+function reversed(g: Ops, x: Value, axis: number): Value {
+  const size = x.shape[axis] as number;
+  return g.one("Gather", [x, g.ints(Array.from({ length: size }, (_, i) => size - 1 - i))], { axis });
 }
 
 /** [O, C/g, kH, kW] → [C, O/g, kH, kW], each kernel turned by 180°. */
 function turnedKernels(g: Ops, w: Value, group: number): Value {
   const [O, C, kH, kW] = w.shape as Kernels;
-  const flipped = kH * kW === 1 ? w : g.reshape(reversed(g, g.reshape(w, [O, C, kH * kW])), [O, C, kH, kW]);
+  const flipped = kH * kW === 1 ? w : g.reshape(reversed(g, g.reshape(w, [O, C, kH * kW]), 2), [O, C, kH, kW]);
   if (group === 1) return g.transpose(flipped, [1, 0, 2, 3]);
   const grouped = g.reshape(flipped, [group, O / group, C, kH, kW]);
   return g.reshape(g.transpose(grouped, [0, 2, 1, 3, 4]), [group * C, O / group, kH, kW]);

@@ -13,6 +13,7 @@ import {
   blockedConvolution,
   type ConvGeometry,
   convolutionByColumns,
+  convolutionOfTransposed,
   inputGradient,
   weightGradient,
 } from "./convolution-gradient.ts";
@@ -56,13 +57,18 @@ function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(no
 }
 
 /**
- * The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. `block`
- * is the number of channels of a block in the engine's own layout, if it has one.
+ * The output of a Conv or ConvTranspose node written in other operators where engines are faster with those; undefined to keep the node.
+ * `block` is the number of channels of a block in the engine's own layout, if it has one.
  */
 export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], block?: number): Value | undefined {
   const [x, w, bias] = inputs as [Value, Value, Value | undefined];
   const conv = geometry(node);
-  return (block && blockedConvolution(g, x, w, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
+  if (node.op === "ConvTranspose") {
+    const extra = attribute.ints(node, "output_padding", [0, 0]);
+    return convolutionOfTransposed(g, [x, w, bias], conv, extra, block);
+  }
+  const weight = { w, shape: w.shape as readonly [number, number, number, number], turned: false };
+  return (block && blockedConvolution(g, x, weight, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
 }
 
 /** Shape of the output of a convolution, checked: x [N, C, H, W], w [O, C/group, kH, kW] → [N, O, outH, outW]. */
