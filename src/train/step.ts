@@ -7,6 +7,7 @@ import { SwappedBuffers } from "./buffers.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
+import { type Norms, normsOf } from "./norms.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
 import { type Measured, Shards } from "./shards.ts";
 import { preparedTarget } from "./targets.ts";
@@ -26,15 +27,13 @@ export interface TrainingBatch {
 }
 
 /** What a step of training reports. */
-export interface StepResult {
+export interface StepResult extends Norms {
   /** Mean loss over the images, before the update. */
   readonly loss: number;
   /** What was measured, before the update. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
   readonly correct: number;
-  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
-  readonly gradientNorm?: number;
   /** Sums that the metrics are computed of. */
   readonly totals: Totals;
   /** Images that it was computed of, those of all ranks. */
@@ -167,8 +166,8 @@ export class TrainingStep {
   async #whole(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
     const executable = await this.#executable("step");
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
-    const { loss, totals, gradientNorm } = await this.#measured(await this.#state.advance(executable, feeds));
-    return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+    const { loss, totals, norms } = await this.#measured(await this.#state.advance(executable, feeds));
+    return this.#result(loss, totals, batch.input.shape[0]!, norms);
   }
 
   async #halves(batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
@@ -197,9 +196,9 @@ export class TrainingStep {
       ...sums.current,
       ...rates,
     });
-    const gradientNorm = await readNumber(results.gradient_norm);
+    const norms = await normsOf(results, this.#graphs.sums.keys());
     disposeOthers(results);
-    return this.#result(loss, totals, images, gradientNorm);
+    return this.#result(loss, totals, images, norms);
   }
 
   async #sharded(shards: Shards, batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
@@ -226,9 +225,9 @@ export class TrainingStep {
       ...rates,
       scale: scalar(1 / weight),
     });
-    const gradientNorm = await readNumber(results.gradient_norm);
+    const norms = await normsOf(results, this.#graphs.sums.keys());
     disposeOthers(results);
-    return { ...this.#result(loss / weight, totals, images, gradientNorm), communication };
+    return { ...this.#result(loss / weight, totals, images, norms), communication };
   }
 
   /** Gradients and running statistics of one shard, of one batch or of several. */
@@ -271,20 +270,20 @@ export class TrainingStep {
       return [name, Array.from(data as Float32Array, Number)] as const;
     });
     const loss = (await readNumber(results.loss))!;
-    const gradientNorm = await readNumber(results.gradient_norm);
+    const norms = await normsOf(results, this.#graphs.sums.keys());
     const read = Object.fromEntries(await Promise.all(totals)) as Totals;
     disposeOthers(results);
-    return { loss, totals: read, gradientNorm };
+    return { loss, totals: read, norms };
   }
 
-  #result(loss: number, totals: Totals, images: number, gradientNorm: number | undefined): StepResult {
+  #result(loss: number, totals: Totals, images: number, norms: Norms): StepResult {
     const { loss: minimized, metrics } = this.#graphs;
     const isClasses = typeof minimized !== "function" && minimized.task === "classes";
     return {
       loss,
       metrics: metricValues(metrics, totals, images),
       correct: (isClasses ? totals.accuracy?.[0] : undefined) ?? Number.NaN,
-      ...(gradientNorm !== undefined && { gradientNorm }),
+      ...norms,
       totals,
       images,
     };

@@ -120,6 +120,12 @@ describe("in Chromium", unless(noChromium), () => {
     await press(page, "Start training");
     await page.waitForSelector(".run-title .dot.is-finished", { timeout: 60_000 });
     const whole = await stored<Measured>(page, "measured.json");
+    // gradients of both runs, which are the same
+    expect(await page.locator(".norms rect").count()).toBe(2 * 5);
+    const told = await page.locator(".norms rect title").allTextContents();
+    expect(told[0]).toMatch(/^features\.0: [\d.]+/);
+    expect(told.slice(0, 5)).toEqual(told.slice(5));
+    expect(await page.locator(".moments canvas").count()).toBe(4);
     expect(losses).toEqual(whole.steps.map(({ loss }) => loss));
     expect(losses).toHaveLength(STEPS);
     const mean = (part: number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
@@ -161,7 +167,9 @@ describe("in Chromium", unless(noChromium), () => {
     };
     expect(await oneStep()).toBe("vgg_small, changed on shapes");
     expect((await download(page, "PyTorch")).toString()).toContain("nn.Conv2d(16, 64, 3, padding=1)");
-    expect((await download(page, "TypeScript")).toString()).toContain('change("features.0", { outChannels: 16 })');
+    expect((await download(page, "TypeScript")).toString()).toContain(
+      'replace("features.0", (layer) => layerWith(layer, { outChannels: 16 }));',
+    );
     await page.evaluate('location.hash = "#/train?net=code"');
     await page.getByText("which has not run since this page was opened").waitFor();
     expect(await page.getByRole("button", { name: "Start training" }).isDisabled()).toBe(true);
