@@ -60,6 +60,8 @@ export function Page() {
           hovered={() => hovered.value}
           onSelect={(id) => {
             selected.value = id;
+            // a key may have selected it, while the pointer rests on another box
+            hovered.value = undefined;
           }}
           onToggle={toggle}
           onHover={(id) => {

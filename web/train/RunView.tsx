@@ -105,7 +105,7 @@ function Head({ run }: { readonly run: Live }) {
             </button>
           )}
           {isResting && (
-            <button type="button" class="button" onClick={() => go({ run: undefined })}>
+            <button type="button" class="button" onClick={() => go({ run: undefined, beside: info.id })}>
               <Icon icon={Plus} size={16} />
               {t("trainNew")}
             </button>

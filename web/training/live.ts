@@ -148,9 +148,9 @@ export async function start(order: Order): Promise<void> {
   noteRun(info);
   const before = route.peek();
   // the curves of the run before stay for comparison, if it trained on the same images
-  const earlier = runs.peek().find(({ id }) => id === before.run);
+  const earlier = runs.peek().find(({ id }) => id === (before.run ?? before.beside));
   const same = earlier && earlier.data === info.data && earlier.step > 0;
-  go({ run: info.id, beside: same ? earlier.id : before.beside });
+  go({ run: info.id, beside: same ? earlier.id : before.run && before.beside });
   await goOn(info.id, "run");
 }
 
