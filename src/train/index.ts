@@ -38,7 +38,8 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
-export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
+export { TrainingStep } from "./step.ts";
+export type { StepResult, TrainingBatch } from "./step-result.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,

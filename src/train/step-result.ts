@@ -1,0 +1,33 @@
+import type { TensorData } from "../graph/index.ts";
+import type { Numbers } from "../infer/index.ts";
+import type { Totals } from "./metrics.ts";
+import type { Norms } from "./norms.ts";
+
+/** Images and what the network should make of them. */
+export interface TrainingBatch {
+  /** [N, C, H, W] */
+  readonly input: Numbers;
+  /**
+   * Labels [N] as whole numbers or probabilities [N, K] for `crossEntropyLoss`; 0 … 1 [N, K] for `bceWithLogitsLoss`; numbers in the
+   * shape of the output for `mseLoss`.
+   */
+  readonly target: TensorData;
+  /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
+  readonly shard?: number;
+}
+
+/** What a step of training reports. */
+export interface StepResult extends Norms {
+  /** Mean loss over the images, before the update. */
+  readonly loss: number;
+  /** What was measured, before the update. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
+  readonly correct: number;
+  /** Sums that the metrics are computed of. */
+  readonly totals: Totals;
+  /** Images that it was computed of, those of all ranks. */
+  readonly images: number;
+  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
+  readonly communication?: number;
+}
