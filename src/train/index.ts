@@ -38,8 +38,7 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
-export { TrainingStep } from "./step.ts";
-export type { StepResult, TrainingBatch } from "./step-result.ts";
+export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,

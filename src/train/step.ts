@@ -1,6 +1,6 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
-import { numbers } from "../infer/index.ts";
+import { type Numbers, numbers } from "../infer/index.ts";
 import type { Module } from "../nn/index.ts";
 import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
@@ -10,7 +10,6 @@ import { addTotals, metricValues, type Totals } from "./metrics.ts";
 import { type Norms, normsOf } from "./norms.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
 import { type Measured, Shards } from "./shards.ts";
-import type { StepResult, TrainingBatch } from "./step-result.ts";
 import { preparedTarget } from "./targets.ts";
 import {
   type BatchGraphs,
@@ -20,6 +19,35 @@ import {
   type TrainingGraphs,
   trainingGraphs,
 } from "./training-graph.ts";
+
+/** Images and what the network should make of them. */
+export interface TrainingBatch {
+  /** [N, C, H, W] */
+  readonly input: Numbers;
+  /**
+   * Labels [N] as whole numbers or probabilities [N, K] for `crossEntropyLoss`; 0 … 1 [N, K] for `bceWithLogitsLoss`; numbers in the
+   * shape of the output for `mseLoss`.
+   */
+  readonly target: TensorData;
+  /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
+  readonly shard?: number;
+}
+
+/** What a step of training reports. */
+export interface StepResult extends Norms {
+  /** Mean loss over the images, before the update. */
+  readonly loss: number;
+  /** What was measured, before the update. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
+  readonly correct: number;
+  /** Sums that the metrics are computed of. */
+  readonly totals: Totals;
+  /** Images that it was computed of, those of all ranks. */
+  readonly images: number;
+  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
+  readonly communication?: number;
+}
 
 /**
  * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
