@@ -7,8 +7,6 @@ import {
   formatShape,
   type Graph,
   isStatic,
-  itemSize,
-  numel,
   type Shape,
   type TensorData,
   type TensorType,
@@ -95,18 +93,6 @@ class OrtDeviceTensor implements DeviceTensor {
     if (this.#tensor.location !== "none") this.#tensor.dispose();
   }
 }
-
-/**
- * Bytes of weights from which ONNX Runtime does not plan all of a run's memory ahead, as one block beside what it has already:
- * VGG16's training step takes a third less then, and is as fast. Of smaller networks it is the planning that makes them faster.
- */
-const LARGE = 2 ** 28;
-
-const weightBytes = ({ parameters, inputs }: Graph): number =>
-  [...parameters, ...inputs].reduce(
-    (sum, { dtype, shape }) => (isStatic(shape) ? sum + numel(shape) * itemSize(dtype) : sum),
-    0,
-  );
 
 /**
  * Puts numbers into arrays that ONNX Runtime takes for its own. It checks them with instanceof, which fails if it was loaded in
