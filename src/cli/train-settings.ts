@@ -30,6 +30,7 @@ export interface TrainFlags extends PreprocessingFlags {
   accumulate?: number;
   shards?: number;
   reduce?: "exact" | "fast";
+  compress?: "bf16" | "fp16";
   lr?: number;
   optimizer?: "sgd" | "adamw";
   schedule?: "constant" | "cosine" | "polynomial";
@@ -60,6 +61,7 @@ const SAME = [
   "accumulate",
   "shards",
   "reduce",
+  "compress",
   "lr",
   "warmupEpochs",
   "labelSmoothing",

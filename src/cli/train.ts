@@ -249,6 +249,12 @@ export const command = new Command("train")
   .addOption(
     new Option("--reduce <how>", "order of sums between ranks: fixed, or as MPI likes it").choices(["exact", "fast"]),
   )
+  .addOption(
+    new Option("--compress <type>", "send gradients between ranks in 16 bits, with error feedback").choices([
+      "bf16",
+      "fp16",
+    ]),
+  )
   .option("--lr <rate>", "peak learning rate", parseNumber)
   .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "adamw"]))
   .addOption(

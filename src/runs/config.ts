@@ -83,6 +83,8 @@ export const trainConfigSchema = v.strictObject({
   shards: v.optional(positiveCount),
   /** Whether that order holds between ranks too, or is left to MPI. Default: it holds. */
   reduce: v.optional(v.picklist(["exact", "fast"])),
+  /** Type in which gradients travel between ranks. Default: as they are, in 32 bits. */
+  compress: v.optional(v.picklist(["bf16", "fp16"])),
   lr: positive,
   optimizer,
   schedule,
