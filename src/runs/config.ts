@@ -6,6 +6,7 @@ import {
   adamw,
   constantRate,
   cosineRate,
+  lars,
   multiStepRate,
   type Optimizer,
   polynomialRate,
@@ -38,6 +39,12 @@ const optimizer = v.variant("name", [
     name: v.literal("sgd"),
     momentum: v.optional(belowOne, 0.9),
     nesterov: v.optional(v.boolean(), false),
+    weightDecay: v.optional(atLeastZero, 5e-4),
+  }),
+  v.strictObject({
+    name: v.literal("lars"),
+    momentum: v.optional(belowOne, 0.9),
+    trustCoefficient: v.optional(positive, 0.001),
     weightDecay: v.optional(atLeastZero, 5e-4),
   }),
   v.strictObject({
@@ -158,7 +165,16 @@ function fieldsAt(schema: unknown, [first, ...rest]: readonly string[]): string[
 
 /** The optimizer of a config. */
 export function optimizerOf({ optimizer }: TrainConfig): Optimizer {
-  return optimizer.name === "sgd" ? sgd(unnamed(optimizer)) : adamw(unnamed(optimizer));
+  switch (optimizer.name) {
+    case "sgd":
+      return sgd(unnamed(optimizer));
+    case "lars":
+      return lars(unnamed(optimizer));
+    case "adamw":
+      return adamw(unnamed(optimizer));
+    default:
+      return optimizer satisfies never;
+  }
 }
 
 /** The learning rate of a config, warm-up included. */

