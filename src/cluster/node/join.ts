@@ -27,6 +27,8 @@ export async function joinRanks(): Promise<Collective | undefined> {
 
 async function join(launch: Launch): Promise<Collective> {
   const koffi = await loadKoffi();
+  // UCX, below MPICH and Open MPI, patches munmap and brk of a process whose other threads are using them: one run in twenty crashed
+  process.env.UCX_MEM_EVENTS ??= "n";
   const worker = new Worker(workerUrl(), { workerData: launch });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let nextId = 0;
