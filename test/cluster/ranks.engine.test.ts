@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hostsReason, makeHosts } from "../../bench/cluster/hosts.ts";
 import { shapes } from "../../src/data/index.ts";
 import { CLI, convnets } from "../cli/run.ts";
 import { unless } from "../support/skip.ts";
@@ -165,6 +166,27 @@ describe("Open MPI", { timeout: TIMEOUT, ...unless(lack("mpirun.openmpi")) }, ()
 describe("MPICH", { timeout: TIMEOUT, ...unless(lack("mpirun.mpich")) }, () => {
   test("two ranks give the bytes of one process", async () => {
     await compare(await digests(ranks("mpirun.mpich", 2, RANK, "bf16")));
+  });
+});
+
+describe("two hosts", { timeout: TIMEOUT, ...unless(lack("mpirun.openmpi") ?? hostsReason()) }, () => {
+  test("give the bytes of one process over a slow network; if it is cut, all stop", async () => {
+    const hosts = makeHosts(2);
+    try {
+      hosts.limit("1gbit");
+      const start = [...hosts.mpirun, "-n", "2", process.execPath];
+      await compare(await digests([...start, RANK, "nin"]));
+      const out = join(folder, "cut");
+      const training = run([...start, CLI, ...train(out, 200)]);
+      await until(() => existsSync(join(out, "last.safetensors")), training);
+      const [, other] = hosts.names;
+      hosts.cut(other!);
+      const { code, errors } = await training.ended;
+      expect(code).not.toBe(0);
+      expect(errors).toMatch(new RegExp(`rank 1 on ${other} has been silent for \\d+ s|lost|daemon`));
+    } finally {
+      hosts.remove();
+    }
   });
 });
 
