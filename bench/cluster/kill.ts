@@ -144,7 +144,7 @@ if (reason !== undefined) console.log(`no cuts: ${reason}`);
 for (let cut = 1; reason === undefined && cut <= Number(values.cuts); cut++) {
   const hosts = makeHosts(2);
   try {
-    const before = existsSync(out) ? bytes(out) : undefined;
+    const before = existsSync(join(out, "last.safetensors")) ? bytes(out) : undefined;
     const run = start([...hosts.mpirun, "-n", "2", process.execPath, ...train(out)]);
     while (run.exitCode === null && (!existsSync(join(out, "last.safetensors")) || before?.equals(bytes(out))))
       await sleep(20);

@@ -1,4 +1,6 @@
 /** Training: losses, the step, evaluation and the loop. Nothing here needs Node. */
+
+export type { StepResult, TrainingBatch } from "./batches.ts";
 export {
   type EvaluateOptions,
   Evaluator,
@@ -38,7 +40,7 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
-export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
+export { TrainingStep } from "./step.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,

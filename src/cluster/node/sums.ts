@@ -1,10 +1,21 @@
 /** How ranks sum arrays in a fixed order: each adds up one slice for all of them, and sends it to all. In the thread that calls MPI. */
-import { addInto, compress, expand } from "../compress.ts";
+import { addInto, compress, expand, type WireType } from "../compress.ts";
 import { additions, pieceLength, planSums, type SumPlan, sliceOf } from "../plan.ts";
 import type { Address, loadKoffi, Mpi, Request } from "./library.ts";
-import type { Task } from "./worker.ts";
 
-type SumTask = Extract<Task, { do: "sum" }>;
+/** Arrays to sum over all shards. */
+export interface SumTask {
+  readonly do: "sum";
+  readonly parts: readonly Address[];
+  readonly floats: number;
+  readonly fast: boolean;
+  readonly compression?: {
+    readonly to: WireType;
+    readonly floats: number;
+    readonly errors: readonly Address[];
+    readonly sumErrors: Address;
+  };
+}
 
 /** What sums need of the thread that they run in. */
 export interface SumContext {

@@ -5,25 +5,13 @@
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import type { WireType } from "../compress.ts";
 import type { Launch } from "./launcher.ts";
-import { type Address, loadKoffi, loadMpi, type Request } from "./library.ts";
-import { memory, summer } from "./sums.ts";
+import { loadKoffi, loadMpi, type Request } from "./library.ts";
+import { memory, type SumTask, summer } from "./sums.ts";
 
 /** What the main thread asks for. */
 export type Task =
-  | {
-      readonly do: "sum";
-      readonly parts: readonly Address[];
-      readonly floats: number;
-      readonly fast: boolean;
-      readonly compression?: {
-        readonly to: WireType;
-        readonly floats: number;
-        readonly errors: readonly Address[];
-        readonly sumErrors: Address;
-      };
-    }
+  | SumTask
   | { readonly do: "gather"; readonly bytes: Uint8Array }
   | { readonly do: "broadcast"; readonly bytes: Uint8Array }
   | { readonly do: "barrier" }

@@ -2,7 +2,7 @@ import { numel, type TensorData } from "../../../src/graph/index.ts";
 import { type Module, trace } from "../../../src/nn/index.ts";
 import { sgd } from "../../../src/optim/index.ts";
 import { Random } from "../../../src/random.ts";
-import { type TrainingBatch, TrainingStep } from "../../../src/train/step.ts";
+import { type TrainingBatch, TrainingStep } from "../../../src/train/index.ts";
 import { oneHot } from "../../../src/train/targets.ts";
 import { assert, assertClose, type Case, floats, numbers, type Setting, using } from "../case.ts";
 import { CLASSES, NETWORKS, type NetworkName } from "../networks.ts";

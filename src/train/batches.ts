@@ -1,0 +1,48 @@
+import type { TensorData } from "../graph/index.ts";
+import type { Numbers } from "../infer/index.ts";
+import type { TargetLoss } from "./losses.ts";
+import type { Totals } from "./metrics.ts";
+
+/** Images and what the network should make of them. */
+export interface TrainingBatch {
+  /** [N, C, H, W] */
+  readonly input: Numbers;
+  /**
+   * Labels [N] as whole numbers or probabilities [N, K] for `crossEntropyLoss`; 0 … 1 [N, K] for `bceWithLogitsLoss`; numbers in the
+   * shape of the output for `mseLoss`.
+   */
+  readonly target: TensorData;
+  /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
+  readonly shard?: number;
+}
+
+/** What a step of training reports. */
+export interface StepResult {
+  /** Mean loss over the images, before the update. */
+  readonly loss: number;
+  /** What was measured, before the update. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
+  readonly correct: number;
+  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
+  readonly gradientNorm?: number;
+  /** Sums that the metrics are computed of. */
+  readonly totals: Totals;
+  /** Images that it was computed of, those of all ranks. */
+  readonly images: number;
+  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
+  readonly communication?: number;
+}
+
+/** A batch as the graph of a step takes it. */
+export interface PreparedBatch {
+  readonly input: TensorData<"float32">;
+  readonly target: TensorData<"float32">;
+  readonly shard?: number;
+}
+
+/** How much a batch counts among those of an update: its images, or the weights of their classes. */
+export function weightOf({ input, target }: PreparedBatch, { weight }: Partial<TargetLoss>): number {
+  if (!weight) return input.shape[0]!;
+  return target.data.reduce((sum, value, i) => sum + value * weight[i % weight.length]!, 0);
+}
