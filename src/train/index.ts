@@ -40,7 +40,12 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
+<<<<<<< HEAD
 export { TrainingStep } from "./step.ts";
+=======
+export { type StepResult, TrainingStep } from "./step.ts";
+export type { TrainingBatch } from "./step-batch.ts";
+>>>>>>> main
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,
