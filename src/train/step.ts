@@ -1,12 +1,7 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
-<<<<<<< HEAD
-import { numbers } from "../infer/index.ts";
-=======
->>>>>>> main
 import type { Module } from "../nn/index.ts";
 import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
-import { type PreparedBatch, type StepResult, type TrainingBatch, weightOf } from "./batches.ts";
 import { SwappedBuffers } from "./buffers.ts";
 import { updatesInPlace } from "./in-place.ts";
 import type { TargetLoss } from "./losses.ts";
@@ -20,6 +15,7 @@ import {
   type PreparedBatch,
   preparedBatch,
   readNumber,
+  type StepResult,
   scalar,
   type TrainingBatch,
   weightOf,
@@ -33,27 +29,6 @@ import {
   trainingGraphs,
 } from "./training-graph.ts";
 
-<<<<<<< HEAD
-=======
-/** What a step of training reports. */
-export interface StepResult {
-  /** Mean loss over the images, before the update. */
-  readonly loss: number;
-  /** What was measured, before the update. */
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
-  readonly correct: number;
-  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
-  readonly gradientNorm?: number;
-  /** Sums that the metrics are computed of. */
-  readonly totals: Totals;
-  /** Images that it was computed of, those of all ranks. */
-  readonly images: number;
-  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
-  readonly communication?: number;
-}
-
->>>>>>> main
 /**
  * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
  * allocate any. A large state is updated in place, if the engine can: then there is one set, and one of gradients.
@@ -423,19 +398,3 @@ type Part = keyof BatchGraphs | "update" | "scaledUpdate";
 
 /** Sizes of batches that a graph stays compiled for: full ones, and what is left at the end of an epoch. */
 const SIZES = 2;
-<<<<<<< HEAD
-
-const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
-
-const countOf = (given: TensorData | undefined): bigint => BigInt(given?.data[0] ?? 0);
-
-async function readNumber(tensor: DeviceTensor | undefined): Promise<number | undefined> {
-  return tensor && Number((await tensor.read()).data[0]);
-}
-
-/** Gives back the memory of all results that are no part of the state. */
-function disposeOthers(results: Readonly<Record<string, DeviceTensor>>): void {
-  for (const [name, tensor] of Object.entries(results)) if (!name.startsWith(next(""))) tensor.dispose();
-}
-=======
->>>>>>> main
