@@ -3,6 +3,7 @@ import { type Numbers, numbers } from "../infer/index.ts";
 import type { DeviceTensor } from "../runtime/index.ts";
 import type { TargetLoss } from "./losses.ts";
 import type { Totals } from "./metrics.ts";
+import type { Norms } from "./norms.ts";
 import { preparedTarget } from "./targets.ts";
 import { next, type TrainingGraphs } from "./training-graph.ts";
 
@@ -20,15 +21,13 @@ export interface TrainingBatch {
 }
 
 /** What a step of training reports. */
-export interface StepResult {
+export interface StepResult extends Norms {
   /** Mean loss over the images, before the update. */
   readonly loss: number;
   /** What was measured, before the update. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
   readonly correct: number;
-  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
-  readonly gradientNorm?: number;
   /** Sums that the metrics are computed of. */
   readonly totals: Totals;
   /** Images that it was computed of, those of all ranks. */
