@@ -303,10 +303,7 @@ export class TrainingStep {
     return new Map([...(await this.#state.read()), ...Object.entries(this.#fixed), ...this.#counters()]);
   }
 
-  /**
-   * With `compress`, what rounding the gradients has left out so far: part of the state too, and complete on rank 0 only. All ranks have
-   * to call it together.
-   */
+  /** What rounding the gradients has left out so far: part of the state too, complete on rank 0. All ranks have to call it together. */
   async errors(): Promise<Map<string, TensorData>> {
     return (await this.#shards?.errors()) ?? new Map();
   }
