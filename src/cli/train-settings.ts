@@ -5,6 +5,7 @@ import { checkBatchSize, type LocatedDataset, locateDataset, type Transform } fr
 import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
 import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
@@ -130,7 +131,7 @@ export async function configOf(
   const told = toldBy(flags);
   if (told) merged.transforms = trainedAsTold(checked(merged).transforms, told, facts.channels === 1 ? 1 : 3);
   const config = checked(merged);
-  const trained = config.weights !== undefined || /\.onnx$/i.test(config.model);
+  const trained = config.weights !== undefined || isImported(config.model);
   if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
   return { config, located };
 }

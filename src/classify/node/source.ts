@@ -1,6 +1,6 @@
 /** Networks with their weights, from whatever files people have. What the files do not record is assumed, and reported. */
 import { existsSync, statSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
 import {
   type Checkpoint,
   CheckpointError,
@@ -20,7 +20,7 @@ import {
   type Variant,
 } from "../../models/index.ts";
 import type { Module } from "../../nn/index.ts";
-import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
+import { OnnxModule } from "../../onnx/node/index.ts";
 import {
   namedWeights,
   PRETRAINED,
@@ -30,6 +30,7 @@ import {
   publishedVersions,
 } from "../../pretrained/node/index.ts";
 import { prefixNote, readNotes, TRAINING_STATE } from "../../runs/node/index.ts";
+import { isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 import { formNote, ImageInput, imageForm } from "./image-input.ts";
 
@@ -66,7 +67,7 @@ export interface Source {
 
 /**
  * Opens a network with its weights. `source` is the name of a registered network (with `weights`), a weight file that records
- * its network, as "convnets train" writes it, the folder of a run, or an .onnx file.
+ * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model.json of TensorFlow.js.
  *
  * Throws a CheckpointError that names the file and says what is missing.
  */
@@ -80,7 +81,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
   if (!existsSync(source)) {
     throw new CheckpointError(`there is no file, run or network "${source}"; ${suggestNetwork(source)}`);
   }
-  return extname(source).toLowerCase() === ".onnx" ? ofOnnx(source, options) : ofWeights(source, options);
+  return isImported(source) ? ofImported(source, options) : ofWeights(source, options);
 }
 
 /** The weight file that a path means: the file itself, or the best weights of the run in a folder. */
@@ -155,8 +156,8 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
 }
 
-async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
-  const { metadata, ...read } = await readOnnx(file, { fold: false });
+async function ofImported(file: string, options: SourceOptions): Promise<Source> {
+  const { metadata, ...read } = await readImported(file);
   const model = new OnnxModule({ metadata, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const { key, rename } = options;
@@ -278,9 +279,9 @@ function registered(
   return models.find(hasKeysOf) ?? models[0]!;
 }
 
-/** The .onnx network that a run was started from, with a last layer for its classes. */
+/** The network in a file that a run was started from, with a last layer for its classes. */
 async function imported(file: string, architecture: string, numClasses: number | undefined): Promise<Module> {
-  if (extname(architecture).toLowerCase() !== ".onnx") {
+  if (!/\.(onnx|json)$/i.test(architecture)) {
     throw new CheckpointError(
       `${file} has weights of "${architecture}", which is not a built-in network. The path stored in a weight file is never executed; pass the network with --model`,
     );
@@ -288,7 +289,7 @@ async function imported(file: string, architecture: string, numClasses: number |
   if (!existsSync(architecture)) {
     throw new CheckpointError(`${file} has weights of the network in ${architecture}, a file that does not exist`);
   }
-  const model = await readOnnxModule(architecture);
+  const model = await readImportedModule(architecture);
   return numClasses === undefined ? model : model.withClasses(numClasses);
 }
 
