@@ -65,7 +65,8 @@ async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Fact
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
-    if (isTfjs) return { file, format: "tfjs", size, metadata, tensors, networks: [], onnx };
+    const whole = statSync(tfjsFile(file) ?? file).size + tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (isTfjs) return { file, format: "tfjs", size: whole, metadata, tensors, networks: [], onnx };
     return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
   const opened = await openCheckpoint(file, { key, rename, fits: (entries) => recognize(entries).length });

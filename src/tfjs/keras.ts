@@ -1,5 +1,5 @@
 /** The Layers form: Keras' Sequential and functional models, also inside one another. */
-import type { Shape } from "../graph/index.ts";
+import type { Shape, Value } from "../graph/index.ts";
 import { type Builder, type Held, pathOf } from "./builder.ts";
 import { ensure, quote } from "./error.ts";
 import { applyLayer, inputShapeOf } from "./keras-layers.ts";
@@ -28,7 +28,7 @@ export function buildKeras(b: Builder, topology: unknown, options: KerasOptions)
   );
   const walk = new Walk(b, options, /"channels_first"/.test(JSON.stringify(topology)));
   for (const [name, x] of walk.container(model, undefined, ""))
-    b.graph.output(b.graph.outputs.has(name) ? `${name}_${b.graph.outputs.size}` : name, b.plain(x));
+    b.graph.output(b.graph.outputs.has(name) ? `${name}_${b.graph.outputs.size}` : name, walk.result(x));
   ensure(b.graph.inputs.length > 0, () => "the model has no input layer");
 }
 
@@ -45,6 +45,11 @@ class Walk {
     this.#b = b;
     this.#options = options;
     this.#channelsFirst = channelsFirst;
+  }
+
+  /** An output of the graph: images are [N, C, H, W], as those that go in. */
+  result(x: Held): Value {
+    return x.value.shape.length === 4 && !this.#channelsFirst ? this.#b.images(x) : this.#b.plain(x);
   }
 
   /** The outputs of a model for these inputs; undefined makes those of the graph. */

@@ -60,7 +60,9 @@ export function buildTfGraph(
         ensure(value, () => `it reads ${quote(text)}, which nothing computes`);
         return value;
       });
-      const made = rule(new TfCall(b, node, read, (weight) => layerPath(weight)));
+      const made = rule(
+        new TfCall(b, node, read, (weight) => layerPath(isFunction(weight) ? shorten(node.name) : weight)),
+      );
       return Array.isArray(made) ? (made as readonly TfValue[]) : [made as TfValue];
     });
   };
@@ -104,7 +106,8 @@ export function buildTfGraph(
   for (const { node, output, name } of wanted) {
     const value = values.get(node)![output];
     ensure(value, () => `the output ${quote(name)} is not computed`);
-    b.graph.output(name, b.plain(heldOf(b, value)));
+    const result = heldOf(b, value);
+    b.graph.output(name, result.value.shape.length === 4 ? b.images(result) : b.plain(result));
   }
 }
 
@@ -151,6 +154,9 @@ function commonPrefix(names: readonly (readonly string[])[]): (name: string) => 
       ? shared
       : 0;
 }
+
+/** Weights that went into a function have names that say nothing of their layer. */
+const isFunction = (weight: string) => weight.startsWith("Func.");
 
 /** Names that TensorFlow gives to an operator of a layer, rather than to a layer. */
 const OPERATOR_PART = /^(Conv2D|MatMul|BiasAdd|conv2d_transpose|Tensordot)$/;

@@ -2,6 +2,7 @@
 import { basename, dirname, extname } from "node:path";
 import type { Shape } from "../../graph/index.ts";
 import { type OnnxFacts, type OnnxModel, OnnxModule, readOnnx, readOnnxFacts } from "../../onnx/node/index.ts";
+import { ensure } from "../error.ts";
 import { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
 
 /** How a network is read from a file. */
@@ -29,6 +30,15 @@ export async function readImported(path: string, options: ImportOptions = {}): P
 export async function readImportedFacts(path: string): Promise<OnnxFacts> {
   const model = tfjsFile(path);
   return model === undefined ? readOnnxFacts(path) : readTfjsFacts(model);
+}
+
+/**
+ * A network from a TensorFlow.js model, to look at, evaluate and train like any other: its model.json, or the folder of it. It is called
+ * after the file, or after its folder if the file is only called "model". Throws a TfjsError that names the file.
+ */
+export async function readTfjsModule(path: string, options: Pick<ImportOptions, "inputs"> = {}): Promise<OnnxModule> {
+  ensure(tfjsFile(path) !== undefined, () => `${path} is no model.json of TensorFlow.js`);
+  return readImportedModule(path, options);
 }
 
 /** The network in such a file, called after it. */

@@ -7,4 +7,5 @@ export {
   readImported,
   readImportedFacts,
   readImportedModule,
+  readTfjsModule,
 } from "./imported.ts";
