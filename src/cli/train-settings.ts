@@ -43,6 +43,8 @@ export interface TrainFlags extends PreprocessingFlags {
   cutmix?: number;
   init?: TrainConfigInput["init"];
   weights?: string;
+  key?: string;
+  rename?: [from: string, to: string][];
   freeze?: string[];
   patience?: number;
   validationFraction?: number;
@@ -70,6 +72,8 @@ const SAME = [
   "cutmix",
   "init",
   "weights",
+  "key",
+  "rename",
   "freeze",
   "patience",
   "validationFraction",
@@ -103,6 +107,8 @@ export async function configOf(
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  if (settings.weights === undefined && (settings.key ?? settings.rename) !== undefined)
+    throw new UsageError("--key and --rename are about the file of --weights, which is missing");
   const say = flags.quiet || flags.printConfig ? () => {} : note;
   const isAsked = flags.data !== undefined || "data" in fromFile;
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });

@@ -9,7 +9,7 @@ import {
   readCheckpoint,
 } from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
-import { countFitting, fitKeys, type TensorData } from "../../graph/index.ts";
+import { countFitting, fitKeys, listed, type TensorData } from "../../graph/index.ts";
 import {
   createModel,
   MODELS,
@@ -19,7 +19,7 @@ import {
   suggestNetwork,
   type Variant,
 } from "../../models/index.ts";
-import type { Module } from "../../nn/index.ts";
+import { type Module, mainOutputName } from "../../nn/index.ts";
 import { OnnxModule } from "../../onnx/node/index.ts";
 import {
   namedWeights,
@@ -184,6 +184,7 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const isSquare = height === width;
   const images = [channels, height === undefined ? Number.NaN : height] as const;
   const note = formNote(file, form);
+  const outputs = [...read.graph.outputs.keys()];
   const { preprocessing, ...completed } = complete(
     file,
     form.layout === "NCHW" ? model : new ImageInput(model, form),
@@ -195,6 +196,9 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
     ...(loaded ? readNotes(given!, loaded) : []),
     ...(prefix === undefined ? [] : [prefix]),
     ...(note === undefined ? [] : [note]),
+    ...(outputs.length < 2
+      ? []
+      : [`${file} has the outputs ${listed(outputs)}; the classes are read from ${mainOutputName(outputs)}.`]),
   ];
   const rest = { ...completed, assumed: [...assumed, ...completed.assumed] };
   if (!isSquare && height !== undefined && width !== undefined && !metadata.preprocessing && !options.preprocessing) {
