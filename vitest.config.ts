@@ -7,6 +7,9 @@ const TIERS = ["engine", "parity", "browser"];
 /** Besides the unit tests: files of these share a worker's modules, which take a second to load. */
 const SHARED = ["parity"];
 
+/** What is started once for all files of a tier. */
+const SETUPS = { engine: "./test/cli/servers.ts", parity: "./test/support/pythons.ts" };
+
 export default defineConfig({
   test: {
     // two cores: two files at once, so each computes with one thread where it can; idle threads of ONNX Runtime would spin
@@ -33,7 +36,7 @@ export default defineConfig({
           name,
           include: [`test/**/*.${name}.test.ts`],
           isolate: !SHARED.includes(name),
-          globalSetup: name === "parity" ? "./test/support/pythons.ts" : [],
+          globalSetup: SETUPS[name as keyof typeof SETUPS] ?? [],
         },
       })),
     ],

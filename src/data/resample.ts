@@ -22,9 +22,16 @@ const KERNELS = {
 
 /** Bits behind the binary point of a weight: 32, less 8 of the pixel and 2 for the sum of a kernel that overshoots. */
 const PRECISION = 22;
+/** Bits of a weight in its lower half. */
+const LOWER = 11;
+const MASK = 2 ** LOWER - 1;
 
-/** The weights of one axis: output i is the sum over t < counts[i] of weights[i · taps + t] · input[starts[i] + t]. */
+/**
+ * The weights of one axis: output i is the sum over t < counts[i] of weight t · input[starts[i] + t]. Its weights stand from
+ * weights[i · taps] on, packed for the kernels: the lower 11 bits of two weights in one number, the bits above them in the next.
+ */
 interface Weights {
+  /** even */
   readonly taps: number;
   readonly starts: Int32Array;
   readonly counts: Int32Array;
@@ -41,7 +48,7 @@ function weightsFor(
   const scale = from / to;
   const stretch = Math.max(scale, 1);
   const reach = support * stretch;
-  const taps = Math.ceil(reach) * 2 + 1;
+  const taps = Math.ceil(reach) * 2 + 2;
   const starts = new Int32Array(length);
   const counts = new Int32Array(length);
   const weights = new Int32Array(length * taps);
@@ -55,14 +62,21 @@ function weightsFor(
       row[t] = weight((t + start - center + 0.5) * (1 / stretch));
       sum += row[t]!;
     }
-    for (let t = 0; t < count; t++) {
-      const fixed = (row[t]! / sum) * 2 ** PRECISION;
-      weights[i * taps + t] = Math.trunc(fixed + (fixed < 0 ? -0.5 : 0.5));
+    row[count] = 0;
+    for (let t = 0; t < count; t += 2) {
+      const [a, b] = [fixedPoint(row[t]! / sum), fixedPoint(row[t + 1]! / sum)];
+      weights[i * taps + t] = (a & MASK) | ((b & MASK) << 16);
+      weights[i * taps + t + 1] = ((a >> LOWER) & 0xffff) | ((b >> LOWER) << 16);
     }
     starts[i] = start;
     counts[i] = count;
   }
   return { taps, starts, counts, weights };
+}
+
+function fixedPoint(weight: number): number {
+  const fixed = weight * 2 ** PRECISION;
+  return Math.trunc(fixed + (fixed < 0 ? -0.5 : 0.5));
 }
 
 /** What to keep of a resized image, in its pixels. */

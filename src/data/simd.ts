@@ -6,6 +6,15 @@ interface Kernels {
   rgbRows(at: number, stride: number, height: number, ...axis: AxisArguments): void;
   grayRows(at: number, stride: number, height: number, ...axis: AxisArguments): void;
   columns(at: number, length: number, ...axis: AxisArguments): void;
+  lookUpRgb(
+    at: number,
+    stride: number,
+    step: number,
+    height: number,
+    width: number,
+    tableAt: number,
+    outAt: number,
+  ): void;
   lookUp(at: number, stride: number, step: number, height: number, width: number, tableAt: number, outAt: number): void;
 }
 

@@ -340,10 +340,11 @@ function writePlanes(image: Image, tables: readonly Float32Array[], values: Floa
   memory.set(data.subarray(first, end), inAt);
   const floats = new Float32Array(memory.buffer);
   const [sC, sH, sW] = strides;
-  for (const [c, table] of tables.entries()) {
-    floats.set(table, tableAt / 4 + c * 256);
-    const at = inAt + offset - first + c * sC;
-    kernels().lookUp(at, sH, sW, height, width, tableAt + c * 1024, outAt + c * height * width * 4);
-  }
+  const at = inAt + offset - first;
+  for (const [c, table] of tables.entries()) floats.set(table, tableAt / 4 + c * 256);
+  if (channels === 3 && sC === 1) kernels().lookUpRgb(at, sH, sW, height, width, tableAt, outAt);
+  else
+    for (let c = 0; c < channels; c++)
+      kernels().lookUp(at + c * sC, sH, sW, height, width, tableAt + c * 1024, outAt + c * height * width * 4);
   values.set(floats.subarray(outAt / 4, outAt / 4 + values.length));
 }

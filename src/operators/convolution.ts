@@ -1,8 +1,19 @@
-import { attribute, check, type Dim, formatShape, isStatic, type Node, sameShape, type Value } from "../graph/index.ts";
+import {
+  attribute,
+  check,
+  type Dim,
+  formatShape,
+  isStatic,
+  type Node,
+  product,
+  sameShape,
+  type Value,
+} from "../graph/index.ts";
 import {
   blockedConvolution,
   type ConvGeometry,
   convolutionByColumns,
+  convolutionOfTransposed,
   inputGradient,
   weightGradient,
 } from "./convolution-gradient.ts";
@@ -14,6 +25,17 @@ import { outputSizes, windowOf } from "./window.ts";
 export function sumPerChannel(g: Ops, x: Value): Value {
   // two steps, since ONNX Runtime reduces the last axes fastest
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
+}
+
+/** Pixels of an image from which a product of two rows is faster than a pass that multiplies and one that adds. */
+const LONG_ROW = 512;
+
+/** Σ a·b over the batch and all pixels: two of [N, C, H, W] → [C]. */
+export function dotPerChannel(g: Ops, a: Value, b: Value): Value {
+  const [N, C, H, W] = a.shape as readonly [Dim, number, number, number];
+  if (g.target !== "cpu" || H * W < LONG_ROW) return sumPerChannel(g, g.mul(a, b));
+  const rows = (v: Value) => g.reshape(v, [product([N, C]), 1, H * W]);
+  return g.reduceSum(g.reshape(g.matmulT(rows(a), rows(b), { transB: true }), [N, C]), [0], false);
 }
 
 /** What a node of Conv or ConvTranspose is besides its tensors; quantized ones have the weight elsewhere. */
@@ -35,13 +57,18 @@ function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(no
 }
 
 /**
- * The output of a Conv node written in other operators where the engine is faster with those; undefined to keep the node. `block`
- * is the number of channels of a block in the engine's own layout, if it has one.
+ * The output of a Conv or ConvTranspose node written in other operators where engines are faster with those; undefined to keep the node.
+ * `block` is the number of channels of a block in the engine's own layout, if it has one.
  */
 export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], block?: number): Value | undefined {
   const [x, w, bias] = inputs as [Value, Value, Value | undefined];
   const conv = geometry(node);
-  return (block && blockedConvolution(g, x, w, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
+  if (node.op === "ConvTranspose") {
+    const extra = attribute.ints(node, "output_padding", [0, 0]);
+    return convolutionOfTransposed(g, [x, w, bias], conv, extra, block);
+  }
+  const weight = { w, shape: w.shape as readonly [number, number, number, number], turned: false };
+  return (block && blockedConvolution(g, x, weight, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
 }
 
 /** Shape of the output of a convolution, checked: x [N, C, H, W], w [O, C/group, kH, kW] → [N, O, outH, outW]. */

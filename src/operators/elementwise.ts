@@ -182,8 +182,10 @@ export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
   },
   /** Passes strictly inside the limits, as through PyTorch's ReLU6. */
   Clip(g, { inputs: [x, min, max], dy }) {
-    const above = min ? g.mul(dy, g.indicator(g.greater(x!, min))) : dy;
-    return [max ? g.mul(above, g.indicator(g.less(x!, max))) : above];
+    const above = min && g.greater(x!, min);
+    const below = max && g.less(x!, max);
+    const inside = above && below ? g.and(above, below) : (above ?? below);
+    return [inside ? g.mul(dy, g.indicator(inside)) : dy];
   },
   HardSigmoid(g, node) {
     const { y, dy } = node;

@@ -9,7 +9,7 @@ import {
   type TensorType,
   type Value,
 } from "../graph/index.ts";
-import { sumPerChannel } from "./convolution.ts";
+import { dotPerChannel, sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
 import {
   type Application,
@@ -38,8 +38,7 @@ export function batchStatistics(g: Ops, x: Value): { mean: Value; variance: Valu
   const count = g.count(x, [0, 2, 3]);
   const mean = g.div(sumPerChannel(g, x), count);
   const centered = g.sub(x, perChannel(g, mean));
-  // ReduceSumSquare would take twice as long
-  const variance = g.div(sumPerChannel(g, g.mul(centered, centered)), count);
+  const variance = g.div(dotPerChannel(g, centered, centered), count);
   return { mean, variance, centered };
 }
 
@@ -187,7 +186,7 @@ function trainingGradient(g: Ops, node: Backward): Gradients {
   const { variance, centered } = batchStatistics(g, x);
   const inverse = inverseDeviation(g, node, variance);
   const dbias = sumPerChannel(g, dy);
-  const dscale = g.mul(sumPerChannel(g, g.mul(dy, centered)), inverse);
+  const dscale = g.mul(dotPerChannel(g, dy, centered), inverse);
   if (!needs(0)) return [undefined, dscale, dbias];
   const count = g.count(x, [0, 2, 3]);
   const shift = affine(g, centered, g.neg(g.div(g.mul(inverse, dscale), count)), g.neg(g.div(dbias, count)));
@@ -208,7 +207,7 @@ function inferenceGradient(g: Ops, node: Backward): Gradients {
   const gain = g.mul(scale, inverse);
   const dbias = sumPerChannel(g, dy);
   const centered = () => g.sub(x, perChannel(g, mean));
-  const dscale = needs(1) || needs(4) ? g.mul(sumPerChannel(g, g.mul(dy, centered())), inverse) : undefined;
+  const dscale = needs(1) || needs(4) ? g.mul(dotPerChannel(g, dy, centered()), inverse) : undefined;
   return [
     () => g.mul(dy, perChannel(g, gain)),
     dscale,

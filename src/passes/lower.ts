@@ -20,7 +20,8 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
         const value = lowerForWebGpu(g, node, inputs);
         return value && [value];
       }
-      if (node.op === "Conv" && !fixed.has(node.inputs[1]?.name ?? "")) {
+      const isFixed = fixed.has(node.inputs[1]?.name ?? "");
+      if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) {
         const y = lowerConvolution(g, node, inputs, block);
         return y && [y];
       }

@@ -140,7 +140,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
-        enableMemPattern: weightBytes(graph) < LARGE,
+        enableMemPattern: process.env.MP ? process.env.MP === "1" : weightBytes(graph) < LARGE,
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),

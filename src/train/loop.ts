@@ -34,6 +34,8 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
   const step = await TrainingStep.create(model, { ...trainingOptions(options), ...shapes, input });
   let evaluator: Evaluator | undefined;
   try {
+    const [batchSize = 0] = first.images.shape;
+    if (batchSize > 1) await step.prepare(batchSize);
     if (resume) step.restore(resume.tensors, progress.step, resume.file);
     progress = await sameState(step, progress, collective);
     checkDataset(train.dataset, minimized, step.targetSize);

@@ -10,7 +10,14 @@ import { addTotals, metricValues, type Totals } from "./metrics.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
 import { type Measured, Shards } from "./shards.ts";
 import { preparedTarget } from "./targets.ts";
-import { metricOutput, next, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
+import {
+  type BatchGraphs,
+  metricOutput,
+  next,
+  scalarName,
+  type TrainingGraphs,
+  trainingGraphs,
+} from "./training-graph.ts";
 
 /** Images and what the network should make of them. */
 export interface TrainingBatch {
@@ -63,7 +70,8 @@ export class TrainingStep {
   readonly #shards: Shards | undefined;
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
-  readonly #executables = new Map<Half, Promise<Executable>>();
+  /** Compiled graphs by what they do and the size of batches, those used last at the end. */
+  readonly #executables = new Map<string, Promise<Executable>>();
   #steps = 0;
 
   private constructor(model: Module, graphs: TrainingGraphs, options: TrainingStepOptions) {
@@ -84,20 +92,26 @@ export class TrainingStep {
     const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
       from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
     );
-    if (graphs.sharded)
+    if (graphs.scaledUpdate)
       this.#shards = new Shards(graphs.sums, new Map(statistics), { shards, collective, fast: reduce === "fast" });
   }
 
   /**
-   * Compiles the step of a network. Weights that were never set are initialized with seed 0. Throws if the loss does not fit the
-   * network, and if the network as a whole is in evaluation form.
+   * The step of a network. Weights that were never set are initialized with seed 0. If the size of batches is open, the first of each
+   * size is when it is compiled; see `prepare`. Throws if the loss does not fit the network, and if the network as a whole is in
+   * evaluation form.
    */
   static async create(model: Module, options: TrainingStepOptions): Promise<TrainingStep> {
     checkTraining("TrainingStep", options, ["input", "target"]);
-    const graphs = trainingGraphs(model, options);
-    const step = new TrainingStep(model, graphs, options);
-    await step.#executable(graphs.sharded ? "gradients" : "step");
+    const step = new TrainingStep(model, trainingGraphs(model, options), options);
+    const [size] = options.input;
+    if (typeof size === "number") await step.prepare(size);
     return step;
+  }
+
+  /** Compiles the step for batches of this many images now rather than at the first of them. */
+  async prepare(batchSize: number): Promise<void> {
+    await this.#executable(this.#shards ? "gradients" : "step", batchSize);
   }
 
   /** Updates done. */
@@ -165,7 +179,7 @@ export class TrainingStep {
   }
 
   async #whole(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
-    const executable = await this.#executable("step");
+    const executable = await this.#executable("step", batch.input.shape[0]!);
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
     const { loss, totals, gradientNorm } = await this.#measured(await this.#state.advance(executable, feeds));
     return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
@@ -177,13 +191,13 @@ export class TrainingStep {
     const total = weights.reduce((sum, weight) => sum + weight);
     const sums = this.#sums;
     sums.restart(new Map([...shapes].map(([name, shape]) => [name, zeros("float32", shape)])));
-    const accumulate = await this.#executable("accumulate");
     let loss = 0;
     let totals: Totals = {};
     let images = 0;
     for (const [i, batch] of batches.entries()) {
       const share = weights[i]! / total;
       const feeds = { ...this.feeds, ...sums.current, ...this.#batch(batch, step, i), share: scalar(share) };
+      const accumulate = await this.#executable("accumulate", batch.input.shape[0]!);
       const results = await accumulate.run(feeds, { into: { ...sums.spare, ...this.#state.spare } });
       sums.take(results);
       this.#state.take(results);
@@ -220,7 +234,7 @@ export class TrainingStep {
     const communication = (performance.now() - computed) / 1000;
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
     this.#state.put(shards.statistics(weight));
-    const results = await this.#state.advance(await this.#executable("update"), {
+    const results = await this.#state.advance(await this.#executable("scaledUpdate"), {
       ...this.feeds,
       ...shards.gradients(from),
       ...rates,
@@ -241,8 +255,13 @@ export class TrainingStep {
       const given = { ...state, ...this.#batch(batch, step, i * shards.part.shards + shard), share: scalar(weight) };
       const results =
         sum.images > 0
-          ? await (await this.#executable("accumulate")).run({ ...given, ...shards.gradients(shard) })
-          : await (await this.#executable("gradients")).run(given, { into: shards.memory(shard) });
+          ? await (await this.#executable("accumulate", batch.input.shape[0]!)).run({
+              ...given,
+              ...shards.gradients(shard),
+            })
+          : await (await this.#executable("gradients", batch.input.shape[0]!)).run(given, {
+              into: shards.memory(shard),
+            });
       const statistics = await shards.take(shard, results, sum.weight + weight);
       state = { ...state, ...statistics };
       const { loss, totals } = await this.#measured(results);
@@ -346,19 +365,33 @@ export class TrainingStep {
     this.#executables.clear();
   }
 
-  #executable(half: Half): Promise<Executable> {
-    let executable = this.#executables.get(half);
-    if (!executable) {
-      const { sharded, ...graphs } = this.#graphs;
-      const graph = { ...graphs, ...sharded }[half];
-      executable = this.#options.engine.compile(graph!, { keepOnDevice: true });
-      this.#executables.set(half, executable);
+  /** A compiled graph; those of batches are compiled for each size. */
+  async #executable(part: Part, size?: number): Promise<Executable> {
+    const key = `${part} ${size}`;
+    const executable = this.#executables.get(key) ?? this.#compiled(part, size);
+    // those used last are at the end
+    this.#executables.delete(key);
+    this.#executables.set(key, executable);
+    const sizes = [...this.#executables.keys()].filter((other) => other.startsWith(`${part} `));
+    for (const oldest of sizes.slice(0, -SIZES)) {
+      await (await this.#executables.get(oldest)!).dispose();
+      this.#executables.delete(oldest);
     }
     return executable;
   }
+
+  #compiled(part: Part, size: number | undefined): Promise<Executable> {
+    const isBatch = part !== "update" && part !== "scaledUpdate";
+    const isOpen = typeof this.#options.input[0] !== "number";
+    const graph = isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part];
+    return this.#options.engine.compile(graph!, { keepOnDevice: true });
+  }
 }
 
-type Half = "step" | "accumulate" | "update" | "gradients";
+type Part = keyof BatchGraphs | "update" | "scaledUpdate";
+
+/** Sizes of batches that a graph stays compiled for: full ones, and what is left at the end of an epoch. */
+const SIZES = 2;
 
 interface PreparedBatch {
   readonly input: TensorData<"float32">;

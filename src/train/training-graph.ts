@@ -1,8 +1,8 @@
-import { check, Graph, numel, type TensorData, type Value } from "../graph/index.ts";
+import { check, type Dim, Graph, numel, type TensorData, type Value } from "../graph/index.ts";
 import { type Mask, type Module, mainOutput, type Tensor, trace } from "../nn/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { differentiate, logSoftmax, poolFirst } from "../passes/index.ts";
+import { differentiate, foldConstants, logSoftmax, poolFirst } from "../passes/index.ts";
 import { FixedNetworks } from "./fixed-networks.ts";
 import { scalar, targetOf, totalLoss } from "./loss.ts";
 import { crossEntropyLoss, type Loss } from "./losses.ts";
@@ -18,21 +18,24 @@ export interface TrainingGraphOptions extends Omit<TrainingStepOptions, "engine"
 /** Where the initial numbers of a state tensor come from. */
 export type StateStart = "weight" | "zeros";
 
-/** Graphs of one training step. The next value of the state tensor `x` is the output `next(x)`. */
-export interface TrainingGraphs {
+/** What is computed from a batch. The next value of the state tensor `x` is the output `next(x)`. */
+export interface BatchGraphs {
   /** (state, batch, masks, scalars) → (next state, loss, metrics), all at once. */
   readonly step: Graph;
   /** The first half, for several batches to one update: (state, batch, masks, sums) → (next sums, loss, metrics). */
   readonly accumulate: Graph;
+  /** For a shard of a batch: (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). */
+  readonly gradients: Graph;
+}
+
+/** Graphs of one training step: those of batches in the size that it was traced with, which may be open ("N"), and the update. */
+export interface TrainingGraphs extends BatchGraphs {
+  /** The same for batches of a size: engines are faster where they know it. */
+  readonly forBatch: (size: number) => BatchGraphs;
   /** The second half: (state, sums, scalars) → next state. */
   readonly update: Graph;
-  /** For batches that are cut into shards. */
-  readonly sharded?: {
-    /** (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). */
-    readonly gradients: Graph;
-    /** As `update`, of sums that are first multiplied with `scale`. */
-    readonly update: Graph;
-  };
+  /** As `update`, of sums that are first multiplied with `scale`; if batches are cut into shards. */
+  readonly scaledUpdate?: Graph;
   /** The tensors that a step replaces, with their shapes and where they start from. */
   readonly state: ReadonlyMap<
     string,
@@ -107,24 +110,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     check(lrScale >= 0, () => `lrScale has to give numbers ≥ 0, but gives ${lrScale} for "${key}"`);
   check(trained.length > 0, () => "there is nothing to train: every parameter is frozen or unused");
 
-  const { graph: backward, gradients } = differentiate(
-    stable,
-    stable.outputs.get("loss")!,
-    trained.map(({ value }) => value),
-    engine,
-  );
-  const step = backward.copy();
-  addUpdate(step, trained, gradients, options);
-
-  const sums = new Map(trained.map(({ key, shape }) => [`sum:${key}`, shape]));
-  const accumulate = backward.copy();
-  const g = new Ops(accumulate, { target: engine });
-  const share = accumulate.input("share", "float32", []);
-  for (const { key, shape, value } of trained) {
-    const sum = accumulate.input(`sum:${key}`, "float32", shape);
-    accumulate.output(next(`sum:${key}`), g.add(sum, g.mul(gradients.get(value)!, share)));
-  }
-
+  const graphs = batchGraphs(stable, trained, options);
   const shards = options.shards ?? options.collective?.size ?? 1;
 
   const keys = trained.map(({ key, shape }) => [key, { shape, start: "weight", key }] as const);
@@ -135,22 +121,25 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   const kept = (name: string, start: StateStart) =>
     trained.map(({ key, shape }) => [`${name}:${key}`, { shape, start, key }] as const);
   return {
-    step,
-    accumulate,
+    get step() {
+      return graphs.step;
+    },
+    get accumulate() {
+      return graphs.accumulate;
+    },
+    get gradients() {
+      return graphs.gradients;
+    },
+    forBatch: (size) => batchGraphs(withBatch(stable, input[0]!, size), trained, options),
     update: updateOf(trained, options),
-    ...(shards > 1 && {
-      sharded: {
-        gradients: gradientsOf(backward, trained, gradients, engine),
-        update: updateOf(trained, options, { scaled: true }),
-      },
-    }),
+    ...(shards > 1 && { scaledUpdate: updateOf(trained, options, { scaled: true }) }),
     state: new Map([
       ...keys,
       ...statistics,
       ...optimizer.state.flatMap((name) => kept(name, "zeros")),
       ...(ema === undefined ? [] : kept("ema", "weight")),
     ]),
-    sums,
+    sums: new Map(trained.map(({ key, shape }) => [`sum:${key}`, shape])),
     masks: tracer.masks,
     counters: tracer.counters,
     lrScales: [...new Set(trained.map(({ lrScale }) => lrScale))],
@@ -161,6 +150,44 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
       check(typeof dim === "number", () => `the size of the targets, [N, ${targetSize.join(", ")}], has to be known`);
       return dim;
     }),
+  };
+}
+
+/** A graph whose batches had the size `open`, with one that is known. */
+function withBatch(graph: Graph, open: Dim, size: number): Graph {
+  if (open === size) return graph;
+  const known = ({ name, shape }: Value) => [name, shape.map((dim) => (dim === open ? size : dim))] as const;
+  return foldConstants(graph, { inputs: Object.fromEntries(graph.inputs.map(known)) });
+}
+
+/** Gradients of a graph's loss and what becomes of them. */
+function batchGraphs(forward: Graph, trained: readonly Trained[], options: TrainingGraphOptions): BatchGraphs {
+  const target = options.engine?.target ?? "cpu";
+  const parameters = trained.map(({ value }) => value);
+  const { graph: backward, gradients } = differentiate(forward, forward.outputs.get("loss")!, parameters, target);
+  /** The gradients with outputs for the sums that they are added to. */
+  const withSums = (added: (g: Ops, one: Trained, shared: Value) => Value) => {
+    const graph = backward.copy();
+    const g = new Ops(graph, { target });
+    const share = graph.input("share", "float32", []);
+    for (const one of trained) {
+      const shared = g.mul(gradients.get(one.value)!, share);
+      graph.output(next(`sum:${one.key}`), added(g, one, shared));
+    }
+    return graph;
+  };
+  return {
+    get step() {
+      const graph = backward.copy();
+      addUpdate(graph, trained, gradients, options);
+      return graph;
+    },
+    get accumulate() {
+      return withSums((g, { key, shape }, shared) => g.add(g.graph.input(`sum:${key}`, "float32", shape), shared));
+    },
+    get gradients() {
+      return withSums((_g, _one, shared) => shared);
+    },
   };
 }
 
@@ -178,20 +205,6 @@ function updateOf(trained: readonly Trained[], options: TrainingGraphOptions, { 
   );
   addUpdate(update, parameters, given, options);
   return update;
-}
-
-/** The gradients of a shard, times its share. */
-function gradientsOf(
-  backward: Graph,
-  trained: readonly Trained[],
-  gradients: ReadonlyMap<Value, Value>,
-  target: Target,
-): Graph {
-  const graph = backward.copy();
-  const g = new Ops(graph, { target });
-  const share = graph.input("share", "float32", []);
-  for (const { key, value } of trained) graph.output(next(`sum:${key}`), g.mul(gradients.get(value)!, share));
-  return graph;
 }
 
 /** A network that is in evaluation form as a whole was put there for something else than training. */

@@ -1,11 +1,20 @@
 /** The built command, run as people run it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CLI, DIST, SERVERS } from "./servers.ts";
 
-export const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
-export const CLI = join(DIST, "cli/main.js");
+export { CLI, DIST };
 
 for (const folder of ["cli", "summary", "models", "nn"]) {
   const source = fileURLToPath(new URL(`../../src/${folder}`, import.meta.url));
@@ -27,19 +36,46 @@ export interface RunOptions {
   readonly input?: Uint8Array;
   /** Arguments for Node itself. */
   readonly node?: readonly string[];
+  /** Whether it has a process of its own in any case. */
+  readonly alone?: boolean;
 }
 
-export function convnets(args: readonly string[], { cwd, env = {}, input, node = [] }: RunOptions = {}): Outcome {
+/**
+ * Runs a command: in the process of a server, or in one of its own where it needs that: for its standard input, options of Node, or
+ * because a module changed that the server has loaded (`alone`).
+ */
+export function convnets(args: readonly string[], options: RunOptions = {}): Outcome {
+  const { cwd = process.cwd(), env = {}, input, node = [], alone = input !== undefined || node.length > 0 } = options;
+  // as without npm around it
+  const variables = { ...process.env, npm_command: undefined, ...env };
+  const served = alone ? undefined : serve({ args, cwd, env: variables });
+  if (served) return served;
   const { error, stdout, stderr, status } = spawnSync(process.execPath, [...node, CLI, ...args], {
-    encoding: "utf8",
-    maxBuffer: 2 ** 26,
-    // as without npm around it
-    env: { ...process.env, npm_command: undefined, ...env },
-    ...(cwd !== undefined && { cwd }),
+    ...{ encoding: "utf8", maxBuffer: 2 ** 26, env: variables, cwd },
     ...(input !== undefined && { input }),
   });
   if (error) throw error;
   return { stdout, stderr, status };
+}
+
+/** Asks a server that is free, if there is one. */
+function serve(request: object): Outcome | undefined {
+  const root = process.env[SERVERS];
+  for (const name of root ? readdirSync(root) : []) {
+    const at = (file: string) => join(root!, name, file);
+    try {
+      mkdirSync(at("taken"));
+    } catch {
+      continue;
+    }
+    for (const stream of ["stdout", "stderr"]) truncateSync(at(stream));
+    writeFileSync(at("ask"), JSON.stringify(request));
+    const status = Number(readFileSync(at("answer"), "utf8"));
+    const outcome = { stdout: readFileSync(at("stdout"), "utf8"), stderr: readFileSync(at("stderr"), "utf8"), status };
+    rmdirSync(at("taken"));
+    return outcome;
+  }
+  return undefined;
 }
 
 /** What a command prints. Throws where it does not succeed. */

@@ -1,6 +1,5 @@
 /** Images from files in any usual format. */
 
-import type { Sharp } from "sharp";
 import { rgbToGrayscale } from "../color.ts";
 import type { DecodeOptions } from "../dataset.ts";
 import { DataError } from "../errors.ts";
@@ -9,6 +8,7 @@ import { bmpHeader, decodeBmp, isBmp } from "./bmp.ts";
 import { readBytes } from "./files.ts";
 import { jpegHeader } from "./jpeg.ts";
 import { decodeNetpbm, type Header, isNetpbm, netpbmHeader } from "./netpbm.ts";
+import { decodeSmallJpeg, isSmall } from "./small-jpeg.ts";
 
 export const MAX_PIXELS = 178_956_970;
 
@@ -54,11 +54,17 @@ export async function decodeImage(
       checkSize(header(bytes));
       return grayIf(decode(bytes));
     }
+    const jpeg = jpegHeader(bytes);
+    if (jpeg) checkSize(jpeg);
+    const small = jpeg && isSmall(jpeg) ? await decodeSmallJpeg(bytes, jpeg) : undefined;
+    if (small) return grayIf(channels === 3 && small.channels === 1 ? threeChannels(small) : small);
     const { default: sharp } = await import("sharp");
     // "error" takes what decoders merely warn of, such as a broken EXIF block, but no image that ends too early.
     const decoder = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true, autoOrient: true });
-    const { isCmyk, ...size } = await headerOf(bytes, decoder);
-    checkSize(size);
+    // opening a file takes sharp as long as decoding a small one
+    const metadata = jpeg ? undefined : await decoder.metadata();
+    if (metadata) checkSize(metadata);
+    const isCmyk = jpeg?.channels === 4 || metadata?.space === "cmyk";
     if (isCmyk) decoder.pipelineColourspace("cmyk").toColourspace("cmyk");
     else decoder.toColourspace("srgb").removeAlpha();
     const { data, info } = await decoder.raw().toBuffer({ resolveWithObject: true });
@@ -91,12 +97,11 @@ function reasonOf(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** Size in pixels and colour model. Opening a file takes sharp as long as decoding a small one, so JPEG headers are read here. */
-async function headerOf(bytes: Uint8Array, decoder: Sharp) {
-  const jpeg = jpegHeader(bytes);
-  if (jpeg) return { ...jpeg, isCmyk: jpeg.channels === 4 };
-  const { width, height, space } = await decoder.metadata();
-  return { width, height, isCmyk: space === "cmyk" };
+/** A gray image as red, green and blue. */
+function threeChannels({ data, height, width }: Image): Image {
+  const rgb = new Uint8Array(3 * data.length);
+  for (let i = 0, o = 0; i < data.length; i++, o += 3) rgb[o] = rgb[o + 1] = rgb[o + 2] = data[i]!;
+  return interleaved(rgb, height, width);
 }
 
 /** R = 255 − K − C·(255 − K)/255, and so on: PIL's conversion, which knows no profiles. */

@@ -5,12 +5,20 @@ import { apply, py } from "./apply.ts";
 const upTo = (max: number, min = 0) => fc.integer({ min, max });
 export const pairOf = <T>(item: fc.Arbitrary<T>) => fc.tuple(item, item);
 
+const channels = fc.oneof(
+  // with more channels than pixels, a convolution is a product over columns
+  { weight: 3, arbitrary: fc.record({ groups: fc.constantFrom(1, 1, 2, 3), inputs: upTo(6, 1), outputs: upTo(6, 1) }) },
+  // a group for each channel, and whole blocks of channels, have kernels of their own
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom({ groups: 16, inputs: 1, outputs: 1 }, { groups: 16, inputs: 1, outputs: 2 }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom({ groups: 1, inputs: 16, outputs: 32 }) },
+);
+
 /** Strides beyond the kernel, padding beyond its reach and pixels that no window meets are among them. */
 const geometry = fc.record({
-  groups: fc.constantFrom(1, 1, 2, 3),
-  // with more channels than pixels, a convolution is a product over columns
-  inputs: upTo(6, 1),
-  outputs: upTo(6, 1),
+  channels,
   kernel: pairOf(upTo(5, 1)),
   stride: pairOf(upTo(4, 1)),
   dilation: pairOf(upTo(3, 1)),
@@ -23,7 +31,7 @@ const geometry = fc.record({
 export const convolution: Record<string, Family> = {
   Conv: family(
     geometry,
-    ({ groups, inputs, outputs, kernel, stride, dilation, before, after, room, bias }, N, draw): Case => {
+    ({ channels: { groups, inputs, outputs }, kernel, stride, dilation, before, after, room, bias }, N, draw): Case => {
       const [H, W] = [0, 1].map((i) =>
         Math.max(1, dilation[i]! * (kernel[i]! - 1) + 1 - before[i]! - after[i]! + room[i]!),
       ) as [number, number];
@@ -43,7 +51,19 @@ export const convolution: Record<string, Family> = {
   ConvTranspose: family(
     fc.record({ geometry, extra: pairOf(upTo(3)) }),
     (
-      { geometry: { groups, inputs, outputs, kernel, stride, dilation, before, after, room, bias }, extra },
+      {
+        geometry: {
+          channels: { groups, inputs, outputs },
+          kernel,
+          stride,
+          dilation,
+          before,
+          after,
+          room,
+          bias,
+        },
+        extra,
+      },
       N,
       draw,
     ) => {
