@@ -22,7 +22,9 @@ export function environment(python: string): string {
   ].join(" · ");
 }
 
-const [BEGIN, END] = ["<!-- measured -->", "<!-- /measured -->"];
+/** Around the table of the cases with this word in their names. */
+const marks = (only: string) =>
+  [`<!-- measured: ${only || "everything"} -->`, `<!-- /measured: ${only || "everything"} -->`] as const;
 
 const ratio = (result: Result | undefined) => (result ? `${result.ratio.toFixed(2)}` : "");
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
@@ -42,11 +44,12 @@ function row(name: string, peers: readonly string[], results: readonly Result[])
   return `| ${cells.join(" | ")} |`;
 }
 
-/** The document with the table of these results in place of the one that it has. */
+/** The document with the table of these results in place of the one that it has of the same cases. */
 export function markdown(
   document: string,
-  { about, command, results }: { about: string; command: string; results: readonly Result[] },
+  { about, command, only, results }: { about: string; command: string; only: string; results: readonly Result[] },
 ): string {
+  const [begin, end] = marks(only);
   const peers = [...new Set(results.map(({ peer }) => peer))];
   const names = [...new Set(results.map(({ case: name }) => name))];
   const head = [
@@ -61,8 +64,8 @@ export function markdown(
     `| --- |${" ---: |".repeat(head.length - 1)}`,
     ...names.map((name) => row(name, peers, results)),
   ];
-  const measured = `${BEGIN}\n\n\`${command}\`\n\n${about}\n\n${table.join("\n")}\n\n${END}`;
-  const [before, after] = [document.indexOf(BEGIN), document.indexOf(END)];
-  if (before < 0) return `${document.trimEnd()}\n\n## Against PyTorch in all its modes\n\n${measured}\n`;
-  return document.slice(0, before) + measured + document.slice(after + END.length);
+  const measured = `${begin}\n\n\`${command}\`\n\n${about}\n\n${table.join("\n")}\n\n${end}`;
+  const [before, after] = [document.indexOf(begin), document.indexOf(end)];
+  if (before < 0) return `${document.trimEnd()}\n\n${measured}\n`;
+  return document.slice(0, before) + measured + document.slice(after + end.length);
 }

@@ -34,6 +34,7 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "PyTorch channels_last": pytorch("channels_last"),
   "PyTorch compile": pytorch("compile"),
   "PyTorch compile channels_last": pytorch("compile", "channels_last"),
+  "PyTorch jit frozen": pytorch("jit"),
   "PyTorch bfloat16": pytorch("bf16", "channels_last"),
   "ONNX Runtime": node("onnxruntime.ts"),
   "onnxruntime-web": node("onnxruntime-web.ts"),
@@ -145,6 +146,6 @@ if (values.json) console.log(JSON.stringify({ environment: about, results }, nul
 if (values.markdown) {
   const file = here("../docs/benchmarks.md");
   const command = `npm run bench -- ${values.only && `--only "${values.only}" `}${values.peers && `--peers "${values.peers}" `}--pairs ${values.pairs} --markdown`;
-  writeFileSync(file, markdown(readFileSync(file, "utf8"), { about, command, results }));
+  writeFileSync(file, markdown(readFileSync(file, "utf8"), { about, command, only: values.only, results }));
   spawnSync("npx", ["biome", "format", "--write", file], { stdio: "inherit" });
 }

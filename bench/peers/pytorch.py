@@ -1,5 +1,5 @@
 """
-PyTorch as a peer, on all cores. Arguments are its modes: channels_last, compile, bf16. See protocol.ts.
+PyTorch as a peer, on all cores. Arguments are its modes: channels_last, compile, jit (frozen, for inference only), bf16. See protocol.ts.
 With the argument "onnx", it writes its own export of the case's network to the path that follows.
 """
 
@@ -36,6 +36,9 @@ if "onnx" in arguments:
     print("ready", flush=True)
     sys.exit(0)
 
+if "jit" in arguments and case["mode"] != "infer":
+    print("unsupported", flush=True)
+    sys.exit(0)
 is_old = not hasattr(torch, "compile")
 if (is_old and "compile" in arguments) or ("bf16" in arguments and "avx512_bf16" not in open("/proc/cpuinfo").read()):
     print("unsupported", flush=True)
@@ -50,6 +53,9 @@ for module in model.modules():
         module.p = 0
 model.train(case["mode"] == "train")
 forward = torch.compile(model) if "compile" in arguments else model
+if "jit" in arguments:
+    with torch.inference_mode():
+        forward = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
 
 
 def autocast():

@@ -136,6 +136,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   return {
     name,
     target,
+    inPlace: writesInto,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {

@@ -38,7 +38,8 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
-export { type StepResult, type TrainingBatch, TrainingStep } from "./step.ts";
+export { type StepResult, TrainingStep } from "./step.ts";
+export type { TrainingBatch } from "./step-batch.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,

@@ -1,15 +1,24 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
-import { type Numbers, numbers } from "../infer/index.ts";
 import type { Module } from "../nn/index.ts";
 import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
+import { updatesInPlace } from "./in-place.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
 import { type Measured, Shards } from "./shards.ts";
-import { preparedTarget } from "./targets.ts";
+import {
+  countOf,
+  disposeOthers,
+  type PreparedBatch,
+  preparedBatch,
+  readNumber,
+  scalar,
+  type TrainingBatch,
+  weightOf,
+} from "./step-batch.ts";
 import {
   type BatchGraphs,
   metricOutput,
@@ -18,19 +27,6 @@ import {
   type TrainingGraphs,
   trainingGraphs,
 } from "./training-graph.ts";
-
-/** Images and what the network should make of them. */
-export interface TrainingBatch {
-  /** [N, C, H, W] */
-  readonly input: Numbers;
-  /**
-   * Labels [N] as whole numbers or probabilities [N, K] for `crossEntropyLoss`; 0 … 1 [N, K] for `bceWithLogitsLoss`; numbers in the
-   * shape of the output for `mseLoss`.
-   */
-  readonly target: TensorData;
-  /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
-  readonly shard?: number;
-}
 
 /** What a step of training reports. */
 export interface StepResult {
@@ -52,7 +48,7 @@ export interface StepResult {
 
 /**
  * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
- * allocate any.
+ * allocate any. A large state is updated in place, if the engine can: then there is one set, and one of gradients.
  *
  *     const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd() });
  *     const { loss } = await step.run({ input: images, target: labels }, 0.1);
@@ -68,6 +64,9 @@ export class TrainingStep {
   /** Gradients summed up over the batches of an update. */
   readonly #sums: SwappedBuffers;
   readonly #shards: Shards | undefined;
+  readonly #inPlace: boolean;
+  /** Gradients of the last step, by output, to be written into by the next. */
+  #gradients: Readonly<Record<string, DeviceTensor>> = {};
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
   /** Compiled graphs by what they do and the size of batches, those used last at the end. */
@@ -88,6 +87,7 @@ export class TrainingStep {
     }
     this.#state = new SwappedBuffers(start);
     this.#sums = new SwappedBuffers(new Map());
+    this.#inPlace = updatesInPlace(graphs, options);
     const { collective = oneProcess(), shards = collective.size, reduce = "exact" } = options;
     const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
       from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
@@ -111,7 +111,7 @@ export class TrainingStep {
 
   /** Compiles the step for batches of this many images now rather than at the first of them. */
   async prepare(batchSize: number): Promise<void> {
-    await this.#executable(this.#shards ? "gradients" : "step", batchSize);
+    await this.#executable(this.#shards ? "gradients" : this.#inPlace ? "backward" : "step", batchSize);
   }
 
   /** Updates done. */
@@ -142,7 +142,7 @@ export class TrainingStep {
     const list = "input" in batches ? [batches] : batches;
     check(list.length > 0, () => "TrainingStep.run: needs at least one batch");
     check(Number.isFinite(lr), () => `TrainingStep.run: the learning rate has to be a number, but is ${lr}`);
-    const prepared = list.map((batch) => this.#prepared(batch));
+    const prepared = list.map((batch) => preparedBatch(batch, this.#graphs));
     const step = this.#steps + 1;
     const { optimizer } = this.#options;
     const rates: Feeds = Object.fromEntries(
@@ -156,7 +156,7 @@ export class TrainingStep {
     const run = this.#shards
       ? this.#sharded(this.#shards, prepared, step, rates)
       : prepared.length === 1
-        ? this.#whole(prepared[0]!, step, rates)
+        ? this.#one(prepared[0]!, step, rates)
         : this.#halves(prepared, step, rates);
     const result = await run;
     this.#steps = step;
@@ -165,24 +165,38 @@ export class TrainingStep {
     return result;
   }
 
-  /** A batch as the graph takes it. Throws if the targets do not fit the loss. */
-  #prepared({ input, target, shard }: TrainingBatch): PreparedBatch {
-    const { loss, targetSize } = this.#graphs;
-    const [who, task] = typeof loss === "function" ? ["loss", undefined] : [loss.name, loss.task];
-    const images = numbers("TrainingStep", "input", input);
-    const prepared = preparedTarget(who, task, target, targetSize);
-    check(
-      prepared.shape[0] === images.shape[0],
-      () => `TrainingStep: there are ${images.shape[0]} images, but targets of ${prepared.shape[0]}`,
-    );
-    return { input: images, target: prepared, ...(shard !== undefined && { shard }) };
-  }
-
-  async #whole(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
+  async #one(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
+    if (this.#inPlace) return this.#inTwo(batch, step, rates);
     const executable = await this.#executable("step", batch.input.shape[0]!);
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
     const { loss, totals, gradientNorm } = await this.#measured(await this.#state.advance(executable, feeds));
     return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+  }
+
+  /** Gradients first, then the update in place. */
+  async #inTwo(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
+    const backward = await this.#executable("backward", batch.input.shape[0]!);
+    const feeds = { ...this.feeds, ...this.#batch(batch, step, 0) };
+    const results = await backward.run(feeds, { into: { ...this.#gradients, ...this.#state.spare } });
+    const sums = [...this.#graphs.sums.keys()].map((name) => [name, results[next(name)]!] as const);
+    this.#gradients = Object.fromEntries(sums.map(([name, tensor]) => [next(name), tensor]));
+    // running statistics
+    this.#state.take(results);
+    const { loss, totals } = await this.#measured(results);
+    const gradientNorm = await this.#update("update", { ...Object.fromEntries(sums), ...rates });
+    return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+  }
+
+  /** The second half of a step; the norm of the gradients, if they are clipped. */
+  async #update(part: "update" | "scaledUpdate", given: Feeds): Promise<number | undefined> {
+    const executable = await this.#executable(part);
+    const feeds = { ...this.feeds, ...given };
+    const results = await (this.#inPlace
+      ? this.#state.overwrite(executable, feeds)
+      : this.#state.advance(executable, feeds));
+    const gradientNorm = await readNumber(results.gradient_norm);
+    disposeOthers(results);
+    return gradientNorm;
   }
 
   async #halves(batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
@@ -206,13 +220,7 @@ export class TrainingStep {
       totals = addTotals(totals, part.totals);
       images += batch.input.shape[0]!;
     }
-    const results = await this.#state.advance(await this.#executable("update"), {
-      ...this.feeds,
-      ...sums.current,
-      ...rates,
-    });
-    const gradientNorm = await readNumber(results.gradient_norm);
-    disposeOthers(results);
+    const gradientNorm = await this.#update("update", { ...sums.current, ...rates });
     return this.#result(loss, totals, images, gradientNorm);
   }
 
@@ -234,14 +242,8 @@ export class TrainingStep {
     const communication = (performance.now() - computed) / 1000;
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
     this.#state.put(shards.statistics(weight));
-    const results = await this.#state.advance(await this.#executable("scaledUpdate"), {
-      ...this.feeds,
-      ...shards.gradients(from),
-      ...rates,
-      scale: scalar(1 / weight),
-    });
-    const gradientNorm = await readNumber(results.gradient_norm);
-    disposeOthers(results);
+    const given = { ...shards.gradients(from), ...rates, scale: scalar(1 / weight) };
+    const gradientNorm = await this.#update("scaledUpdate", given);
     return { ...this.#result(loss / weight, totals, images, gradientNorm), communication };
   }
 
@@ -361,6 +363,7 @@ export class TrainingStep {
   async dispose(): Promise<void> {
     this.#state.dispose();
     this.#sums.dispose();
+    for (const tensor of Object.values(this.#gradients)) tensor.dispose();
     for (const executable of this.#executables.values()) await (await executable).dispose();
     this.#executables.clear();
   }
@@ -392,28 +395,3 @@ type Part = keyof BatchGraphs | "update" | "scaledUpdate";
 
 /** Sizes of batches that a graph stays compiled for: full ones, and what is left at the end of an epoch. */
 const SIZES = 2;
-
-interface PreparedBatch {
-  readonly input: TensorData<"float32">;
-  readonly target: TensorData<"float32">;
-  readonly shard?: number;
-}
-
-const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
-
-const countOf = (given: TensorData | undefined): bigint => BigInt(given?.data[0] ?? 0);
-
-/** How much a batch counts among those of an update: its images, or the weights of their classes. */
-function weightOf({ input, target }: PreparedBatch, { weight }: Partial<TargetLoss>): number {
-  if (!weight) return input.shape[0]!;
-  return target.data.reduce((sum, value, i) => sum + value * weight[i % weight.length]!, 0);
-}
-
-async function readNumber(tensor: DeviceTensor | undefined): Promise<number | undefined> {
-  return tensor && Number((await tensor.read()).data[0]);
-}
-
-/** Gives back the memory of all results that are no part of the state. */
-function disposeOthers(results: Readonly<Record<string, DeviceTensor>>): void {
-  for (const [name, tensor] of Object.entries(results)) if (!name.startsWith(next(""))) tensor.dispose();
-}
