@@ -4,11 +4,15 @@ import LongestFirst from "./test/support/sequencer.ts";
 /** What a test needs besides Node stands in the name of its file: x.engine.test.ts and so on; x.test.ts needs nothing. */
 const TIERS = ["engine", "parity", "browser"];
 
-/** Besides the unit tests: files of these share a worker's modules, which take a second to load. */
-const SHARED = ["parity"];
+/** Besides the unit tests: files of these share a worker's modules, which take seconds to load. */
+const SHARED = ["parity", "browser"];
 
 /** What is started once for all files of a tier. */
-const SETUPS = { engine: "./test/cli/servers.ts", parity: "./test/support/pythons.ts" };
+const SETUPS: Readonly<Record<string, string>> = {
+  engine: "./test/cli/servers.ts",
+  parity: "./test/support/pythons.ts",
+  browser: "./test/support/browser.ts",
+};
 
 export default defineConfig({
   test: {
@@ -36,7 +40,7 @@ export default defineConfig({
           name,
           include: [`test/**/*.${name}.test.ts`],
           isolate: !SHARED.includes(name),
-          globalSetup: SETUPS[name as keyof typeof SETUPS] ?? [],
+          globalSetup: SETUPS[name]!,
         },
       })),
     ],

@@ -7,10 +7,12 @@ import { classifier, type Source } from "../classify/node/index.ts";
 import {
   type Corrupt,
   DataError,
+  decodeFile,
   decodeImage,
   fileDataset,
   imagesBelow,
   type Loader,
+  rgbToGrayscale,
   workerLoader,
 } from "../data/node/index.ts";
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
@@ -30,7 +32,7 @@ interface Flags extends PreprocessingFlags, WeightFlags {
   classes?: string;
   topk: number;
   batchSize: number;
-  workers: number;
+  workers?: number;
   threads?: number;
   json?: boolean;
   jsonl?: boolean;
@@ -171,6 +173,9 @@ async function openAsked({ model, weights, variant, classes: file, key, rename }
   return openNetwork(network, { weights: weights ?? published, variant, classes, key, rename });
 }
 
+/** So few images are decoded here sooner than a worker starts. */
+const FEW = 8;
+
 export const command = withWeightFlags(new Command("classify"))
   .description("Classify images. An image that cannot be read is reported, and the others are still classified.")
   .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
@@ -186,7 +191,7 @@ export const command = withWeightFlags(new Command("classify"))
   .option("--classes <file>", "names of the classes, if the weights do not record them: one per line, or JSON")
   .option("--topk <k>", "how many classes to show", parsePositive, 5)
   .option("--batch-size <n>", "images per batch", parsePositive, 16)
-  .option("--workers <n>", "threads that decode images", parseCount, Math.max(1, availableParallelism() >> 1))
+  .option("--workers <n>", "threads that decode images (default: half of the cores; none for a few images)", parseCount)
   .option("--threads <n>", "threads that compute", parsePositive)
   .addOption(new Option("--json", "a JSON list").conflicts(["jsonl", "csv"]))
   .addOption(new Option("--jsonl", "a line of JSON per image, as they come").conflicts("csv"))
@@ -204,16 +209,22 @@ Examples:
   curl -L https://example.org/cat.jpg | convnets classify - --weights best.safetensors`,
   )
   .action(async (names: string[], flags: Flags) => {
-    const { topk, batchSize, workers, threads, quiet } = flags;
+    const { topk, batchSize, threads, quiet } = flags;
     const piped = names.includes("-");
     if (piped && names.length > 1) throw new UsageError('"-" stands for one image, and cannot be combined with others');
     const files = piped ? [] : await imageFiles(names);
     const note = (text: string) => {
       if (!quiet) toStderr(text);
     };
+    const isFew = files.length <= FEW;
+    const { workers = isFew ? 0 : Math.max(1, availableParallelism() >> 1) } = flags;
+    // while the network is opened
+    const decoded = isFew && workers === 0 ? files.map((file) => decodeFile(file)) : undefined;
+    for (const image of decoded ?? []) image.catch(() => {}); // reported when it is needed
     const opened = withTold(await openAsked(flags), flags);
     for (const sentence of opened.assumed) note(sentence);
-    const engine = nodeEngine(threads === undefined ? {} : { threads });
+    // with workers, the cores have images to decode while the engine's threads would wait for each other
+    const engine = nodeEngine({ ...(threads !== undefined && { threads }), spin: workers === 0 });
     const classify = await classifier(opened.model, {
       weights: opened.weights,
       classes: opened.classes,
@@ -221,13 +232,14 @@ Examples:
       engine,
       topk,
     });
-    const dataset = fileDataset({
-      name: "images",
-      classes: ["unknown"],
-      files,
-      labels: new Int32Array(files.length),
-      decode: { channels: opened.channels },
-    });
+    const { channels } = opened;
+    const labels = new Int32Array(files.length);
+    const stored = fileDataset({ name: "images", classes: ["unknown"], files, labels, decode: { channels } });
+    const get = async (index: number) => {
+      const image = await decoded![index]!;
+      return { image: channels === 1 ? rgbToGrayscale(image) : image, label: 0 };
+    };
+    const dataset = decoded ? { ...stored, get } : stored;
     const loading = { batchSize, workers, transforms: opened.preprocessing, skipCorrupt: true };
     const loader = piped ? undefined : workerLoader(dataset, loading);
 
@@ -235,8 +247,8 @@ Examples:
     const started = performance.now();
     let [count, failed] = [0, 0];
     try {
-      const decoded = async (bytes: Uint8Array) => classify(await decodeImage(bytes, { channels: opened.channels }));
-      for await (const result of loader ? inBatches(files, loader, classify.batch) : fromInput(decoded)) {
+      const fromBytes = async (bytes: Uint8Array) => classify(await decodeImage(bytes, { channels: opened.channels }));
+      for await (const result of loader ? inBatches(files, loader, classify.batch) : fromInput(fromBytes)) {
         writer.write(result);
         if (result.error === undefined) count++;
         else {

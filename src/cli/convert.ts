@@ -1,9 +1,16 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { Command, Option } from "commander";
-import { type Checkpoint, type RealType, readCheckpoint, toReal, writeCheckpoint } from "../checkpoint/node/index.ts";
+import {
+  type Checkpoint,
+  type RealType,
+  readCheckpoint,
+  readNotes,
+  toReal,
+  writeCheckpoint,
+} from "../checkpoint/node/index.ts";
 import { recognize, VARIANTS } from "../models/index.ts";
-import { readConfig, readNotes } from "../runs/node/index.ts";
+import { readConfig } from "../runs/node/index.ts";
 import { isImported, readImported } from "../tfjs/node/index.ts";
 import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";

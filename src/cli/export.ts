@@ -5,7 +5,9 @@ import { Command, Option } from "commander";
 import {
   type Checkpoint,
   encodeSafetensors,
+  prefixNote,
   readCheckpoint,
+  readNotes,
   readSafetensorsHeader,
   safetensorsLayout,
   writeAtomically,
@@ -18,7 +20,6 @@ import { encode, exportOnnx, type Preprocess } from "../onnx/index.ts";
 import { sgd } from "../optim/index.ts";
 import { lower, simplify } from "../passes/index.ts";
 import { publishedMetadata } from "../pretrained/index.ts";
-import { prefixNote, readNotes } from "../runs/node/index.ts";
 import { trainingGraphs } from "../train/index.ts";
 import { megabytes, valueList } from "./format.ts";
 import {

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openSource, type Source, type SourceOptions } from "../classify/node/index.ts";
 import { MODELS, suggestNetwork, type Variant } from "../models/index.ts";
-import { isRegistered, RUN_FILES, readConfig } from "../runs/node/index.ts";
 import { isImported } from "../tfjs/node/index.ts";
 import { downloadBar } from "./download.ts";
 import { isNetworkFile, loadModel, resolveWeights } from "./model.ts";
@@ -21,7 +20,7 @@ export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download"
 }
 
 /** Whether a folder is that of a run. */
-export const isRun = (path: string): boolean => existsSync(join(path, RUN_FILES.config));
+export const isRun = (path: string): boolean => existsSync(join(path, "config.json"));
 
 const isNetwork = (target: string) => Object.hasOwn(MODELS, target) || isNetworkFile(target) || isImported(target);
 
@@ -38,7 +37,7 @@ export async function openNetwork(target: string, flags: NetworkFlags = {}): Pro
   }
   if (!existsSync(target))
     throw new UsageError(`there is no run, weight file or network ${target}; ${suggestNetwork(target)}`);
-  const network = model ?? (isRun(target) ? (await readConfig(target)).model : undefined);
+  const network = model ?? (isRun(target) ? await networkOf(target) : undefined);
   if (flags.weights !== undefined && network === undefined)
     throw new UsageError(`--weights goes with a network, but ${target} is not one`);
   if (network !== undefined && !isNetwork(network))
@@ -47,6 +46,12 @@ export async function openNetwork(target: string, flags: NetworkFlags = {}): Pro
   if (model === undefined && flags.weights === undefined && !(network && isNetworkFile(network)))
     return openSource(target, options(flags));
   return withWeights(network!, flags.weights ?? target, flags);
+}
+
+/** The network of a run. What reads a run is large, and loaded only here. */
+async function networkOf(run: string): Promise<string> {
+  const { readConfig } = await import("../runs/node/index.ts");
+  return (await readConfig(run)).model;
 }
 
 const options = ({ variant, classes, download, key, rename }: NetworkFlags): SourceOptions => ({
@@ -62,7 +67,7 @@ async function withWeights(network: string, weights: string | undefined, flags: 
     if (flags.variant !== undefined) throw new UsageError(`${network} has no variants`);
     return openSource(network, { ...options(flags), weights });
   }
-  if (isRegistered(network)) {
+  if (Object.hasOwn(MODELS, network)) {
     if (weights === undefined)
       throw new UsageError(`${network} needs weights: --weights with a weight file, a run's folder, or torchvision`);
     const bar = downloadBar(process.stderr);

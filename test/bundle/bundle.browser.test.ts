@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build as esbuild } from "esbuild";
-import { chromium } from "playwright-core";
 import { build as vite } from "vite";
 import { afterAll, describe, expect, it } from "vitest";
-import { EXECUTABLE, noChromium } from "../conformance/chromium.ts";
+import { noChromium, openBrowser } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { show } from "./program.ts";
 
@@ -63,7 +62,7 @@ describe("table, summary, drawing and text from a minified bundle are those of t
       publicDir: false,
       build: { outDir: join(folder, "vite"), rolldownOptions: { input: entry, output: { entryFileNames: "page.js" } } },
     });
-    const browser = await chromium.launch({ executablePath: EXECUTABLE });
+    const browser = await openBrowser();
     try {
       const page = await browser.newPage();
       await page.addScriptTag({ path: join(folder, "vite", "page.js"), type: "module" });

@@ -7,15 +7,8 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { build } from "vite";
+import { EXECUTABLE } from "../support/browser.ts";
 import type { Page } from "./page.ts";
-
-/** The browser; Debian's, unless the environment says otherwise. */
-export const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
-
-/** Why there are no tests in a browser, if there are none. */
-export const noChromium = existsSync(EXECUTABLE)
-  ? undefined
-  : `there is no ${EXECUTABLE}; install Debian's chromium, or set CHROMIUM to the path of another`;
 
 const FLAGS = [
   "--js-flags=--expose-gc",

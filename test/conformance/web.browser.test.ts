@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
-import { noChromium, Pages } from "./chromium.ts";
+import { Pages } from "./chromium.ts";
 import { conform } from "./conform.ts";
 import { SUITE } from "./suite.ts";
 

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import "../cli/run.ts";
 import { createModel } from "../../src/models/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { tutorialFolder } from "./tutorial.ts";
 import { withPage } from "./vite.ts";
 

@@ -1,9 +1,9 @@
 /** Pages served by Vite's development server, in Chromium. */
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { createServer } from "vite";
-import { EXECUTABLE } from "../conformance/chromium.ts";
+import { openBrowser } from "../support/browser.ts";
 import { ROOT } from "./documents.ts";
 
 /** Opens a page of the folder; fails if the page throws. */
@@ -11,7 +11,7 @@ export async function withPage(folder: string, path: string, use: (page: Page) =
   // dependencies may be linked in from elsewhere
   const allow = [folder, ROOT, realpathSync(join(ROOT, "node_modules"))];
   const server = await createServer({ root: folder, logLevel: "error", server: { fs: { allow } } });
-  const browser = await chromium.launch({ executablePath: EXECUTABLE });
+  const browser = await openBrowser();
   try {
     await server.listen();
     const page = await browser.newPage();

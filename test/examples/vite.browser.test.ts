@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import "../cli/run.ts";
-import { noChromium } from "../conformance/chromium.ts";
 import { ROOT } from "../docs/documents.ts";
 import { withPage } from "../docs/vite.ts";
+import { noChromium } from "../support/browser.ts";
 
 it("browser", async ({ skip }) => {
   if (noChromium !== undefined) skip(noChromium);

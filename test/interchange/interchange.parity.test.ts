@@ -10,6 +10,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { type TensorData, toBytes } from "../../src/graph/index.ts";
 import { createModel, MODELS, type ModelName, type ModelOptions } from "../../src/models/index.ts";
+import { Dropout, Linear, type Module, ReLU, Sequential } from "../../src/nn/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { readOnnx } from "../../src/onnx/node/index.ts";
 import { imagesOf } from "../support/images.ts";
@@ -25,7 +26,18 @@ interface Case {
   readonly options: ModelOptions;
   /** The network in Python; without it, the state dict is made of our keys and shapes. */
   readonly python?: string;
+  /** The classifier in place of a network's own. */
+  readonly classifier?: () => Module;
 }
+
+/** Hidden units of a VGG here: its classifier has most of the weights, and the note's is taken whole. */
+const HIDDEN = 64;
+const narrow = () =>
+  new Sequential(
+    ...[new Linear(512, HIDDEN), new ReLU(), new Dropout()],
+    ...[new Linear(HIDDEN, HIDDEN), new ReLU(), new Dropout()],
+    new Linear(HIDDEN, 10),
+  );
 
 /** One without and one with batch normalization: the others have more of the same keys, which models/state-dict.parity.test.ts compares. */
 const VGG = ["vgg11", "vgg16_bn"] as const;
@@ -35,7 +47,8 @@ const CASES: readonly Case[] = [
     name,
     // torchvision's has the same keys and more weights
     options: { variant: "paper", inputSize: 32, numClasses: 10 } as const,
-    python: `torchvision_vgg("${name}")`,
+    python: `torchvision_vgg("${name}", ${HIDDEN})`,
+    classifier: narrow,
   })),
   { name: "googlenet", options: { variant: "torchvision", numClasses: 10 }, python: "torchvision_googlenet()" },
   { name: "vgg16", options: { inputSize: 32 }, python: 'note("VGG16")' },
@@ -95,19 +108,20 @@ describe(`PyTorch's weights`, unless(reason), () => {
   it.for(CASES.map((example, i) => [example.name, JSON.stringify(example.options), i] as const))(
     "%s %s, there and back",
     async ([name, , i], { skip }) => {
-      const { options, python: model } = CASES[i]!;
+      const { options, python: model, classifier } = CASES[i]!;
+      const create = () => Object.assign(createModel(name, options), classifier && { classifier: classifier() });
       if (noExtras && model?.startsWith("torchvision")) skip(noExtras);
       if (noNote && model?.startsWith("note")) skip(noNote);
       const folder = join(root, String(i));
       mkdirSync(folder);
-      const shapes = [...createModel(name, options).stateShapes()];
+      const shapes = [...create().stateShapes()];
       const given = await python.ask<Facts>({ do: "make", folder, seed: i, model: model ?? null, shapes });
 
       let state = new Map<string, TensorData>();
       for (const file of ["zip.pth", "stream.pth", "theirs.safetensors"]) {
         const { tensors } = await readCheckpoint(join(folder, file), { convert: "none" });
         expect(facts(tensors), file).toEqual(given);
-        state = createModel(name, options).loadStateDict(tensors).stateDict();
+        state = create().loadStateDict(tensors).stateDict();
         expect([...state.keys()], file).toEqual(Object.keys(given));
         for (const [key, value] of state) expect(value, key).toBe(tensors.get(key));
       }
@@ -115,7 +129,7 @@ describe(`PyTorch's weights`, unless(reason), () => {
       const ours: Checkpoint = { tensors: state, metadata: { architecture: name } };
       await writeCheckpoint(join(folder, "ours.pth"), ours);
       await writeCheckpoint(join(folder, "ours.safetensors"), ours);
-      const loaded = createModel(name, options).loadStateDict(state).eval();
+      const loaded = create().loadStateDict(state).eval();
       const { bytes, weights } = exportOnnx(loaded, { input: imagesOf(loaded, "N"), aux: true });
       writeFileSync(join(folder, "ours.onnx"), bytes);
 

@@ -118,7 +118,7 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
   "torchvision's VGG16": {
     ...narrowVgg("vgg16"),
     classes: 1000,
-    evalSide: 224,
+    evalSide: 64,
     // trained with batch normalization, below; without, the note's
   },
   "torchvision's VGG16-BN": {

@@ -74,3 +74,10 @@ describe("an error says", () => {
     await bare.dispose();
   });
 });
+
+it("threads that do not spin compute the same", async () => {
+  const patient = await nodeEngine({ threads: 2, spin: false }).compile(graph, { weights: model.stateDict() });
+  const [y] = Object.values(await patient.run({ input: tensor("float32", shape, values) }));
+  expect(Array.from((await y!.read()).data, Number)).toEqual(expected);
+  await patient.dispose();
+});

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { expectAccessible, type OpenStudio, Studios } from "./studio.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, exportOnnx } from "../../src/index.ts";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { expectAccessible, type OpenStudio, Studios } from "./studio.ts";
 

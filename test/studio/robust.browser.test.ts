@@ -9,7 +9,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import sharp from "sharp";
 import sirv from "sirv";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { drawn, Studios } from "./studio.ts";
 
@@ -55,8 +55,7 @@ async function training(context: BrowserContext, base: string): Promise<Page> {
 describe("in Chromium", unless(noChromium), () => {
   let studios: Studios;
   beforeAll(async () => {
-    const flags = ["--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
-    studios = await Studios.create(folder, { flags });
+    studios = await Studios.create(folder);
   });
   afterAll(() => studios?.close());
 
@@ -118,7 +117,7 @@ describe("in Chromium", unless(noChromium), () => {
       site(request, response);
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    const { page } = await studios.open("net=nin");
+    const { page } = await studios.open("net=nin", { serviceWorkers: "allow" });
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/path/`;
     await page.goto(`${base}#/explore?net=nin`);
     await drawn(page);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSafetensors } from "../../src/checkpoint/index.ts";
 import { createModel } from "../../src/index.ts";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { expectAccessible, Studios } from "./studio.ts";
 

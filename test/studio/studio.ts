@@ -1,9 +1,9 @@
 /** The studio in Chromium, for tests: every page that is opened is watched for errors and for requests to other hosts. */
 import { createRequire } from "node:module";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import { type StudioServer, serveStudio, type TrainingOptions } from "../../src/studio/node/index.ts";
-import { EXECUTABLE } from "../conformance/chromium.ts";
+import { openBrowser } from "../support/browser.ts";
 import { buildPage } from "./page.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -14,8 +14,16 @@ export interface OpenStudio {
   readonly problems: readonly string[];
 }
 
-/** Without motion, as every frame of it is painted by the processor. */
-const CONTEXT: BrowserContextOptions = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
+/**
+ * Without motion, as every frame of it is painted by the processor, and without the service worker, which would read and store all of
+ * the studio's files for each context.
+ */
+const CONTEXT: BrowserContextOptions = {
+  viewport: { width: 1280, height: 800 },
+  reducedMotion: "reduce",
+  serviceWorkers: "block",
+};
+const BLOCKED = "Service Worker registration blocked by Playwright";
 
 export class Studios {
   readonly server: StudioServer;
@@ -26,14 +34,10 @@ export class Studios {
     this.#browser = browser;
   }
 
-  static async create(
-    folder: string,
-    { train, flags = ["--disable-gpu"] }: { train?: TrainingOptions; flags?: readonly string[] } = {},
-  ): Promise<Studios> {
+  static async create(folder: string, { train }: { train?: TrainingOptions } = {}): Promise<Studios> {
     await buildPage();
     const server = await serveStudio({ folder, ...(train && { train }) });
-    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", ...flags] });
-    return new Studios(server, browser);
+    return new Studios(server, await openBrowser());
   }
 
   /** Opens the studio; `query` is the part of the address after "#/explore?". Waits until the map is drawn. */
@@ -43,7 +47,8 @@ export class Studios {
     const problems: string[] = [];
     const origin = `http://127.0.0.1:${this.server.port}`;
     page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+      if (!/^(error|warning)$/.test(message.type()) || message.text() === BLOCKED) return;
+      problems.push(message.text());
     });
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("request", (request) => {

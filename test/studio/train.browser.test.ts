@@ -8,7 +8,7 @@ import { createModel, dataLoader, evaluate, fit, readWeights, shapes } from "../
 import { nodeEngine } from "../../src/node.ts";
 import { onnxModule } from "../../src/onnx/index.ts";
 import { fitOptions, parseConfig, type TrainConfig } from "../../src/runs/index.ts";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { expectAccessible, type OpenStudio, Studios } from "./studio.ts";
 
@@ -46,7 +46,10 @@ const press = (page: Page, name: string) => page.getByRole("button", { name, exa
 
 async function download(page: Page, name: string): Promise<Buffer> {
   const [file] = await Promise.all([page.waitForEvent("download"), press(page, name)]);
-  return readFileSync(await file.path());
+  // the browser may have been started by another process
+  const path = join(folder, "download");
+  await file.saveAs(path);
+  return readFileSync(path);
 }
 
 /** The same training in Node, from its config. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noChromium } from "../conformance/chromium.ts";
+import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { drawn, expectAccessible, Studios } from "./studio.ts";
 

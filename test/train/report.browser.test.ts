@@ -1,23 +1,21 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { report } from "../../src/report/index.ts";
+import { noChromium, openBrowser } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { dataOf, type MadeUp } from "./report-data.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-report-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const noChromium = existsSync(EXECUTABLE) ? undefined : `skipped: there is no ${EXECUTABLE}; set CHROMIUM`;
-
 describe("in Chromium", unless(noChromium), () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox", "--disable-gpu"] });
+    browser = await openBrowser();
   });
   afterAll(() => browser?.close());
 
@@ -32,15 +30,15 @@ describe("in Chromium", unless(noChromium), () => {
       } satisfies Record<string, MadeUp>)) {
         const file = join(folder, `${name}.html`);
         writeFileSync(file, report(dataOf(options)));
+        const page = await browser.newPage({ viewport: { width, height: 800 } });
+        const heard: string[] = [];
+        page.on("console", (message) => heard.push(message.text()));
+        page.on("pageerror", (error) => heard.push(error.message));
+        page.on("request", (request) => heard.push(request.url()));
+        await page.goto(pathToFileURL(file).href);
         const paper: string[] = [];
         for (const colorScheme of ["light", "dark"] as const) {
-          const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme });
-          const heard: string[] = [];
-          page.on("console", (message) => heard.push(message.text()));
-          page.on("pageerror", (error) => heard.push(error.message));
-          page.on("request", (request) => heard.push(request.url()));
-          await page.goto(pathToFileURL(file).href);
-          expect(heard.filter((url) => !url.startsWith("data:"))).toEqual([pathToFileURL(file).href]);
+          await page.emulateMedia({ colorScheme });
           const seen = await page.evaluate(() => {
             const { scrollWidth, clientWidth } = document.documentElement;
             const { backgroundColor } = getComputedStyle(document.body);
@@ -54,8 +52,9 @@ describe("in Chromium", unless(noChromium), () => {
           });
           expect(seen).toMatchObject({ beyond: 0, small: [] });
           paper.push(seen.backgroundColor);
-          await page.close();
         }
+        expect(heard.filter((url) => !url.startsWith("data:"))).toEqual([pathToFileURL(file).href]);
+        await page.close();
         expect(paper).toEqual(["rgb(245, 247, 250)", "rgb(10, 14, 19)"]);
       }
     },

@@ -9,3 +9,4 @@ export {
   writeCheckpoint,
   writeNumpy,
 } from "./files.ts";
+export { prefixNote, readNotes, TRAINING_STATE } from "./notes.ts";

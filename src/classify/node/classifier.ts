@@ -57,9 +57,21 @@ export async function classifier(
   const classify = async (picture: Picture) => plain(await read(picture));
   const all: Classifier<Picture>["all"] = async (pictures, { batchSize = 32 } = {}) => {
     const answers: Prediction[][] = [];
-    for (const group of groups(pictures, batchSize))
-      answers.push(...(await plain.all(await Promise.all(group.map(read)), { batchSize })));
+    for await (const images of ahead(groups(pictures, batchSize), (group) => Promise.all(group.map(read))))
+      answers.push(...(await plain.all(images, { batchSize })));
     return answers;
   };
   return Object.assign(classify, plain, { all });
+}
+
+/** What becomes of each item, in order; that of the next is begun before one is given. */
+async function* ahead<T, R>(items: Iterable<T>, begin: (item: T) => Promise<R>): AsyncGenerator<R> {
+  let begun: Promise<R> | undefined;
+  for (const item of items) {
+    const next = begin(item);
+    next.catch(() => {}); // thrown when it is its turn
+    if (begun) yield await begun;
+    begun = next;
+  }
+  if (begun) yield await begun;
 }

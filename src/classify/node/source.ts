@@ -5,8 +5,11 @@ import {
   type Checkpoint,
   CheckpointError,
   openCheckpoint,
+  prefixNote,
   type ReadOptions,
   readCheckpoint,
+  readNotes,
+  TRAINING_STATE,
 } from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
 import { countFitting, fitKeys, listed, type TensorData } from "../../graph/index.ts";
@@ -29,7 +32,6 @@ import {
   publishedMetadata,
   publishedVersions,
 } from "../../pretrained/node/index.ts";
-import { prefixNote, readNotes, TRAINING_STATE } from "../../runs/node/index.ts";
 import { isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 import { formNote, ImageInput, imageForm } from "./image-input.ts";

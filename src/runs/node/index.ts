@@ -8,12 +8,9 @@ export {
   openedOnce,
   type Prepared,
   type PreparedData,
-  prefixNote,
   prepareData,
   prepareRun,
-  readNotes,
   registeredModel,
-  TRAINING_STATE,
 } from "./prepare.ts";
 export { bestEpoch, type Run, readRun } from "./read-run.ts";
 export { RUN_FILES, type RunOptions, readConfig, trainRun } from "./run.ts";

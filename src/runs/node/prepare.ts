@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { CheckpointError, readCheckpoint } from "../../checkpoint/node/index.ts";
+import { CheckpointError, prefixNote, readCheckpoint, readNotes, TRAINING_STATE } from "../../checkpoint/node/index.ts";
 import { type Collective, oneProcess, partOf } from "../../cluster/index.ts";
 import {
   DataError,
@@ -12,7 +12,7 @@ import {
   split,
   workerLoader,
 } from "../../data/node/index.ts";
-import { countFitting, type FittedKeys, fitKeys, type Shape } from "../../graph/index.ts";
+import { countFitting, fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS, modelEntry } from "../../models/index.ts";
 import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
 import { namedWeights, pretrained } from "../../pretrained/node/index.ts";
@@ -20,9 +20,6 @@ import { freeze, inputShape, loadForFineTuning } from "../../train/index.ts";
 import { chooseInit } from "../build.ts";
 import type { TrainConfig } from "../config.ts";
 import type { DataFacts } from "../recipes.ts";
-
-/** The `kind` in the metadata of a checkpoint that a run resumes from. */
-export const TRAINING_STATE = "training state";
 
 /** The parts of a data set that a training uses. */
 export interface PreparedData {
@@ -160,26 +157,6 @@ async function weightFile({ model, variant }: TrainConfig, weights: string): Pro
     );
   return pretrained(published);
 }
-
-/** The sentence for keys whose prefix was removed, as `fitKeys` does it; undefined if none was. */
-export function prefixNote(file: string, { removed, leftOut = [] }: FittedKeys<unknown>): string | undefined {
-  if (removed === undefined) return undefined;
-  const from = leftOut.length > 0 ? "the keys" : "every key";
-  const by = /_orig_mod/.test(removed)
-    ? " (saved under torch.compile)"
-    : /^(module\.)+$/.test(removed)
-      ? " (saved under DataParallel)"
-      : "";
-  const rest =
-    leftOut.length > 0
-      ? ` ${leftOut.length} without it are left out: ${leftOut.slice(0, 5).join(", ")}${leftOut.length > 5 ? ", …" : ""}.`
-      : "";
-  return `${file}: removed "${removed}" from the start of ${from}${by}.${rest}`;
-}
-
-/** What the reader of a file has to say of it, as sentences that name the file. */
-export const readNotes = (file: string, { notes = [] }: { readonly notes?: readonly string[] }): string[] =>
-  notes.map((note) => `${file}: ${note}.`);
 
 async function loadWeights(
   model: Module,

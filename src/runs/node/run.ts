@@ -5,6 +5,7 @@ import {
   type Checkpoint,
   CheckpointError,
   readCheckpoint,
+  TRAINING_STATE,
   writeAtomically,
   writeCheckpoint,
 } from "../../checkpoint/node/index.ts";
@@ -26,7 +27,6 @@ import {
   prepareData,
   prepareRun,
   registeredModel,
-  TRAINING_STATE,
 } from "./prepare.ts";
 import { openTensorboard } from "./tensorboard.ts";
 

@@ -1,12 +1,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import sharp from "sharp";
 import { openCheckpoint, writeAtomically } from "../../checkpoint/node/index.ts";
 import { type Dataset, firstSample, toInterleaved } from "../../data/node/index.ts";
-import { draw } from "../../draw/index.ts";
-import { type ReportData, report } from "../../report/index.ts";
-import { renderText, summarize } from "../../summary/index.ts";
+import type { ReportData } from "../../report/index.ts";
 import type { Evaluation, Mistake } from "../../train/index.ts";
 import type { StepLine } from "./metrics-log.ts";
 import { type DataOptions, type ModelMaker, type PreparedData, prepareData, registeredModel } from "./prepare.ts";
@@ -34,6 +31,8 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
   const network = await orNote(notes, "The network cannot be shown", () =>
     shownNetwork(run, options, evaluation, data),
   );
+  // what a report alone needs is loaded when one is written, so that commands without it start sooner
+  const { report } = await import("../../report/index.ts");
   const page = report({
     title: `${basename(config.model)} on ${data?.validation.name ?? basename(config.data)}`,
     state,
@@ -48,7 +47,7 @@ export async function writeReport(dir: string, options: WriteReportOptions = {})
     steps,
     epochs,
     ...(evaluation && { evaluation }),
-    pictures: evaluation && data ? await Promise.all(picturesOf(data.validation, evaluation.worst)) : [],
+    pictures: evaluation && data ? await picturesOf(data.validation, evaluation.worst) : [],
     ...network,
     notes,
   });
@@ -92,6 +91,8 @@ async function shownNetwork(
   const side = config.inputSize ?? height;
   if (side === undefined) throw new Error("the size of its input is unknown");
   const input = [1, channels, side, side];
+  const { draw } = await import("../../draw/index.ts");
+  const { renderText, summarize } = await import("../../summary/index.ts");
   return {
     summary: renderText(summarize(model, { input })),
     drawing: draw(model, { input, title: basename(config.model) }),
@@ -115,8 +116,9 @@ async function trainedImages(dir: string): Promise<{ channels: number; height: u
 const SIDE = 160;
 const SMALL = 64;
 
-function picturesOf(dataset: Dataset, worst: readonly Mistake[]): Promise<ReportData["pictures"][number]>[] {
-  return worst.map(async (mistake) => {
+async function picturesOf(dataset: Dataset, worst: readonly Mistake[]): Promise<ReportData["pictures"]> {
+  const { default: sharp } = await import("sharp");
+  const pictures = worst.map(async (mistake) => {
     const { image } = await dataset.get(mistake.sample);
     const { height, width, channels } = image;
     const small = Math.max(height, width) <= SMALL;
@@ -126,6 +128,7 @@ function picturesOf(dataset: Dataset, worst: readonly Mistake[]): Promise<Report
       : await picture.resize(SIDE, SIDE, { fit: "inside", withoutEnlargement: true }).jpeg({ quality: 85 }).toBuffer();
     return { mistake, url: `data:image/${small ? "png" : "jpeg"};base64,${bytes.toString("base64")}`, small };
   });
+  return Promise.all(pictures);
 }
 
 async function readJson<T>(path: string): Promise<T | undefined> {

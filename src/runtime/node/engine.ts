@@ -14,6 +14,11 @@ export interface NodeEngineOptions extends EngineOptions {
   /** `"webgpu"` needs a GPU, and on Linux a Vulkan driver. Default `"cpu"`. */
   device?: "cpu" | "webgpu";
   /**
+   * Whether the engine's threads keep a core busy while they wait for each other: fast if the cores have nothing else to do, and in
+   * the way if other threads decode images meanwhile. The native build on the processor only. Default true.
+   */
+  spin?: boolean;
+  /**
    * `"native"` is fast, and an error where it cannot be loaded. `"wasm"` runs anywhere, several times slower. Default: the
    * environment variable CONVNETS_ENGINE, otherwise native, or WebAssembly where the native build cannot be loaded.
    */
@@ -68,7 +73,10 @@ export function nodeEngine(options: NodeEngineOptions = {}): Engine {
   return wasmEngine({ ...(threads !== undefined && { threads }) });
 }
 
-function nativeEngine(ort: Ort, { threads, device = "cpu", executionProviders }: NodeEngineOptions): Engine {
+function nativeEngine(
+  ort: Ort,
+  { threads, device = "cpu", executionProviders, spin = true }: NodeEngineOptions,
+): Engine {
   const providers = executionProviders ?? (device === "cpu" ? ["cpu"] : [device, "cpu"]);
   return ortEngine(ort, {
     name: `onnxruntime-node ${executionProviders ? executionProviders.join("+") : device}${suffix(threads)}`,
@@ -76,6 +84,7 @@ function nativeEngine(ort: Ort, { threads, device = "cpu", executionProviders }:
     session: {
       executionProviders: [...providers],
       ...(threads !== undefined && { intraOpNumThreads: threads }),
+      ...(!spin && { extra: { session: { intra_op: { allow_spinning: "0" } } } }),
     },
     writesInto: true,
     ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
