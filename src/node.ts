@@ -35,6 +35,7 @@ export {
   type WorkerLoaderOptions,
   workerLoader,
 } from "./data/node/index.ts";
+export { drawHtml, type PngOptions, renderPng } from "./draw/node/index.ts";
 export { filesBeside, readOnnx, readOnnxFacts, readOnnxModule } from "./onnx/node/index.ts";
 export { type PretrainedOptions, pretrained } from "./pretrained/node/index.ts";
 export {

@@ -1,6 +1,8 @@
+import "./style/fonts.css";
 import "./style/base.css";
 import "./style/stage.css";
 import "./style/map.css";
+import "./style/card.css";
 import "./style/panels.css";
 import "./style/look.css";
 import "./style/dialogs.css";

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defaultClientConditions, defineConfig } from "vite";
+import { library } from "./build/library.ts";
 import { licenses } from "./build/licenses.ts";
 import { offline } from "./build/offline.ts";
 import { policy } from "./build/policy.ts";
@@ -13,11 +14,7 @@ export default defineConfig({
   resolve: {
     // ONNX Runtime's scripts and .wasm files are assets of their own, which its threads load as well
     conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions],
-    alias: [
-      { find: /^convnets$/, replacement: path("../src/index.ts") },
-      { find: /^convnets\/web$/, replacement: path("../src/web.ts") },
-      { find: /^convnets\/(.*)$/, replacement: `${path("../src")}/$1/index.ts` },
-    ],
+    alias: library,
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   optimizeDeps: { exclude: ["onnxruntime-web"] },

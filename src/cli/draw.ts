@@ -49,15 +49,16 @@ const FORMATS = {
   mmd: drawMermaid,
   dot: drawDot,
 } as const;
-type Format = keyof typeof FORMATS;
+type Format = keyof typeof FORMATS | "html";
 
 /** Which kind of file a name asks for. */
 function formatOf(output: string | undefined): Format {
   const ending = extname(output ?? ".svg")
     .slice(1)
     .toLowerCase();
-  if (Object.hasOwn(FORMATS, ending)) return ending as Format;
-  const known = Object.keys(FORMATS).map((name) => `.${name}`);
+  const names = [...Object.keys(FORMATS), "html"];
+  if (names.includes(ending)) return ending as Format;
+  const known = names.map((name) => `.${name}`);
   throw new UsageError(
     `draw writes ${known.slice(0, -1).join(", ")} and ${known.at(-1)} files, but "${output}" ends in ${ending ? `.${ending}` : "none of them"}`,
   );
@@ -69,11 +70,13 @@ function parseDepth(text: string): number {
 }
 
 export const command = new Command("draw")
-  .description("Draw a network's architecture, as an image or for programs that lay it out themselves.")
+  .description(
+    "Draw a network's architecture: as an image, as an interactive page, or for programs that lay it out themselves.",
+  )
   .argument("<model>", MODEL_HELP)
   .option(
     "-o, --output <file>",
-    "a file to write: .svg, .png, .pdf, .tex (TikZ), .mmd (Mermaid) or .dot (Graphviz); default: SVG to standard output",
+    "a file to write: .svg, .png, .pdf, .html (interactive), .tex (TikZ), .mmd (Mermaid) or .dot (Graphviz); default: SVG to standard output",
   )
   .addOption(new Option("--level <level>", "a box for each block, or for each layer").choices(LEVELS).default("layer"))
   .option("--depth <n>", "how deep blocks are open, instead of --level: 0 shows them closed", parseDepth)
@@ -98,6 +101,7 @@ Examples:
   convnets draw vgg16 -o vgg16.svg
   convnets draw googlenet --level block --theme dark -o googlenet.png
   convnets draw resnet18 --depth 1 --direction down -o resnet18.pdf
+  convnets draw googlenet -o googlenet.html
   convnets draw inception_small --level block -o network.mmd
   convnets draw resnet18 --diff resnet34 --level block -o deeper.svg
   convnets draw ./my-network.js --input 1,3,64,64 > my-network.svg`,
@@ -105,7 +109,7 @@ Examples:
   .action(
     async (name: string, { output, level, depth, direction, diff, theme, title, scale, training, ...flags }: Flags) => {
       const format = formatOf(output);
-      if (diff !== undefined && (format === "mmd" || format === "dot"))
+      if (diff !== undefined && (format === "mmd" || format === "dot" || format === "html"))
         throw new UsageError(`--diff has no .${format} file; write an .svg, .png, .pdf or .tex file`);
       if (scale !== undefined && format !== "png")
         throw new UsageError("--scale is for PNG: write to a .png file with -o");
@@ -129,7 +133,13 @@ Examples:
         if (format === "pdf") return drawDiff(model, other.model, { ...both, format });
         return drawDiff(model, other.model, { ...both, format: format === "tex" ? format : "svg" });
       };
-      const drawing = diff === undefined ? FORMATS[format](model, options) : await compared(diff);
+      const drawn = async () => {
+        if (diff !== undefined) return compared(diff);
+        if (format !== "html") return FORMATS[format](model, options);
+        const { drawHtml } = await import("../draw/node/index.ts");
+        return drawHtml(model, options);
+      };
+      const drawing = await drawn();
       if (output === undefined) return print(String(drawing).trimEnd());
       if (format !== "png") return writeAtomically(output, typeof drawing === "string" ? drawing : [drawing]);
       const { renderPng } = await import("../draw/node/index.ts");

@@ -7,8 +7,7 @@ import { volumeScene } from "./layout/volumes.ts";
 import { svg } from "./paint/svg.ts";
 import type { Theme } from "./paint/theme.ts";
 import { descriptionOf, factsOf } from "./read/facts.ts";
-import { blocksTo, edgesOf, type Item, itemsOf, type Level, layersOf, nestedItemsOf } from "./read/items.ts";
-import { mapSize } from "./read/layers.ts";
+import { blocksTo, isTower, itemsOf, type Level, layersOf, nestedItemsOf } from "./read/items.ts";
 import { networkOf, type Source } from "./read/parts.ts";
 
 /** Options of `draw`. */
@@ -96,12 +95,4 @@ export function sourceOf(
     () => `${who}: a module is drawn for an input of a given shape; pass one, such as { input: [1, 3, 224, 224] }`,
   );
   return trace(source, input, { training });
-}
-
-/** Whether it is a chain that shrinks its maps, which solids show better than boxes. */
-export function isTower(items: readonly Item[]): boolean {
-  const edges = edgesOf(items);
-  const chain = edges.length === items.length - 1 && edges.every(([from, to]) => to === from + 1);
-  const sizes = items.flatMap(({ units }) => units.flatMap(({ gives }) => gives.map(({ shape }) => mapSize(shape))));
-  return chain && new Set(sizes.filter((size) => size !== undefined).map(String)).size > 1;
 }

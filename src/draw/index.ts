@@ -12,13 +12,8 @@
  */
 
 export { type ColorScale, colorScale, diverging, type Rgb, viridis } from "./colors.ts";
-export {
-  type Diagram,
-  type DiagramEdge,
-  type DiagramNode,
-  type DiagramOptions,
-  diagram,
-} from "./diagram.ts";
+export { type DiagramOptions, diagram, structure } from "./diagram.ts";
+export { type Diagram, type DiagramEdge, type DiagramNode, diagramOf, type LayoutOptions } from "./diagram-of.ts";
 export { type DiffOptions, drawDiff } from "./diff.ts";
 export { type DrawOptions, draw } from "./draw.ts";
 export { drawDot, drawMermaid, drawPdf, drawTikz } from "./formats.ts";
@@ -28,3 +23,4 @@ export type { DrawnShape } from "./paint/shapes.ts";
 export { type Palette, palette, type Theme } from "./paint/theme.ts";
 export type { Level } from "./read/items.ts";
 export type { Face, Kind } from "./read/layers.ts";
+export type { Structure } from "./read/structure.ts";

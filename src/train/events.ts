@@ -70,6 +70,8 @@ export interface StepEvent {
   readonly metrics: Readonly<Record<string, number>>;
   /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
   readonly gradientNorm?: number;
+  /** Norm of each parameter's gradient before it was clipped, by key; with `gradientNorms` only. */
+  readonly gradientNorms?: Readonly<Record<string, number>>;
   readonly lr: number;
   readonly images: number;
   /** Since the previous step, including the wait for data. */

@@ -76,7 +76,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
           })),
           lr,
         );
-        const { loss, correct, gradientNorm, images } = result;
+        const { loss, correct, gradientNorm, gradientNorms, images } = result;
         if (!Number.isFinite(loss)) throw new DivergedError(diverged(loss, progress, lr));
         const { stop, ranks } = await agree(collective, signal, {
           waited: (loaded - before) / 1000,
@@ -106,7 +106,13 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
             accuracy: correct / images,
             metrics: result.metrics,
           },
-          ...{ lr, images, seconds, ...(gradientNorm !== undefined && { gradientNorm }) },
+          ...{
+            lr,
+            images,
+            seconds,
+            ...(gradientNorm !== undefined && { gradientNorm }),
+            ...(gradientNorms && { gradientNorms }),
+          },
           ...(ranks && { ranks }),
         } satisfies StepEvent as StepEvent;
         if ((ranks ? stop : signal?.aborted) && batch < stepsPerEpoch) {

@@ -30,6 +30,8 @@ export interface TrainingOptions {
   readonly lrScale?: (key: string) => number;
   /** Scales the gradients down if the norm of all together is larger. */
   readonly clipNorm?: number;
+  /** Measures the norm of each parameter's gradient at every step, before it is clipped. Default false. */
+  readonly gradientNorms?: boolean;
   /** Keeps a moving average of the parameters with this decay, such as 0.999. */
   readonly ema?: number;
   /**
@@ -92,6 +94,7 @@ export const TRAINING_OPTIONS = [
   "decays",
   "lrScale",
   "clipNorm",
+  "gradientNorms",
   "ema",
   "inPlace",
   "shards",

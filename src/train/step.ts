@@ -7,6 +7,7 @@ import { updatesInPlace } from "./in-place.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
+import { type Norms, normsOf } from "./norms.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
 import { type Measured, Shards } from "./shards.ts";
 import {
@@ -29,15 +30,13 @@ import {
 } from "./training-graph.ts";
 
 /** What a step of training reports. */
-export interface StepResult {
+export interface StepResult extends Norms {
   /** Mean loss over the images, before the update. */
   readonly loss: number;
   /** What was measured, before the update. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
   readonly correct: number;
-  /** Norm of all gradients together before it was clipped; with `clipNorm` only. */
-  readonly gradientNorm?: number;
   /** Sums that the metrics are computed of. */
   readonly totals: Totals;
   /** Images that it was computed of, those of all ranks. */
@@ -169,8 +168,8 @@ export class TrainingStep {
     if (this.#inPlace) return this.#inTwo(batch, step, rates);
     const executable = await this.#executable("step", batch.input.shape[0]!);
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
-    const { loss, totals, gradientNorm } = await this.#measured(await this.#state.advance(executable, feeds));
-    return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+    const { loss, totals, norms } = await this.#measured(await this.#state.advance(executable, feeds));
+    return this.#result(loss, totals, batch.input.shape[0]!, norms);
   }
 
   /** Gradients first, then the update in place. */
@@ -183,20 +182,20 @@ export class TrainingStep {
     // running statistics
     this.#state.take(results);
     const { loss, totals } = await this.#measured(results);
-    const gradientNorm = await this.#update("update", { ...Object.fromEntries(sums), ...rates });
-    return this.#result(loss, totals, batch.input.shape[0]!, gradientNorm);
+    const norms = await this.#update("update", { ...Object.fromEntries(sums), ...rates });
+    return this.#result(loss, totals, batch.input.shape[0]!, norms);
   }
 
-  /** The second half of a step; the norm of the gradients, if they are clipped. */
-  async #update(part: "update" | "scaledUpdate", given: Feeds): Promise<number | undefined> {
+  /** The second half of a step; the norms of the gradients, if they are measured. */
+  async #update(part: "update" | "scaledUpdate", given: Feeds): Promise<Norms> {
     const executable = await this.#executable(part);
     const feeds = { ...this.feeds, ...given };
     const results = await (this.#inPlace
       ? this.#state.overwrite(executable, feeds)
       : this.#state.advance(executable, feeds));
-    const gradientNorm = await readNumber(results.gradient_norm);
+    const norms = await normsOf(results, this.#graphs.sums.keys());
     disposeOthers(results);
-    return gradientNorm;
+    return norms;
   }
 
   async #halves(batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
@@ -220,8 +219,8 @@ export class TrainingStep {
       totals = addTotals(totals, part.totals);
       images += batch.input.shape[0]!;
     }
-    const gradientNorm = await this.#update("update", { ...sums.current, ...rates });
-    return this.#result(loss, totals, images, gradientNorm);
+    const norms = await this.#update("update", { ...sums.current, ...rates });
+    return this.#result(loss, totals, images, norms);
   }
 
   async #sharded(shards: Shards, batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
@@ -243,8 +242,8 @@ export class TrainingStep {
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
     this.#state.put(shards.statistics(weight));
     const given = { ...shards.gradients(from), ...rates, scale: scalar(1 / weight) };
-    const gradientNorm = await this.#update("scaledUpdate", given);
-    return { ...this.#result(loss / weight, totals, images, gradientNorm), communication };
+    const norms = await this.#update("scaledUpdate", given);
+    return { ...this.#result(loss / weight, totals, images, norms), communication };
   }
 
   /** Gradients and running statistics of one shard, of one batch or of several. */
@@ -292,20 +291,20 @@ export class TrainingStep {
       return [name, Array.from(data as Float32Array, Number)] as const;
     });
     const loss = (await readNumber(results.loss))!;
-    const gradientNorm = await readNumber(results.gradient_norm);
+    const norms = await normsOf(results, this.#graphs.sums.keys());
     const read = Object.fromEntries(await Promise.all(totals)) as Totals;
     disposeOthers(results);
-    return { loss, totals: read, gradientNorm };
+    return { loss, totals: read, norms };
   }
 
-  #result(loss: number, totals: Totals, images: number, gradientNorm: number | undefined): StepResult {
+  #result(loss: number, totals: Totals, images: number, norms: Norms): StepResult {
     const { loss: minimized, metrics } = this.#graphs;
     const isClasses = typeof minimized !== "function" && minimized.task === "classes";
     return {
       loss,
       metrics: metricValues(metrics, totals, images),
       correct: (isClasses ? totals.accuracy?.[0] : undefined) ?? Number.NaN,
-      ...(gradientNorm !== undefined && { gradientNorm }),
+      ...norms,
       totals,
       images,
     };

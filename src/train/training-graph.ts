@@ -232,12 +232,16 @@ function addUpdate(
   graph: Graph,
   trained: readonly Trained[],
   gradients: ReadonlyMap<Value, Value>,
-  { optimizer, decays = () => true, clipNorm, ema, engine }: TrainingGraphOptions,
+  { optimizer, decays = () => true, clipNorm, gradientNorms = false, ema, engine }: TrainingGraphOptions,
 ): void {
   const g = new Ops(graph, { target: engine?.target ?? "cpu", share: true });
   g.scope = "update";
   const scalarsOf = scalarInputs(graph, optimizer);
   const factor = clipNorm === undefined ? undefined : clipFactor(g, [...gradients.values()], clipNorm);
+  if (gradientNorms) {
+    const squares = trained.map(({ value }) => g.reshape(squaresOf(g, gradients.get(value)!), [1]));
+    graph.output("gradient_norms", g.sqrt(g.concat(squares, 0)));
+  }
   for (const { key, shape, value, lrScale } of trained) {
     const kept = (name: string) => graph.input(`${name}:${key}`, "float32", shape);
     // ONNX Runtime computes element by element where the last axes are of size 1, as those of 1×1 kernels are
@@ -274,9 +278,11 @@ function scalarInputs(graph: Graph, optimizer: Optimizer): (lrScale: number) => 
 
 /** min(1, maxNorm / norm), the norm being that of all gradients together, as in torch.nn.utils.clip_grad_norm_. */
 function clipFactor(g: Ops, gradients: readonly Value[], maxNorm: number): Value {
-  const squares = gradients.map((gradient) => g.one("ReduceSumSquare", [gradient], { keepdims: 0 }));
+  const squares = gradients.map((gradient) => squaresOf(g, gradient));
   const norm = g.sqrt(g.sum(squares));
   g.graph.output("gradient_norm", norm);
   const ratio = g.div(g.scalar(maxNorm), g.add(norm, g.scalar(1e-6)));
   return g.where(g.less(ratio, g.scalar(1)), ratio, g.scalar(1));
 }
+
+const squaresOf = (g: Ops, gradient: Value): Value => g.one("ReduceSumSquare", [gradient], { keepdims: 0 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { diagram } from "../../src/draw/index.ts";
+import { diagram, diagramOf, structure } from "../../src/draw/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { trace } from "../../src/nn/index.ts";
 
@@ -58,4 +58,14 @@ it("is plain data, and draws chains as solids unless boxes are asked for", () =>
   expect(solids).toMatchObject({ form: "solids", solid: true });
   expect(diagram(vgg, { input, form: "boxes" }).nodes.every(({ form }) => form !== "volume")).toBe(true);
   expect(() => diagram(googlenet, { form: "solids" })).toThrow("only a chain of layers");
+});
+
+it("is the same from the structure of a network, as plain data", () => {
+  const open = ["inception4a", "inception4a.branch2"];
+  const kept = JSON.parse(JSON.stringify(structure(googlenet)));
+  expect(kept).toMatchObject({ title: "GoogLeNet", params: 13_351_716 });
+  expect(diagramOf(kept, { open })).toEqual(diagram(googlenet, { open }));
+  const conv = diagramOf(kept, { open }).nodes.find(({ id }) => id === "inception4a.branch2.1.conv.0");
+  expect(conv).toMatchObject({ inputs: [[96, 14, 14]], macs: 96 * 9 * 208 * 14 * 14 });
+  expect(() => diagramOf(kept, { form: "solids" })).toThrow("diagramOf: only a chain");
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, encodeSafetensors, exportOnnx } from "../../src/index.ts";
+import { drawHtml } from "../../src/node.ts";
 import { noChromium } from "../support/browser.ts";
 import { unless } from "../support/skip.ts";
 import { drawn, expectAccessible, Studios } from "./studio.ts";
@@ -165,6 +166,35 @@ describe("in Chromium", unless(noChromium), () => {
     expect(problems).toEqual([]);
     await page.context().close();
   }, 120_000);
+
+  it("draws a network into a file that needs no server, whose names are text", async () => {
+    const title = "</script><script>document.body.remove()</script>";
+    const file = join(folder, "googlenet.html");
+    writeFileSync(file, drawHtml(createModel("googlenet"), { input: [1, 3, 224, 224], title }));
+    const { page, problems } = await studios.open("net=nin", { colorScheme: "dark" });
+    await page.goto(`file://${file}`);
+    await drawn(page);
+    expect(await page.locator("h1").textContent()).toBe(title);
+    await page.locator('.map [data-id="inception4a"] .handle').click();
+    await page.locator('.map [data-id="inception4a.branch2"]').dblclick();
+    await page.locator('.map [data-id="inception4a.branch2.1.conv.0"]').click();
+    const shapes = () => page.locator(".page-card .shapes b").allTextContents();
+    expect(await shapes()).toEqual(["96 × 14 × 14", "208 × 14 × 14"]);
+    expect(await page.locator(".page-card .facts").textContent()).toMatch(/180,128.*MACs35.2 M/);
+    await page.locator("#map").focus();
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(shapes).toEqual(["480 × 14 × 14", "96 × 14 × 14"]);
+    await page.reload();
+    await drawn(page);
+    expect(await shapes()).toEqual(["480 × 14 × 14", "96 × 14 × 14"]);
+    expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
+    await page.keyboard.press("e");
+    await page.waitForSelector('.map [data-id="inception5b.branch2"].is-frame');
+    await page.setViewportSize(SIZES.phone);
+    await expectAccessible(page);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
 
   it("lists the registered networks, and shows one of each publication", async () => {
     const { page, problems } = await studios.open("net=nin");

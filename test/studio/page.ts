@@ -6,6 +6,8 @@ import { build } from "vite";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const INDEX = join(ROOT, "dist/studio/web/index.html");
+/** The last file of the build. */
+const PAGE = join(ROOT, "dist/draw/page/page.js");
 
 /** When a file below these folders was last changed. */
 function newest(...folders: readonly string[]): number {
@@ -19,12 +21,13 @@ function newest(...folders: readonly string[]): number {
 
 /** Builds the page if it is missing or older than its sources. */
 export async function buildPage(): Promise<void> {
-  if (existsSync(INDEX) && statSync(INDEX).mtimeMs > newest("web", "src")) return;
+  if (existsSync(INDEX) && existsSync(PAGE) && statSync(PAGE).mtimeMs > newest("web", "src")) return;
   // as npm run build does it: in a test's environment Vite would leave out what is for production only, such as the service worker
   const { NODE_ENV } = process.env;
   process.env.NODE_ENV = "production";
   try {
-    await build({ root: join(ROOT, "web"), configFile: join(ROOT, "web/vite.config.ts"), logLevel: "error" });
+    for (const root of [join(ROOT, "web"), join(ROOT, "web/page")])
+      await build({ root, configFile: join(root, "vite.config.ts"), logLevel: "error" });
   } finally {
     process.env.NODE_ENV = NODE_ENV;
   }

@@ -19,12 +19,17 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Milliseconds in which a busy machine does what was asked for. */
 const SOON = { timeout: 60_000 };
 
-/** 4 epochs of 4 steps. */
+/** Whether there is time for many kills. */
+const LONG = process.env.CONVNETS_LONG_TESTS === "1";
+/** Epochs of 4 steps. */
+const EPOCHS = LONG ? 30 : 4;
 const CHOSEN = {
   ...{ data: { kind: "shapes", images: 64 }, device: "wasm" },
-  asked: { "vgg_small  shapes": { epochs: 4, batchSize: 16, lr: 0.02 } },
+  asked: { "vgg_small  shapes": { epochs: EPOCHS, batchSize: 16, lr: 0.02 } },
 };
-const KILLS = 3;
+const KILLS = LONG ? 30 : 3;
+/** Milliseconds that the test may take. */
+const LIMIT = LONG ? 1_800_000 : 240_000;
 
 /** Losses of the runs in the browser's storage, the oldest first. */
 const losses = (page: Page) =>
@@ -40,7 +45,7 @@ const losses = (page: Page) =>
   })()`) as Promise<number[][]>;
 
 const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
-const finished = (page: Page) => page.waitForSelector(".run-title .dot.is-finished", SOON);
+const finished = (page: Page) => page.waitForSelector(".run-title .dot.is-finished", { timeout: LIMIT / 2 });
 
 async function training(context: BrowserContext, base: string): Promise<Page> {
   const page = await context.newPage();
@@ -59,56 +64,72 @@ describe("in Chromium", unless(noChromium), () => {
   });
   afterAll(() => studios?.close());
 
-  it("a run whose tab is killed at any moment, or whose storage is full, has the losses of one that is not", async () => {
-    const { page: first } = await studios.open("net=vgg_small");
-    const context = first.context();
-    const base = first.url().replace(/#.*/, "");
-    await first.close();
-    let page = await training(context, base);
-    await press(page, "Start training");
-    for (let kill = 0; kill < KILLS; kill++) {
-      await page.waitForTimeout(200 + 900 * Math.random());
-      const { hash } = new URL(page.url());
-      const session = await context.newCDPSession(page);
-      session.send("Page.crash").catch(() => undefined);
-      await page.waitForEvent("crash", SOON);
-      await page.close();
-      page = await context.newPage();
-      await page.goto(`${base}${hash}`);
-      await page.waitForSelector(".run-title", SOON);
-      const resume = page.getByRole("button", { name: "Resume", exact: true });
-      const ended = page.locator(".run-title .dot.is-finished");
-      await resume.or(ended).first().waitFor(SOON);
-      if ((await ended.count()) > 0) break;
-      await resume.click(SOON);
-    }
-    await finished(page);
-    await press(page, "New training");
+  it(
+    "a run whose tab is killed at any moment, whose storage is full, or whose page is frozen has the losses of one that is not",
+    async () => {
+      const { page: first } = await studios.open("net=vgg_small");
+      const context = first.context();
+      const base = first.url().replace(/#.*/, "");
+      await first.close();
+      let page = await training(context, base);
+      await press(page, "Start training");
+      let kills = 0;
+      if (LONG) await page.getByText("Saved in this browser at step").waitFor(SOON);
+      for (let kill = 0; kill < KILLS; kill++) {
+        await page.waitForTimeout(200 + 900 * Math.random());
+        const { hash } = new URL(page.url());
+        const session = await context.newCDPSession(page);
+        session.send("Page.crash").catch(() => undefined);
+        await page.waitForEvent("crash", SOON);
+        kills++;
+        await page.close();
+        page = await context.newPage();
+        await page.goto(`${base}${hash}`);
+        await page.waitForSelector(".run-title", SOON);
+        const resume = page.getByRole("button", { name: "Resume", exact: true });
+        const ended = page.locator(".run-title .dot.is-finished");
+        await resume.or(ended).first().waitFor(SOON);
+        if ((await ended.count()) > 0) break;
+        await resume.click(SOON);
+      }
+      await finished(page);
+      console.info(`studio: the tab was killed ${kills} times`);
+      await press(page, "New training");
 
-    const session = await context.newCDPSession(page);
-    const quota = (quotaSize?: number) =>
-      session.send("Storage.overrideQuotaForOrigin", {
-        origin: new URL(base).origin,
-        ...(quotaSize !== undefined && { quotaSize }),
-      });
-    await press(page, "Start training");
-    // once the run is there: without room for it, none begins
-    const saved = () =>
-      losses(page).then(
-        ({ length }) => length,
-        () => 0,
+      const session = await context.newCDPSession(page);
+      const quota = (quotaSize?: number) =>
+        session.send("Storage.overrideQuotaForOrigin", {
+          origin: new URL(base).origin,
+          ...(quotaSize !== undefined && { quotaSize }),
+        });
+      await press(page, "Start training");
+      // once the run is there: without room for it, none begins
+      const saved = () =>
+        losses(page).then(
+          ({ length }) => length,
+          () => 0,
+        );
+      await expect.poll(saved, { ...SOON, interval: 20 }).toBe(2);
+      await quota(1000);
+      await page.getByText(/the browser's storage is full/).waitFor(SOON);
+      await quota();
+      await press(page, "Resume");
+      // the lid closes, and opens again
+      await page.evaluate(
+        `Object.defineProperty(document, "hidden", { configurable: true, get: () => true }); document.dispatchEvent(new Event("visibilitychange"))`,
       );
-    await expect.poll(saved, { ...SOON, interval: 20 }).toBe(2);
-    await quota(1000);
-    await page.getByText(/the browser's storage is full/).waitFor(SOON);
-    await quota();
-    await press(page, "Resume");
-    await finished(page);
-    const [killed, full] = await losses(page);
-    expect(killed).toHaveLength(16);
-    expect(full).toEqual(killed);
-    await context.close();
-  }, 240_000);
+      await session.send("Page.setWebLifecycleState", { state: "frozen" });
+      await new Promise((done) => setTimeout(done, 500));
+      await session.send("Page.setWebLifecycleState", { state: "active" });
+      await page.evaluate(`delete document.hidden; document.dispatchEvent(new Event("visibilitychange"))`);
+      await finished(page);
+      const [killed, full] = await losses(page);
+      expect(killed).toHaveLength(4 * EPOCHS);
+      expect(full).toEqual(killed);
+      await context.close();
+    },
+    LIMIT,
+  );
 
   it("works offline after the first visit, and says what another server's headers cost", async () => {
     const site = sirv(PAGE, { dev: true });

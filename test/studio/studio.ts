@@ -53,7 +53,7 @@ export class Studios {
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("request", (request) => {
       const url = request.url();
-      if (!url.startsWith(`${origin}/`) && !/^(blob|data):/.test(url)) problems.push(`request to ${url}`);
+      if (!url.startsWith(`${origin}/`) && !/^(blob|data|file):/.test(url)) problems.push(`request to ${url}`);
     });
     await page.goto(`${origin}/#/explore?${query}`);
     await drawn(page);

@@ -134,8 +134,11 @@ describe("fit", () => {
   });
 
   it("reports metrics and the norm of gradients at each step", async () => {
-    for await (const event of fit(network(3), options({ epochs: 1, clipNorm: 0.01 }))) {
+    for await (const event of fit(network(3), options({ epochs: 1, clipNorm: 0.01, gradientNorms: true }))) {
       if (event.type !== "step") continue;
+      const norms = Object.values(event.gradientNorms!);
+      expect(Object.keys(event.gradientNorms!)).toEqual([...network(3).parameters()].map(([key]) => key));
+      expect(Math.hypot(...norms) / event.gradientNorm!).toBeCloseTo(1, 5);
       expect(Object.keys(event.metrics)).toEqual(["accuracy", "f1"]);
       expect(event.gradientNorm).toBeGreaterThan(0.01);
     }

@@ -23,7 +23,8 @@ export function moduleAt(model: Module, path: string): Module | undefined {
   return undefined;
 }
 
-function replace(model: Module, path: string, layer: Module): void {
+/** Puts another layer in the place of one. */
+export function replace(model: Module, path: string, layer: Module): void {
   const cut = path.lastIndexOf(".");
   const parent = moduleAt(model, path.slice(0, Math.max(0, cut)));
   Object.assign(parent!, { [path.slice(cut + 1)]: layer });

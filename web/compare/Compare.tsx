@@ -46,10 +46,10 @@ export default function Compare() {
           <button type="button" title={t("swap")} aria-label={t("swap")} onClick={swap}>
             <Icon icon={ArrowLeftRight} />
           </button>
-          <button type="button" aria-label={t("zoomOut")} onClick={() => both((view) => view.zoomBy(1 / 1.4))}>
+          <button type="button" aria-label={t("zoomOut")} onClick={() => a.current?.zoomBy(1 / 1.4)}>
             <Icon icon={Minus} />
           </button>
-          <button type="button" aria-label={t("zoomIn")} onClick={() => both((view) => view.zoomBy(1.4))}>
+          <button type="button" aria-label={t("zoomIn")} onClick={() => a.current?.zoomBy(1.4)}>
             <Icon icon={Plus} />
           </button>
           <button type="button" aria-label={t("fit")} onClick={fit}>

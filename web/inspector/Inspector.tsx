@@ -1,8 +1,9 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { bench } from "../bench/client.ts";
 import type { Card, Weights } from "../bench/protocol.ts";
+import { nodesOf, pathOf } from "../map/nodes.ts";
 import { route } from "../state/route.ts";
-import { drawing, network, nodesOf, pathOf, rowOf, toggle } from "../state/stage.ts";
+import { drawing, network, rowOf, toggle } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { bytes, grouped, perSample, shape, short } from "../ui/format.ts";
 import { CodeLine } from "./CodeLine.tsx";

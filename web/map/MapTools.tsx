@@ -1,11 +1,8 @@
-import { KINDS, type Kind } from "convnets/draw";
-import { Maximize, Minus, Plus, Shrink, UnfoldVertical } from "lucide";
 import type { RefObject } from "preact";
 import { go, type Route, route } from "../state/route.ts";
 import { drawing, openEverything, select } from "../state/stage.ts";
 import { t } from "../text/index.ts";
-import { kindName } from "../text/kinds.ts";
-import { Icon } from "../ui/Icon.tsx";
+import { FormChoice, Legend, ZoomButtons } from "./controls.tsx";
 import type { View } from "./view.ts";
 
 interface Props {
@@ -23,19 +20,7 @@ export function MapTools({ view, onColor }: Props) {
       <Breadcrumb />
       <div class="map-options">
         {diagram.solid && (
-          <fieldset class="segments">
-            <legend class="unseen">{t("form")}</legend>
-            {(["solids", "boxes"] as const).map((form) => (
-              <button
-                key={form}
-                type="button"
-                aria-pressed={diagram.form === form}
-                onClick={() => go({ form: form === "solids" ? undefined : form })}
-              >
-                {t(form)}
-              </button>
-            ))}
-          </fieldset>
+          <FormChoice diagram={diagram} onChoose={(form) => go({ form: form === "solids" ? undefined : form })} />
         )}
         <label class="choice">
           <span>{t("colorBy")}</span>
@@ -54,49 +39,14 @@ export function MapTools({ view, onColor }: Props) {
           </select>
         </label>
       </div>
-      <div class="map-zoom">
-        {diagram.form === "boxes" && (
-          <>
-            <button type="button" title={`${t("openAll")} (E)`} aria-label={t("openAll")} onClick={openEverything}>
-              <Icon icon={UnfoldVertical} />
-            </button>
-            <button
-              type="button"
-              title={`${t("closeAll")} (⇧E)`}
-              aria-label={t("closeAll")}
-              disabled={route.value.open.length === 0}
-              onClick={() => go({ open: [] })}
-            >
-              <Icon icon={Shrink} />
-            </button>
-          </>
-        )}
-        <button
-          type="button"
-          title={`${t("zoomOut")} (−)`}
-          aria-label={t("zoomOut")}
-          onClick={() => view.current?.zoomBy(1 / 1.4)}
-        >
-          <Icon icon={Minus} />
-        </button>
-        <button
-          type="button"
-          title={`${t("zoomIn")} (+)`}
-          aria-label={t("zoomIn")}
-          onClick={() => view.current?.zoomBy(1.4)}
-        >
-          <Icon icon={Plus} />
-        </button>
-        <button
-          type="button"
-          title={`${t("fit")} (F)`}
-          aria-label={t("fit")}
-          onClick={() => view.current?.fit(diagram)}
-        >
-          <Icon icon={Maximize} />
-        </button>
-      </div>
-      {color ? <Scale color={color} /> : <Legend />}
+      <ZoomButtons
+        view={view}
+        diagram={diagram}
+        open={route.value.open.length > 0}
+        onOpenAll={openEverything}
+        onCloseAll={() => go({ open: [] })}
+      />
+      {color ? <Scale color={color} /> : <Legend diagram={diagram} />}
     </>
   );
 }
@@ -134,26 +84,6 @@ function Breadcrumb() {
         ))}
       </ol>
     </nav>
-  );
-}
-
-function Legend() {
-  const diagram = drawing.value.value;
-  const seen = new Set(
-    diagram?.nodes.flatMap(({ kind, folded, form }) =>
-      form === "frame" ? [] : [kind, ...folded.map((face) => face.kind)],
-    ),
-  );
-  const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => seen.has(kind));
-  return (
-    <ul class="legend" aria-label={t("legend")}>
-      {kinds.map((kind) => (
-        <li key={kind}>
-          <i class={`swatch kind-${kind}`} />
-          {kindName(kind)}
-        </li>
-      ))}
-    </ul>
   );
 }
 

@@ -1,15 +1,13 @@
 import type { DiagramNode, Text } from "convnets/draw";
-import type { Row } from "convnets/summary";
 import { h, type VNode } from "preact";
-import { t } from "../text/index.ts";
-import { grouped, perSample, shape } from "../ui/format.ts";
+import { t } from "../text/map.ts";
+import { grouped, shape } from "../ui/format.ts";
 
 /** How a box differs from its counterpart in another network. */
 export type Mark = "same" | "changed" | "only";
 
 interface Props {
   readonly node: DiagramNode;
-  readonly row: Row | undefined;
   readonly selected: boolean;
   readonly hovered: boolean;
   /** Whether the network stops fitting here. */
@@ -25,7 +23,7 @@ interface Props {
 export const nodeId = (id: string): string => `box ${id}`.replaceAll(" ", "_");
 
 /** A box of the map with its texts, the ring of the selection, and the handle that opens a block. */
-export function NodeView({ node, row, selected, hovered, failing = false, heat, mark, prefix = "" }: Props) {
+export function NodeView({ node, selected, hovered, failing = false, heat, mark, prefix = "" }: Props) {
   const { id, form, shapes, texts, opens, kind } = node;
   const name = [
     "node",
@@ -43,7 +41,7 @@ export function NodeView({ node, row, selected, hovered, failing = false, heat, 
       data-kind={kind}
       id={prefix + nodeId(id)}
       role="img"
-      aria-label={mark ? `${spoken(node, row)}. ${t(`mark_${mark}`)}` : spoken(node, row)}
+      aria-label={mark ? `${spoken(node)}. ${t(`mark_${mark}`)}` : spoken(node)}
       style={heat === undefined ? undefined : { "--heat": String(heat) }}
     >
       {shapes.map(({ tag, attributes }, i) => h(tag, { key: i, ...attributes }) as VNode)}
@@ -122,9 +120,8 @@ function Handle({ node: { x, y, width, open } }: { readonly node: DiagramNode })
 }
 
 /** "conv 3×3, 64 × 56 × 56 to 192 × 56 × 56, 110,784 parameters". */
-function spoken({ title, params, shape: given, role, folded, opens, open }: DiagramNode, row: Row | undefined): string {
+function spoken({ title, params, inputs: [from], shape: given, role, folded, opens, open }: DiagramNode): string {
   if (role === "input" || role === "output") return `${t(role)} ${title}, ${shape(given)}`;
-  const from = perSample(row?.inputSize);
   const names = folded.map(({ title }) => title);
   const state = opens ? [t(open ? "isOpen" : "isClosed")] : [];
   const whole = [title, ...state, ...(names.length > 0 ? [t("folded", { names: names.join(", ") })] : [])].join(" ");

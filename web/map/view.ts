@@ -2,8 +2,8 @@
 import { signal } from "@preact/signals";
 import type { Diagram, DiagramNode } from "convnets/draw";
 import { select } from "d3-selection";
-import "d3-transition";
 import { type D3ZoomEvent, type ZoomBehavior, type ZoomTransform, zoom, zoomIdentity, zoomTransform } from "d3-zoom";
+import { interpolateZoom } from "./movement.ts";
 
 const SCALES = [0.08, 6] as const;
 const FIT = { right: 0.42, down: 0.8, most: 1.4 } as const;
@@ -37,6 +37,8 @@ export class View {
   /** Another map that is moved along by pointer, wheel and touch. */
   twin: View | undefined;
   #last: ZoomTransform = zoomIdentity;
+  /** The next frame of a movement. */
+  #frame = 0;
   #size: { readonly width: number; readonly height: number } | undefined;
 
   constructor(svg: SVGSVGElement, layer: SVGGElement) {
@@ -56,6 +58,7 @@ export class View {
         layer.setAttribute("transform", String(transform));
         scale.value = transform.k;
         if (sourceEvent) {
+          cancelAnimationFrame(this.#frame);
           this.moved = true;
           this.twin?.follow(this.#last, transform);
         }
@@ -77,8 +80,15 @@ export class View {
     this.moved = true;
   }
 
-  zoomBy(factor: number): void {
-    this.#moving().call(this.#zoom.scaleBy, factor);
+  /** Zooms about the middle, and the other map as well. */
+  zoomBy(factor: number, { alone = false } = {}): void {
+    if (!alone) this.twin?.zoomBy(factor, { alone: true });
+    const { width, height } = this.#room();
+    const [least, most] = SCALES;
+    const now = this.transform;
+    const k = Math.min(most, Math.max(least, now.k * factor));
+    const about = (middle: number, offset: number) => middle - ((middle - offset) * k) / now.k;
+    this.#to(zoomIdentity.translate(about(width / 2, now.x), about(height / 2, now.y)).scale(k), true);
     this.moved = true;
   }
 
@@ -130,14 +140,29 @@ export class View {
     this.#size = { width: width || USUAL.width, height: height || USUAL.height };
   }
 
-  #moving() {
-    return select(this.#svg)
-      .transition()
-      .duration(calm.matches ? 0 : DURATION);
-  }
-
   #to(transform: ZoomTransform, smooth: boolean): void {
-    if (smooth && !calm.matches) this.#moving().call(this.#zoom.transform, transform);
-    else select(this.#svg).interrupt().call(this.#zoom.transform, transform);
+    cancelAnimationFrame(this.#frame);
+    const show = (to: ZoomTransform) => select(this.#svg).call(this.#zoom.transform, to);
+    if (!smooth || calm.matches) {
+      show(transform);
+      return;
+    }
+    const { width, height } = this.#room();
+    // the part of the drawing that is seen: its middle and its width
+    const seen = ({ k, x, y }: ZoomTransform) => [(width / 2 - x) / k, (height / 2 - y) / k, width / k] as const;
+    const between = interpolateZoom(seen(this.transform), seen(transform));
+    const start = performance.now();
+    const next = (time: number): void => {
+      const done = Math.min(1, Math.max(0, (time - start) / DURATION));
+      if (done === 1) {
+        show(transform);
+        return;
+      }
+      const [x, y, w] = between(1 - (1 - done) ** 3);
+      const k = width / w;
+      show(zoomIdentity.translate(width / 2 - x * k, height / 2 - y * k).scale(k));
+      this.#frame = requestAnimationFrame(next);
+    };
+    this.#frame = requestAnimationFrame(next);
   }
 }

@@ -5,9 +5,10 @@ import type { Row, RowPair } from "convnets/summary";
 import { bench } from "../bench/client.ts";
 import type { Network } from "../bench/protocol.ts";
 import type { Mark } from "../map/NodeView.tsx";
+import { pathOf } from "../map/nodes.ts";
 import { isNarrow } from "./preferences.ts";
 import { go, route } from "./route.ts";
-import { drawing, mapWidth, network, type Pending, pageWidth, pathOf, rowByPath, sourceOf } from "./stage.ts";
+import { drawing, mapWidth, network, type Pending, pageWidth, rowByPath, sourceOf } from "./stage.ts";
 
 export type Side = "a" | "b";
 

@@ -1,9 +1,10 @@
 /** The network on the stage, its drawing, and what is selected. One selection rules all: a box, its row, its bar, its card. */
 import { batch, computed, effect, signal } from "@preact/signals";
-import type { Diagram, DiagramNode } from "convnets/draw";
+import type { Diagram } from "convnets/draw";
 import type { Row } from "convnets/summary";
 import { bench } from "../bench/client.ts";
 import type { Family, Network, Problem, Source } from "../bench/protocol.ts";
+import { pathOf } from "../map/nodes.ts";
 import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
 import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
@@ -129,9 +130,6 @@ effect(() => {
 /** Steps of 120, so that dragging a border does not lay out the map anew all the time. */
 export const pageWidth = (width: number) => Math.max(560, Math.min(1900, Math.round((width * 1.15) / 120) * 120));
 
-/** The path of the module that an id stands for. */
-export const pathOf = (id: string) => id.replace(/~\d+$/, "");
-
 export const rows = computed<readonly Row[]>(() => network.value.value?.summary.rows ?? []);
 
 export const rowByPath = computed(() => {
@@ -143,20 +141,6 @@ export const rowByPath = computed(() => {
 /** The row of an id; operators outside layers have none. */
 export const rowOf = (id: string | undefined): Row | undefined =>
   id === undefined ? undefined : rowByPath.value.get(pathOf(id));
-
-/** Whether a box stands for an id, or for something inside it that the map does not show apart. */
-export function stands(node: DiagramNode, id: string): boolean {
-  if (node.id === id) return true;
-  if (node.open) return false;
-  return node.members.some((member) => member === id || member.startsWith(`${id}.`));
-}
-
-/** The boxes that stand for an id. */
-export function nodesOf(diagram: Diagram | undefined, id: string | undefined): readonly DiagramNode[] {
-  if (!diagram || id === undefined) return [];
-  const exact = diagram.nodes.filter((node) => node.id === id);
-  return exact.length > 0 ? exact : diagram.nodes.filter((node) => stands(node, id));
-}
 
 export const select = (id: string | undefined) => go({ selected: id });
 

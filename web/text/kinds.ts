@@ -1,5 +1,5 @@
 import { KINDS, type Kind } from "convnets/draw";
-import { language } from "../state/preferences.ts";
+import { language } from "./language.ts";
 
 const CHINESE = {
   conv: "卷积",

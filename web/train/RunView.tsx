@@ -8,7 +8,7 @@ import { Icon } from "../ui/Icon.tsx";
 import { Confusion } from "./Confusion.tsx";
 import { Curves } from "./Curves.tsx";
 import { Exports } from "./Exports.tsx";
-import { FilterTime } from "./FilterTime.tsx";
+import { Moments } from "./Moments.tsx";
 import { nameOf, STATES } from "./Runs.tsx";
 
 /** A run: how far it is, its curves, what it takes for what, its filters, and what can be taken home. */
@@ -17,10 +17,8 @@ export function RunView({ run }: { readonly run: Live }) {
     <article class="run" aria-label={nameOf(run.info.value)}>
       <Head run={run} />
       <Curves run={run} />
-      <div class="pair">
-        <Confusion run={run} />
-        <FilterTime run={run} />
-      </div>
+      <Moments run={run} />
+      <Confusion run={run} />
       <Exports run={run} />
     </article>
   );
@@ -107,7 +105,7 @@ function Head({ run }: { readonly run: Live }) {
             </button>
           )}
           {isResting && (
-            <button type="button" class="button" onClick={() => go({ run: undefined })}>
+            <button type="button" class="button" onClick={() => go({ run: undefined, beside: info.id })}>
               <Icon icon={Plus} size={16} />
               {t("trainNew")}
             </button>

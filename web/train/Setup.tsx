@@ -58,6 +58,24 @@ export function Setup() {
         </p>
       </section>
       <DataChoice />
+      {value && (value.parts.normalization || value.parts.auxiliary) && (
+        <section class="setup-part">
+          {(["normalization", "auxiliary"] as const).map(
+            (part) =>
+              value.parts[part] && (
+                <label key={part} class="part">
+                  <input
+                    type="checkbox"
+                    checked={value.settings[part]}
+                    onChange={({ currentTarget: { checked } }) => ask(part, checked ? undefined : false)}
+                  />
+                  {t(part === "normalization" ? "trainNormalization" : "trainAuxiliary")}
+                </label>
+              ),
+          )}
+          <p class="muted">{t("trainPartsHint")}</p>
+        </section>
+      )}
       {value && <SettingsForm settings={value.settings} canSplit={value.settings.validationFraction > 0} />}
       {value && !error && (
         <p class="muted plan">

@@ -33,12 +33,13 @@ async function trained(id: string): Promise<Trained> {
   model.initialize(config.seed, { keep: true });
   const own = model.stateDict();
   model.loadStateDict(new Map([...own.keys()].map((key) => [key, weights.get(key) ?? own.get(key)!] as const)));
+  const isChanged = source.edits !== undefined || info.settings.normalization === false;
   const best = epochs.find(({ epoch }) => epoch === info.best?.epoch);
   const metadata = {
     producer: `convnets ${VERSION}`,
     // with changed layers, the weights are those of another network
-    ...(source.kind === "registered" && !source.edits && { architecture: source.name }),
-    ...(config.variant && !source.edits && { variant: config.variant }),
+    ...(source.kind === "registered" && !isChanged && { architecture: source.name }),
+    ...(config.variant && !isChanged && { variant: config.variant }),
     inputSize: String(input[2]),
     inChannels: String(input[1]),
     classes: JSON.stringify(info.classes),
@@ -93,8 +94,9 @@ function codeOf({ course, source, metadata, input, config }: Trained): string {
             {
               ...(variant && { variant }),
               ...{ numClasses: classes.length, inChannels: channels!, inputSize: side! },
+              ...(course.info.settings.auxiliary === false && { auxLogits: false }),
             },
-            { weights, edits: source.edits ?? [] },
+            { weights, edits: source.edits ?? [], normalized: course.info.settings.normalization !== false },
           )
         : [
             'import { readFile } from "node:fs/promises";',
@@ -121,36 +123,50 @@ const LOAD = (weights: string) => [
 /** A registered network, with its changed layers. */
 function registeredCode(
   name: string,
-  options: Readonly<Record<string, string | number>>,
-  { weights, edits }: { readonly weights: string; readonly edits: readonly Edit[] },
+  options: Readonly<Record<string, string | number | boolean>>,
+  { weights, edits, normalized }: { weights: string; edits: readonly Edit[]; normalized: boolean },
 ): readonly string[] {
   const given = Object.entries(options).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
   const changes = new Map<string, string[]>();
   for (const { path, setting, value } of edits)
     changes.set(path, [...(changes.get(path) ?? []), `${setting}: ${value}`]);
-  const replaced = [...changes].map(
-    ([path, settings]) => `change(${JSON.stringify(path)}, { ${settings.join(", ")} });`,
-  );
+  const replaced = [
+    ...[...changes].map(
+      ([path, settings]) =>
+        `replace(${JSON.stringify(path)}, (layer) => layerWith(layer, { ${settings.join(", ")} }));`,
+    ),
+    ...(normalized ? [] : WITHOUT),
+  ];
+  const imports = [...(normalized ? [] : ["BatchNorm2d", "Identity"]), ...(edits.length > 0 ? ["layerWith"] : [])];
   return [
     'import { readFile } from "node:fs/promises";',
     'import { createModel, readWeights } from "convnets";',
-    ...(edits.length > 0 ? ['import { layerWith } from "convnets/nn";'] : []),
+    ...(imports.length > 0 ? [`import { ${imports.join(", ")} } from "convnets/nn";`] : []),
     "",
     `export const model = createModel(${JSON.stringify(name)}, { ${given.join(", ")} });`,
-    ...(edits.length > 0 ? ["", ...CHANGE, ...replaced, ""] : []),
+    ...(replaced.length > 0 ? ["", ...REPLACE, ...replaced, ""] : []),
     ...LOAD(weights),
   ];
 }
 
-/** Replaces a layer by one with other settings. */
-const CHANGE = [
-  "/** Replaces the layer at a path by one with other settings. */",
-  "function change(path: string, settings: Record<string, number>) {",
-  "  const modules = new Map(model.modules());",
+/** Replaces a layer by another one. */
+const REPLACE = [
+  "/** Replaces the layer at a path by another one. */",
+  "function replace(path: string, by: (layer: ReturnType<typeof layerAt>) => object) {",
   '  const cut = path.lastIndexOf(".");',
-  "  const parent = modules.get(path.slice(0, Math.max(0, cut)))!;",
-  "  Object.assign(parent, { [path.slice(cut + 1)]: layerWith(modules.get(path)!, settings) });",
+  "  Object.assign(layerAt(path.slice(0, Math.max(0, cut))), { [path.slice(cut + 1)]: by(layerAt(path)) });",
   "}",
+  "",
+  "function layerAt(path: string) {",
+  "  return new Map(model.modules()).get(path)!;",
+  "}",
+  "",
+];
+
+/** Leaves batch normalization out. */
+const WITHOUT = [
+  "for (const [path, layer] of [...model.modules()])",
+  "  if (layer instanceof BatchNorm2d) replace(path, () => new Identity());",
 ];
 
 /** The code of the page, and how its network gets the weights. */

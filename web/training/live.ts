@@ -25,7 +25,7 @@ export class Live {
   readonly info = signal<RunInfo>(undefined as never);
   readonly steps: StepRecord[];
   readonly epochs: EpochRecord[];
-  readonly filters: Snapshot[];
+  readonly moments: Snapshot[];
   readonly labels: readonly number[] | undefined;
   /** Changes, at most once a frame, when something was measured. */
   readonly version = signal(0);
@@ -35,11 +35,11 @@ export class Live {
   readonly engine = signal<EngineInfo | undefined>(undefined);
   #frame = false;
 
-  constructor({ info, steps, epochs, filters, labels }: Course) {
+  constructor({ info, steps, epochs, moments, labels }: Course) {
     this.info.value = info;
     this.steps = [...steps];
     this.epochs = [...epochs];
-    this.filters = [...filters];
+    this.moments = [...moments];
     this.labels = labels;
   }
 
@@ -63,8 +63,8 @@ export class Live {
         this.evaluating.value = undefined;
         this.epochs.push(event.epoch);
         break;
-      case "filters":
-        this.filters.push(event.snapshot);
+      case "moment":
+        this.moments.push(event.snapshot);
         break;
       case "info":
         this.info.value = event.info;
@@ -148,9 +148,9 @@ export async function start(order: Order): Promise<void> {
   noteRun(info);
   const before = route.peek();
   // the curves of the run before stay for comparison, if it trained on the same images
-  const earlier = runs.peek().find(({ id }) => id === before.run);
+  const earlier = runs.peek().find(({ id }) => id === (before.run ?? before.beside));
   const same = earlier && earlier.data === info.data && earlier.step > 0;
-  go({ run: info.id, beside: same ? earlier.id : before.beside });
+  go({ run: info.id, beside: same ? earlier.id : before.run && before.beside });
   await goOn(info.id, "run");
 }
 

@@ -1,9 +1,9 @@
 /** Which network is trained how: the recipe of the library, changed by what somebody chose. */
 import { createModel, summarize, trace } from "convnets";
-import { classScores, type Module, mainOutput } from "convnets/nn";
+import { BatchNorm2d, classScores, Identity, type Module, mainOutput } from "convnets/nn";
 import { chooseInit, parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "convnets/runs";
 import { loadForFineTuning } from "convnets/train";
-import { applyEdits } from "../bench/edit.ts";
+import { applyEdits, replace } from "../bench/edit.ts";
 import { type Loaded, load } from "../bench/load.ts";
 import { type OpenData, partsOf } from "./data.ts";
 import type { Asked, Proposal, Settings, Trainee } from "./protocol.ts";
@@ -19,13 +19,18 @@ interface Fitted {
 }
 
 /** The network for a data set, with its changed layers, whose weights are new. */
-async function fitted(source: Trainee, data: OpenData, inputSize: number | undefined): Promise<Fitted> {
-  const found = await unchanged(source, data, inputSize);
+async function fitted(source: Trainee, data: OpenData, asked: Asked, inputSize = asked.inputSize): Promise<Fitted> {
+  const found = await unchanged(source, data, { inputSize, auxiliary: asked.auxiliary ?? true });
   applyEdits(found.model, source.edits ?? []);
+  if (source.kind === "registered" && asked.normalization === false) leaveOut(found.model, normalizations(found.model));
   return found;
 }
 
-async function unchanged(source: Trainee, data: OpenData, inputSize: number | undefined): Promise<Fitted> {
+async function unchanged(
+  source: Trainee,
+  data: OpenData,
+  { inputSize, auxiliary }: { readonly inputSize: number | undefined; readonly auxiliary: boolean },
+): Promise<Fitted> {
   const { classes } = data.train;
   const sizes = {
     numClasses: classes.length,
@@ -34,7 +39,10 @@ async function unchanged(source: Trainee, data: OpenData, inputSize: number | un
   };
   if (source.kind === "registered") {
     const { variant } = source.options;
-    const model = createModel(source.name, { ...(variant && { variant }), ...sizes });
+    const model = createModel(source.name, {
+      ...{ ...(variant && { variant }), ...sizes },
+      ...(!auxiliary && { auxLogits: false }),
+    });
     return { model, name: source.name, ...(variant && { variant }) };
   }
   const loaded: Loaded = await load(source);
@@ -73,7 +81,7 @@ const FEW = 640;
 
 /** The plan for a network on a data set. Throws, in the library's words, if they do not go together. */
 export async function planOf(source: Trainee, data: OpenData, asked: Asked): Promise<Plan> {
-  const first = await fitted(source, data, asked.inputSize);
+  const first = await fitted(source, data, asked);
   const { name, variant, side } = first;
   const base = recipe(name, data.facts, {
     ...(variant && { variant }),
@@ -84,13 +92,14 @@ export async function planOf(source: Trainee, data: OpenData, asked: Asked): Pro
   });
   const config = parseConfig(merged(base, asked, data));
   const inputSize = config.inputSize ?? 32;
-  const sized = side === undefined && asked.inputSize === undefined ? await fitted(source, data, inputSize) : first;
+  const sized =
+    side === undefined && asked.inputSize === undefined ? await fitted(source, data, asked, inputSize) : first;
   const input = [1, data.facts.channels, inputSize, inputSize];
   const { outputs } = trace(sized.model, input, { training: false });
   const scores = classScores(mainOutput(outputs)).shape[1];
   if (scores !== data.train.classes.length)
     throw new Error(`the network has ${scores} outputs; the data set has ${data.train.classes.length} classes`);
-  return { model: sized.model, config, settings: settingsOf(config, inputSize), input };
+  return { model: sized.model, config, settings: { ...settingsOf(config, inputSize), ...leftOut(asked) }, input };
 }
 
 function merged(base: TrainConfigInput, asked: Asked, data: OpenData): TrainConfigInput {
@@ -114,7 +123,9 @@ function merged(base: TrainConfigInput, asked: Asked, data: OpenData): TrainConf
   };
 }
 
-function settingsOf(config: TrainConfig, inputSize: number): Settings {
+const leftOut = ({ normalization = true, auxiliary = true }: Asked) => ({ normalization, auxiliary });
+
+function settingsOf(config: TrainConfig, inputSize: number): Omit<Settings, "normalization" | "auxiliary"> {
   const { epochs, batchSize, lr, warmupEpochs, labelSmoothing, clipNorm = 0, validationFraction, seed } = config;
   const { name: schedule } = config.schedule;
   return {
@@ -137,7 +148,27 @@ export async function proposalOf(
   return {
     ...{ settings, input, classes: data.train.classes, train: train.length, validation: validation.length },
     ...{ parameters: totals.params, macs: totals.macs, config },
+    parts: await partsOfNetwork(source, data, settings),
   };
+}
+
+/** What a registered network has, whether or not it is left out of the next run. */
+async function partsOfNetwork(source: Trainee, data: OpenData, { inputSize }: Settings): Promise<Proposal["parts"]> {
+  if (source.kind !== "registered") return { normalization: false, auxiliary: false };
+  const whole = await unchanged(source, data, { inputSize, auxiliary: true }).catch(() => undefined);
+  return {
+    normalization: whole !== undefined && normalizations(whole.model).length > 0,
+    auxiliary: Object.keys(whole?.model.spec?.auxiliary ?? {}).length > 0,
+  };
+}
+
+/** Paths of the batch normalizations. */
+const normalizations = (model: Module) =>
+  [...model.modules()].flatMap(([path, module]) => (module instanceof BatchNorm2d ? [path] : []));
+
+/** Puts a layer that changes nothing in the place of others. */
+function leaveOut(model: Module, paths: readonly string[]): void {
+  for (const path of paths) replace(model, path, new Identity());
 }
 
 /** Sets the initial weights of a new run, as a training in Node does. */

@@ -45,6 +45,9 @@ export interface Settings {
   /** Share of the images held out; 0 where the data have a test part. */
   readonly validationFraction: number;
   readonly seed: number;
+  /** Whether it has its batch normalization, and its auxiliary classifiers; both are true where there are none. */
+  readonly normalization: boolean;
+  readonly auxiliary: boolean;
 }
 
 /** Settings that somebody chose; the recipe decides the others. */
@@ -59,6 +62,8 @@ export interface Proposal {
   readonly macs: number;
   readonly train: number;
   readonly validation: number;
+  /** What can be left out of the network, to see what it is good for. */
+  readonly parts: { readonly normalization: boolean; readonly auxiliary: boolean };
 }
 
 /** What a new run trains. */
@@ -126,11 +131,23 @@ export interface EpochRecord {
   readonly sure: Readonly<Record<number, number>>;
 }
 
-/** Filters of the first convolution after a step. */
+/** Feature maps of a layer for one image: 0 … 255 with 128 for zero, and the largest magnitude at either end. */
+export interface SeenMaps {
+  readonly layer: string;
+  readonly shape: readonly [count: number, H: number, W: number];
+  readonly data: Uint8Array;
+}
+
+/** A run after a step: filters of the first convolution larger than 1×1, if there is one, gradients and feature maps. */
 export interface Snapshot {
   readonly step: number;
-  readonly shape: readonly [number, number, number, number];
-  readonly data: Float32Array;
+  readonly filters?: {
+    readonly shape: readonly [number, number, number, number];
+    readonly data: Float32Array;
+  };
+  /** Norm of the gradient of each layer's weight in this step, from the input to the output. */
+  readonly norms?: Readonly<Record<string, number>>;
+  readonly maps: readonly SeenMaps[];
 }
 
 /** A run with all that was measured. */
@@ -138,9 +155,7 @@ export interface Course {
   readonly info: RunInfo;
   readonly steps: readonly StepRecord[];
   readonly epochs: readonly EpochRecord[];
-  readonly filters: readonly Snapshot[];
-  /** Key of the weight that `filters` are of, and how many filters and channels it has. */
-  readonly filterKey?: string;
+  readonly moments: readonly Snapshot[];
   /** Class of each image of the validation set; missing if the data are gone. */
   readonly labels?: readonly number[];
 }
@@ -152,7 +167,7 @@ export type TrainingEvent =
   | { readonly type: "step"; readonly step: StepRecord }
   | { readonly type: "evaluating"; readonly images: number; readonly total: number }
   | { readonly type: "epoch"; readonly epoch: EpochRecord }
-  | { readonly type: "filters"; readonly snapshot: Snapshot }
+  | { readonly type: "moment"; readonly snapshot: Snapshot }
   | { readonly type: "info"; readonly info: RunInfo };
 
 export type Listener = (event: TrainingEvent) => void;

@@ -4,7 +4,17 @@ import { writeSafetensors } from "convnets/checkpoint";
 import type { TensorData } from "convnets/graph";
 import type { TrainConfig } from "convnets/runs";
 import type { Progress, TrainingState } from "convnets/train";
-import type { Course, DataSpec, EpochRecord, Listener, RunInfo, Snapshot, StepRecord, Trainee } from "./protocol.ts";
+import type {
+  Course,
+  DataSpec,
+  EpochRecord,
+  Listener,
+  RunInfo,
+  SeenMaps,
+  Snapshot,
+  StepRecord,
+  Trainee,
+} from "./protocol.ts";
 import { folders, read, readJson, remove, write } from "./store.ts";
 
 /** What never changes about a run. */
@@ -91,11 +101,29 @@ export async function readBest(id: string): Promise<ReadonlyMap<string, TensorDa
   return bytes && (await readWeights(bytes)).tensors;
 }
 
-export async function writeFilters(id: string, filters: readonly Snapshot[], key: string): Promise<void> {
-  const tensors = new Map(
-    filters.map(({ step, shape, data }) => [String(step), { dtype: "float32", shape, data } as TensorData]),
-  );
-  await write(at(id, "filters.safetensors"), writeSafetensors({ tensors, metadata: { key } }));
+/** Writes the moments of a run that can be gone back to: filters and feature maps as tensors, norms as metadata. */
+export async function writeMoments(id: string, moments: readonly Snapshot[]): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const { step, filters, maps } of moments) {
+    if (filters) tensors.set(`${step}`, { dtype: "float32", ...filters } as TensorData);
+    for (const { layer, shape, data } of maps) tensors.set(`${step} ${layer}`, { dtype: "uint8", shape, data });
+  }
+  const norms = Object.fromEntries(moments.map(({ step, norms }) => [step, norms ?? null]));
+  await write(at(id, "moments.safetensors"), writeSafetensors({ tensors, metadata: { norms: JSON.stringify(norms) } }));
+}
+
+async function readMoments(id: string): Promise<Snapshot[]> {
+  const bytes = await read(at(id, "moments.safetensors"));
+  if (!bytes) return [];
+  const { tensors, metadata } = await readWeights(bytes, { convert: "none" });
+  const norms = JSON.parse(metadata.norms ?? "{}") as Readonly<Record<string, Snapshot["norms"] | null>>;
+  return Object.entries(norms).map(([step, found]) => {
+    const filters = tensors.get(step) as Snapshot["filters"] | undefined;
+    const maps = [...tensors].flatMap(([name, { shape, data }]) =>
+      name.startsWith(`${step} `) ? [{ layer: name.slice(step.length + 1), shape, data } as unknown as SeenMaps] : [],
+    );
+    return { step: Number(step), maps, ...(filters && { filters }), ...(found && { norms: found }) };
+  });
 }
 
 /** What was measured up to the saved state: what came after it will come again. */
@@ -104,17 +132,11 @@ export async function readCourse(id: string): Promise<Course> {
   if (!info) throw new Error("this run was removed from the browser");
   const measured = (await readJson<Measured>(at(id, "measured.json"))) ?? { steps: [], epochs: [] };
   const done = (await readState(id))?.progress ?? { step: 0, epoch: 0 };
-  const saved = await read(at(id, "filters.safetensors"));
-  const kept = saved && (await readWeights(saved));
-  const filters = [...(kept?.tensors ?? [])]
-    .map(([step, { shape, data }]) => ({ step: Number(step), shape, data }) as unknown as Snapshot)
-    .filter(({ step }) => step <= done.step)
-    .sort((a, b) => a.step - b.step);
+  const moments = (await readMoments(id)).filter(({ step }) => step <= done.step).sort((a, b) => a.step - b.step);
   return {
     info,
     steps: measured.steps.filter(({ step }) => step <= done.step),
     epochs: measured.epochs.filter(({ epoch }) => epoch < done.epoch),
-    filters,
-    ...(kept?.metadata.key && { filterKey: kept.metadata.key }),
+    moments,
   };
 }

@@ -6,6 +6,7 @@ import { DivergedError, type EpochEvent, fit, type TrainEvent } from "convnets/t
 import { filtersOf } from "../bench/weights.ts";
 import { loadEngine } from "../engine/engine.ts";
 import { openData, partsOf } from "./data.ts";
+import { MapsWatch } from "./maps.ts";
 import { initialize, planOf } from "./plan.ts";
 import type { EpochRecord, Listener, Pace, RunInfo, Snapshot, StepRecord } from "./protocol.ts";
 import * as runs from "./runs.ts";
@@ -14,9 +15,9 @@ import { FullError } from "./store.ts";
 /** Between two saves, at least: in ms, and in times of what a save takes. */
 const SAVE_EVERY = 8000;
 const SAVE_SHARE = 20;
-/** The same for the filters. */
-const FILTERS_EVERY = 1500;
-/** Filters are remembered at this many moments; with more, every second one is forgotten. */
+/** The same for the moments that can be gone back to. */
+const MOMENTS_EVERY = 1500;
+/** Filters, gradients and maps are remembered at this many moments; with more, every second one is forgotten. */
 const MOMENTS = 60;
 
 /** Lets messages of the page come in. */
@@ -37,8 +38,12 @@ export class Session {
   #info: RunInfo;
   readonly #steps: StepRecord[];
   readonly #epochs: EpochRecord[];
-  #filters: Snapshot[];
+  #moments: Snapshot[];
   readonly #filterKey: string | undefined;
+  readonly #maps: MapsWatch | undefined;
+  /** Keys of the weights whose gradients are shown, with the paths of their layers. */
+  readonly #layers: ReadonlyMap<string, string>;
+  #norms: Snapshot["norms"];
   readonly #labels: ArrayLike<number>;
   readonly #events: AsyncIterator<TrainEvent>;
   readonly #release: () => void;
@@ -46,8 +51,8 @@ export class Session {
   #wanted = { pause: false, save: false };
   #savedAt = performance.now();
   #saveTook = 0;
-  #filtersAt = 0;
-  #filtersEvery = FILTERS_EVERY;
+  #momentAt = 0;
+  #momentsEvery = MOMENTS_EVERY;
   #unsaved: Checkpoint | undefined;
   #best: ReadonlyMap<string, TensorData> | undefined;
 
@@ -55,8 +60,10 @@ export class Session {
     readonly info: RunInfo;
     readonly steps: readonly StepRecord[];
     readonly epochs: readonly EpochRecord[];
-    readonly filters: readonly Snapshot[];
+    readonly moments: readonly Snapshot[];
     readonly filterKey: string | undefined;
+    readonly maps: MapsWatch | undefined;
+    readonly layers: ReadonlyMap<string, string>;
     readonly labels: ArrayLike<number>;
     readonly events: AsyncIterator<TrainEvent>;
     readonly release: () => void;
@@ -65,7 +72,9 @@ export class Session {
     this.#info = parts.info;
     this.#steps = [...parts.steps];
     this.#epochs = [...parts.epochs];
-    this.#filters = [...parts.filters];
+    this.#moments = [...parts.moments];
+    this.#maps = parts.maps;
+    this.#layers = parts.layers;
     this.#filterKey = parts.filterKey;
     this.#labels = parts.labels;
     this.#events = parts.events;
@@ -78,7 +87,7 @@ export class Session {
     try {
       listener({ type: "compiling" });
       const { plan, source } = await runs.readPlan(id);
-      const { info, steps, epochs, filters } = await runs.readCourse(id);
+      const { info, steps, epochs, moments } = await runs.readCourse(id);
       const data = await openData(plan.data);
       const resume = await runs.readState(id);
       const planned = await planOf(source, data, info.settings);
@@ -93,16 +102,21 @@ export class Session {
       const { engine, info: engineInfo } = await loadEngine(plan.device);
       listener({ type: "engine", engine: engineInfo });
       const options = fitOptions(config, { engine, model, ...loaders }, resume ? { resume } : {});
-      const events = fit(model, { ...options, checkpointEvery: 1, worst: validation.length });
+      const watching = { checkpointEvery: 1, worst: validation.length, gradientNorms: true };
+      const events = fit(model, { ...options, ...watching });
+      const maps = await MapsWatch.create(model, engine, first((await loaders.validation.first()).images));
       const weight = [...model.parameters()].find(([, { shape }]) => shape.length === 4 && shape[2]! * shape[3]! > 1);
+      // biases and normalization say less
+      const weights = [...model.parameters()].filter(([, { shape }]) => shape.length > 1);
       const session = new Session({
-        ...{ info, steps, epochs, filters, filterKey: weight?.[0], release },
+        ...{ info, steps, epochs, moments, filterKey: weight?.[0], maps, release },
+        layers: new Map(weights.map(([key]) => [key, key.replace(/\.[^.]+$/, "")])),
         labels: validation.labels ?? [],
         events: events[Symbol.asyncIterator](),
       });
-      if (!resume && weight?.[1].data) {
+      if (!resume) {
         session.#listener = listener;
-        session.#remember(0, weight[1].data as TensorData<"float32">);
+        await session.#remember(0, model.stateDict());
       }
       return session;
     } catch (error) {
@@ -142,6 +156,7 @@ export class Session {
   /** Ends it for good; the engine's memory is given back. */
   async close(): Promise<void> {
     await this.#events.return?.();
+    await this.#maps?.dispose();
     this.#release();
   }
 
@@ -153,7 +168,8 @@ export class Session {
   async #on(event: TrainEvent): Promise<boolean> {
     switch (event.type) {
       case "step": {
-        const { step, loss, accuracy, lr, images, seconds } = event;
+        const { step, loss, accuracy, lr, images, seconds, gradientNorms } = event;
+        this.#norms = this.#ofLayers(gradientNorms ?? {});
         const record = { step, loss, accuracy, lr, images, seconds };
         this.#steps.push(record);
         this.#listener({ type: "step", step: record });
@@ -200,9 +216,9 @@ export class Session {
     const { pause, save } = this.#wanted;
     const isEpoch = event.progress.batch === 0;
     const due = now - this.#savedAt > Math.max(SAVE_EVERY, SAVE_SHARE * this.#saveTook);
-    const filtersDue = now - this.#filtersAt > Math.max(this.#filtersEvery, SAVE_SHARE * this.#saveTook);
+    const momentDue = now - this.#momentAt > Math.max(this.#momentsEvery, SAVE_SHARE * this.#saveTook);
     if (pause || save || due || isEpoch) await this.#save(event);
-    else if (filtersDue) await this.#rememberNow(event);
+    else if (momentDue) await this.#remember(event.progress.step, (await event.state()).tensors);
     this.#wanted.save = false;
     if (!pause) return false;
     // the last one ends by itself
@@ -218,8 +234,8 @@ export class Session {
     this.#best = undefined;
     const state = await event.state();
     const { step } = event.progress;
-    this.#rememberOf(step, state.tensors);
-    if (this.#filterKey) await runs.writeFilters(this.id, this.#filters, this.#filterKey);
+    await this.#remember(step, state.tensors);
+    await runs.writeMoments(this.id, this.#moments);
     await runs.writeState(this.id, { steps: this.#steps, epochs: this.#epochs }, state);
     this.#unsaved = undefined;
     this.#info = { ...this.#info, step };
@@ -229,26 +245,29 @@ export class Session {
     this.#saveTook = this.#savedAt - start;
   }
 
-  async #rememberNow(event: Checkpoint): Promise<void> {
-    const { tensors } = await event.state();
-    this.#rememberOf(event.progress.step, tensors);
+  #ofLayers(norms: Readonly<Record<string, number>>): Snapshot["norms"] {
+    return Object.fromEntries(
+      [...this.#layers].flatMap(([key, layer]) => (key in norms ? [[layer, norms[key]!]] : [])),
+    );
   }
 
-  #rememberOf(step: number, tensors: ReadonlyMap<string, TensorData>): void {
+  async #remember(step: number, tensors: ReadonlyMap<string, TensorData>): Promise<void> {
+    if (this.#moments.at(-1)?.step === step) return;
     const weight = this.#filterKey ? tensors.get(this.#filterKey) : undefined;
-    if (weight && this.#filters.at(-1)?.step !== step) this.#remember(step, weight as TensorData<"float32">);
-  }
-
-  #remember(step: number, { shape, data }: TensorData<"float32">): void {
-    const snapshot: Snapshot = { step, ...filtersOf(data as Float32Array, shape) };
-    this.#filtersAt = performance.now();
-    this.#filters.push(snapshot);
-    if (this.#filters.length > MOMENTS) {
-      const last = this.#filters.length - 1;
-      this.#filters = this.#filters.filter((_, i) => i % 2 === 0 || i === last);
-      this.#filtersEvery *= 2;
+    const snapshot: Snapshot = {
+      step,
+      ...(weight && { filters: filtersOf(weight.data as Float32Array, weight.shape) }),
+      ...(this.#norms && { norms: this.#norms }),
+      maps: (await this.#maps?.at(tensors)) ?? [],
+    };
+    this.#momentAt = performance.now();
+    this.#moments.push(snapshot);
+    if (this.#moments.length > MOMENTS) {
+      const last = this.#moments.length - 1;
+      this.#moments = this.#moments.filter((_, i) => i % 2 === 0 || i === last);
+      this.#momentsEvery *= 2;
     }
-    this.#listener({ type: "filters", snapshot });
+    this.#listener({ type: "moment", snapshot });
   }
 
   /** Notes a new state of the run, here and for the next visit. */
@@ -270,6 +289,10 @@ export class Session {
     if (!isFull) await this.close().catch(() => undefined);
   }
 }
+
+/** The first image of a batch. */
+const first = ({ dtype, shape, data }: TensorData): TensorData =>
+  ({ dtype, shape: [1, ...shape.slice(1)], data: data.slice(0, data.length / shape[0]!) }) as TensorData;
 
 /** Holds a run for this tab. Throws if another one has it. */
 async function lock(id: string): Promise<() => void> {

@@ -121,7 +121,10 @@ effect(() => {
 export async function startRun(): Promise<void> {
   const { net, edits } = route.peek();
   const name = net === CODE ? network.peek().value!.title : (fileName(net) ?? net);
-  const title = edits.length > 0 ? t("trainChangedTitle", { name }) : name;
+  const { normalization = true, auxiliary = true } = asked();
+  const changed = edits.length > 0 ? t("trainChangedTitle", { name }) : name;
+  const bare = normalization ? changed : t("trainWithoutNorm", { name: changed });
+  const title = auxiliary ? bare : t("trainWithoutAux", { name: bare });
   await start({
     ...{ title, source: await trainee(), data: data.peek(), asked: asked() },
     ...(device.peek() && { device: device.peek()! }),

@@ -1,5 +1,5 @@
 /** Numbers as people read them: thousands grouped, units always. */
-import { language } from "../state/preferences.ts";
+import { language } from "../text/language.ts";
 
 export const grouped = (count: number): string => count.toLocaleString("en-US");
 

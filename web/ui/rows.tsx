@@ -24,12 +24,19 @@ export function useRows(count: number, chosen: () => number) {
     const at = chosen();
     const element = box.current;
     if (at < 0 || !element) return;
+    const { top: seenTop, height } = seen.peek();
     const top = at * HEIGHT;
-    const inside = element.clientHeight - 2 * HEIGHT;
-    if (top < element.scrollTop || top > element.scrollTop + inside) element.scrollTop = Math.max(0, top - inside / 2);
+    const inside = height - 2 * HEIGHT;
+    if (top >= seenTop && top <= seenTop + inside) return;
+    const to = Math.max(0, Math.round(top - inside / 2));
+    seen.value = { height, top: to };
+    // once the rows are there: scrolling at once would make the browser lay out the page in between
+    requestAnimationFrame(() => {
+      element.scrollTop = to;
+    });
   });
-  const onScroll = ({ currentTarget }: { readonly currentTarget: HTMLElement }) => {
-    seen.value = { ...seen.peek(), top: currentTarget.scrollTop };
+  const onScroll = ({ currentTarget: { scrollTop: top } }: { readonly currentTarget: HTMLElement }) => {
+    if (top !== seen.peek().top) seen.value = { ...seen.peek(), top };
   };
   return {
     props: { ref: box, onScroll },

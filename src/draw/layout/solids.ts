@@ -1,7 +1,7 @@
 import type { Dim } from "../../graph/index.ts";
 import { type Item, itemsOf, type Level } from "../read/items.ts";
-import { mapSize } from "../read/layers.ts";
 import type { Network } from "../read/parts.ts";
+import { mapSize } from "../read/sizes.ts";
 import { fitText, textWidth } from "../text.ts";
 import { BAND, FONT, paramsText } from "./measure.ts";
 import type { Text } from "./scene.ts";
@@ -92,12 +92,13 @@ function merged(items: readonly Item[]): Shown[] {
     const alike = last && sizeOf(item.shape) && isWeighted(item) && item.kind === last.kind && item.note === last.note;
     if (!alike) result.push(item);
     else {
-      const { shape, gives, params, units } = item;
+      const { shape, gives, params, macs, units } = item;
       result[result.length - 1] = {
         ...last,
         shape,
         gives,
         params: last.params + params,
+        macs: last.macs + macs,
         units: [...last.units, ...units],
         count: (last.count ?? 1) + 1,
       };

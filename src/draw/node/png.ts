@@ -5,6 +5,7 @@ const LONGEST = 32_767;
 /** Resolution at which a pixel of the drawing is a pixel of the image, in dots per inch. */
 const DPI = 72;
 
+/** Options of `renderPng`. */
 export interface PngOptions {
   /** Pixels of the image for each pixel of the drawing. Default 2. */
   scale?: number;

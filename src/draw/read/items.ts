@@ -1,8 +1,9 @@
 import type { Shape, Value } from "../../graph/index.ts";
 import { numel, sameShape } from "../../graph/index.ts";
-import { type Face, faceOf, flattens, type Kind, mapSize, perSample } from "./layers.ts";
+import type { Face, Kind } from "./layers.ts";
 import { isUnit, type Network, type Part, type Unit, unitsOf } from "./parts.ts";
 import { decompose, type Edges } from "./series.ts";
+import { mapSize, perSample } from "./sizes.ts";
 
 /** The level of detail: a box for each block, or for each layer. */
 export type Level = "block" | "layer";
@@ -25,6 +26,8 @@ export interface Item {
   readonly folded: readonly Face[];
   readonly path: string;
   readonly params: number;
+  /** Multiply-accumulates for one image. */
+  readonly macs: number;
   /** Shape of its output, without the batch. */
   readonly shape: Shape;
   readonly reads: readonly Value[];
@@ -76,6 +79,14 @@ export function edgesOf(items: readonly Item[]): (readonly [number, number])[] {
   );
 }
 
+/** Whether it is a chain that shrinks its maps, which solids show better than boxes. */
+export function isTower(items: readonly Item[]): boolean {
+  const edges = edgesOf(items);
+  const chain = edges.length === items.length - 1 && edges.every(([from, to]) => to === from + 1);
+  const sizes = items.flatMap(({ units }) => units.flatMap(({ gives }) => gives.map(({ shape }) => mapSize(shape))));
+  return chain && new Set(sizes.filter((size) => size !== undefined).map(String)).size > 1;
+}
+
 /** Whether the output of a layer has the shape of one of its inputs. */
 export function keepsShape(items: readonly Item[], edges: Edges, index: number): boolean {
   const { role, shape } = items[index]!;
@@ -91,6 +102,7 @@ export function withPorts({ inside, reads, gives }: Item): { items: Item[]; edge
     folded: [],
     path: "",
     params: 0,
+    macs: 0,
     shape: [],
     reads: [],
     gives: [],
@@ -176,7 +188,7 @@ class Items {
   }
 
   #layer(unit: Unit): Item {
-    const face = faceOf(unit);
+    const { face } = unit;
     return {
       id: unit.id,
       role: "layer",
@@ -186,7 +198,8 @@ class Items {
       folded: [],
       path: unit.path,
       params: this.#params([unit]),
-      shape: perSample((unit.gives[0] ?? unit.nodes[0]?.outputs[0])?.shape ?? []),
+      macs: unit.macs,
+      shape: perSample(unit.shape),
       reads: unit.reads,
       gives: unit.gives,
       inside: [],
@@ -209,6 +222,7 @@ class Items {
       folded: [],
       path,
       params: this.#params(units),
+      macs: macsOf(units),
       shape: perSample((gives[0] ?? inside.at(-1)?.gives[0])?.shape ?? []),
       reads: [...new Set(inside.flatMap(({ reads }) => reads).filter((value) => !made.has(value)))],
       gives,
@@ -218,7 +232,7 @@ class Items {
   }
 
   #params(units: readonly Unit[]): number {
-    const weights = new Set(units.flatMap((unit) => [...this.#network.weights(unit)]));
+    const weights = new Set(units.flatMap((unit) => unit.weights));
     return [...weights].reduce((total, { shape }) => total + numel(shape.map(Number)), 0);
   }
 
@@ -243,8 +257,8 @@ class Items {
 
   #join(before: Item, item: Item): Item {
     const units = [...before.units, ...item.units];
-    const silent = flattens(item.units[0]!) || item.kind === "join" || item.title === before.title;
-    const face = silent ? [] : [faceOf(item.units[0]!)];
+    const silent = item.units[0]!.flattens || item.kind === "join" || item.title === before.title;
+    const face = silent ? [] : [item.units[0]!.face];
     if (before.role === "block") {
       const inside = before.inside.map((one) => (one.gives.includes(item.reads[0]!) ? this.#join(one, item) : one));
       return {
@@ -258,8 +272,9 @@ class Items {
       ...before,
       folded: [...before.folded, ...face, ...item.folded],
       params: this.#params(units),
+      macs: macsOf(units),
       // flattened maps are still drawn as maps
-      shape: flattens(item.units[0]!) ? before.shape : item.shape,
+      shape: item.units[0]!.flattens ? before.shape : item.shape,
       gives: [...before.gives.filter((value) => !item.reads.includes(value)), ...item.gives],
       units,
     };
@@ -273,7 +288,7 @@ class Items {
       title,
       folded: [],
       path: "",
-      params: 0,
+      ...{ params: 0, macs: 0 },
       shape: perSample(value.shape),
       reads: role === "output" ? [value] : [],
       gives: role === "input" ? [value] : [],
@@ -311,6 +326,8 @@ class Items {
   }
 }
 
+const macsOf = (units: readonly Unit[]) => units.reduce((total, unit) => total + unit.macs, 0);
+
 /** Whether layers change the size of their maps so often, or are all on vectors, that they are no block. */
 function isSequence(inside: readonly Item[]): boolean {
   const values = inside.flatMap(({ reads, gives }) => [...reads, ...gives]);
@@ -323,13 +340,13 @@ function isSequence(inside: readonly Item[]): boolean {
 function foldsInto(item: Item, before: Item): boolean {
   const [unit] = item.units;
   if (item.role !== "layer" || !unit || before.role === "input") return false;
-  if (flattens(unit)) return true;
+  if (unit.flattens) return true;
   if (before.role !== "layer") return false;
   const weighted = before.kind === "conv" || before.kind === "pointwise" || before.kind === "linear";
   if (item.title === "batch norm") return weighted;
   if (item.kind === "activation") return before.kind !== "dropout" && before.kind !== "activation";
   // a bias that is added separately
-  if (unit.nodes.length === 1 && unit.nodes[0]?.op === "Add" && item.params > 0) return weighted;
+  if (unit.ops.length === 1 && unit.ops[0] === "Add" && item.params > 0) return weighted;
   return ["resample", "reshape", "slice"].includes(item.title) && item.title === before.title;
 }
 

@@ -1,10 +1,18 @@
-import { attribute, type Node, type Shape } from "../../graph/index.ts";
+import { attribute, type Node, type Value } from "../../graph/index.ts";
 import { AdaptiveAvgPool2d, AvgPool2d, Dropout, type Module } from "../../nn/index.ts";
 import { findOperator, type Kind } from "../../operators/index.ts";
-import type { Unit } from "./parts.ts";
 import { isChannelShuffle } from "./shuffle.ts";
+import { mapSize } from "./sizes.ts";
 
 export type { Kind } from "../../operators/index.ts";
+
+/** The operators of a layer, with its module if it is known. */
+export interface Operators {
+  /** Empty if a layer passes its input on, as Dropout does outside training. */
+  readonly nodes: readonly Node[];
+  readonly module: Module | undefined;
+  readonly reads: readonly Value[];
+}
 
 /** What is written on a layer. */
 export interface Face {
@@ -33,7 +41,7 @@ const PRECEDENCE: readonly ((node: Node) => boolean)[] = [
 ];
 
 /** What to write on a layer, from its operators and, if known, its module. */
-export function faceOf(unit: Unit): Face {
+export function faceOf(unit: Operators): Face {
   const { module, nodes } = unit;
   if (module instanceof Dropout || nodes[0]?.op === "Dropout") return dropout(module, nodes[0]);
   const main = mainNode(nodes);
@@ -92,7 +100,7 @@ function pooling(module: Module | undefined, nodes: readonly Node[]): { title: s
   return means && spatial && after[1] === before[1] ? { title: "avg pool", window: "global" } : undefined;
 }
 
-function nodeFace(node: Node, { reads }: Unit): Face {
+function nodeFace(node: Node, { reads }: Operators): Face {
   const { op, domain } = node;
   const name = op.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   const { kind = "other", title = name, short } = findOperator(op, domain) ?? {};
@@ -133,19 +141,8 @@ function marked(mark: string, sizes: readonly number[]): string[] {
   return [`${mark}${sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes.join("×")}`];
 }
 
-/** The shape without the batch. */
-export function perSample(shape: Shape): Shape {
-  return shape.length > 1 ? shape.slice(1) : shape;
-}
-
-/** Height and width of maps; undefined for vectors. */
-export function mapSize(shape: Shape): readonly [number, number] | undefined {
-  const [H, W] = shape.slice(2);
-  return shape.length === 4 && typeof H === "number" && typeof W === "number" ? [H, W] : undefined;
-}
-
-/** Whether a layer only flattens maps to vectors. */
-export function flattens({ nodes: [node, ...others] }: Unit): boolean {
+/** Whether operators only flatten maps to vectors. */
+export function flattens([node, ...others]: readonly Node[]): boolean {
   const shape = node?.outputs[0]?.shape ?? [];
   return node !== undefined && others.length === 0 && rearranges(node) && node.op !== "Transpose" && shape.length <= 2;
 }

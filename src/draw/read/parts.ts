@@ -1,18 +1,27 @@
-import { check, type Graph, type Node, type Value } from "../../graph/index.ts";
+import { check, type Graph, type Node, type Shape, type Value } from "../../graph/index.ts";
 import { Dropout, Layer, type Module, type ModuleCall, StochasticDepth } from "../../nn/index.ts";
+import { macsOf, weightsOf } from "./costs.ts";
+import { type Face, faceOf, flattens, type Operators } from "./layers.ts";
 import { isChannelShuffle } from "./shuffle.ts";
 
-/** One layer: the operators of one call of a layer's module, or a single operator between modules. */
+/** One layer: what the operators of one call of a layer's module do, or a single operator between modules. Plain data. */
 export interface Unit {
   /** Path of the layer; of an operator outside layers, the path of the module around it and its name. Repeated ones are numbered. */
   readonly id: string;
-  /** Empty if a layer passes its input on, as Dropout does outside training. */
-  readonly nodes: readonly Node[];
-  /** The layer; undefined for operators between modules and in graphs without modules. */
-  readonly module: Module | undefined;
   readonly path: string;
   readonly reads: readonly Value[];
   readonly gives: readonly Value[];
+  /** Shape of its output, with the batch. */
+  readonly shape: Shape;
+  /** Parameters that it learns, which the statistics of batch normalization are not. */
+  readonly weights: readonly Value[];
+  /** Multiply-accumulates for one image. */
+  readonly macs: number;
+  readonly face: Face;
+  /** Whether it only flattens maps to vectors. */
+  readonly flattens: boolean;
+  /** Names of its operators; none if it passes its input on, as Dropout does outside training. */
+  readonly ops: readonly string[];
 }
 
 /** One call of a module, with its contents in order. */
@@ -25,15 +34,13 @@ export interface Part {
   readonly parts: readonly (Part | Unit)[];
 }
 
-/** A graph grouped into layers and modules. */
+/** A graph grouped into layers and modules. Plain data, in which values that are the same object are the same tensor. */
 export interface Network {
   readonly root: Part;
   /** Whether it is known which operator belongs to which module. */
   readonly modular: boolean;
   readonly inputs: readonly Value[];
   readonly outputs: ReadonlyMap<string, Value>;
-  /** Parameters that a layer learns. */
-  weights(unit: Unit): ReadonlySet<Value>;
 }
 
 /** What can be read: a trace, or just a graph, such as an imported one. */
@@ -44,7 +51,16 @@ export interface Source {
   readonly inputs?: readonly { readonly value: Value }[];
 }
 
-export const isUnit = (part: Part | Unit): part is Unit => "nodes" in part;
+/** A layer and a part as the graph is read, before their facts are known. */
+interface FoundUnit extends Operators {
+  readonly path: string;
+  readonly gives: readonly Value[];
+}
+interface FoundPart extends Pick<Part, "name" | "type" | "path"> {
+  readonly parts: readonly (FoundPart | FoundUnit)[];
+}
+
+export const isUnit = (part: Part | Unit): part is Unit => "face" in part;
 
 /** All layers of a part, in order. */
 export function unitsOf({ parts }: Part): Unit[] {
@@ -62,40 +78,53 @@ export function networkOf({ graph, root, inputs }: Source): Network {
   const sources = inputs?.map(({ value }) => value) ?? graph.inputs;
   const carriers = carriersOf(graph, sources);
   const reader = new Reader(graph, carriers);
-  const part = identified(root ? reader.call(root) : reader.scopes(graph.name));
+  const found = root ? reader.call(root) : reader.scopes(graph.name);
+  const read = new Set(foundUnits(found).flatMap(({ reads }) => reads));
+  const used = sources.filter((value) => read.has(value));
+  const batch = Number(used[0]?.shape[0]) || 1;
   const parameters = new Set(graph.parameters);
-  const weights = new Map<Unit, ReadonlySet<Value>>();
-  const read = new Set(unitsOf(part).flatMap(({ reads }) => reads));
+  const part = identified(found, ({ path, nodes, module, reads, gives }) => ({
+    ...{ path, reads, gives, shape: (gives[0] ?? nodes[0]?.outputs[0])?.shape ?? [] },
+    weights: weightsOf(
+      graph,
+      nodes,
+      (value) => parameters.has(value),
+      (value) => carriers.has(value),
+    ),
+    macs: nodes.reduce((total, node) => total + macsOf(node), 0) / batch,
+    face: faceOf({ nodes, module, reads }),
+    flattens: flattens(nodes),
+    ops: nodes.map(({ op }) => op),
+  }));
   return {
     root: part,
     modular: root !== undefined || graph.nodes.some(({ scope }) => scope !== ""),
-    inputs: sources.filter((value) => read.has(value)),
+    inputs: used,
     outputs: new Map([...graph.outputs].map(([name, value]) => [name, reader.now(value)])),
-    weights: (unit) => {
-      const found = weights.get(unit) ?? weightsOf(graph, parameters, carriers, unit);
-      weights.set(unit, found);
-      return found;
-    },
   };
 }
 
-/** The same parts with ids. */
-function identified(root: Part): Part {
+const isFound = (part: FoundPart | FoundUnit): part is FoundUnit => "nodes" in part;
+const foundUnits = ({ parts }: FoundPart): FoundUnit[] =>
+  parts.flatMap((part) => (isFound(part) ? [part] : foundUnits(part)));
+
+/** The same parts with ids, and with the facts of their layers. */
+function identified(root: FoundPart, factsOf: (found: FoundUnit) => Omit<Unit, "id">): Part {
   const counts = new Map<string, number>();
   const next = (name: string): string => {
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
     return count === 1 ? name : `${name}~${count}`;
   };
-  const part = (given: Part): Part => {
-    const id = next(given.path);
-    return { ...given, id, parts: given.parts.map((child) => (isUnit(child) ? unit(child, id) : part(child))) };
+  const part = ({ name, type, path, parts }: FoundPart): Part => {
+    const id = next(path);
+    return { id, name, type, path, parts: parts.map((child) => (isFound(child) ? unit(child, id) : part(child))) };
   };
-  const unit = (given: Unit, around: string): Unit => {
+  const unit = (given: FoundUnit, around: string): Unit => {
     const { module, path, nodes } = given;
     // the operators of a layer that is called once more stand below the part of this call
     const id = !module ? next(`${around}/${nodes[0]?.op ?? ""}`) : path === around ? around : next(path);
-    return { ...given, id };
+    return { id, ...factsOf(given) };
   };
   return part(root);
 }
@@ -134,8 +163,8 @@ class Reader {
     return this.#renamed.get(value) ?? value;
   }
 
-  call({ module, name, path, inputs, outputs, calls }: ModuleCall): Part {
-    const parts: (Part | Unit)[] = [];
+  call({ module, name, path, inputs, outputs, calls }: ModuleCall): FoundPart {
+    const parts: (FoundPart | FoundUnit)[] = [];
     for (const child of calls) {
       parts.push(...this.#units(this.#take(path, this.#last(child.inputs))));
       parts.push(child.calls.length === 0 ? this.#leaf(child) : this.call(child));
@@ -144,24 +173,24 @@ class Reader {
     // a layer that only passes its input on is left out, except Dropout, which does so only outside training
     const drops = module instanceof Dropout && !(module instanceof StochasticDepth) && module.p > 0;
     if (parts.length === 0 && drops) parts.push(this.#handOn(module, path, inputs));
-    return { id: path, name, type: module.type, path, parts };
+    return { name, type: module.type, path, parts };
   }
 
   /** A module without child modules is one layer, unless it is a user's own and does the work of several. */
-  #leaf(call: ModuleCall): Part | Unit {
+  #leaf(call: ModuleCall): FoundPart | FoundUnit {
     const part = this.call(call);
-    const nodes = (part.parts as readonly Unit[]).flatMap(({ nodes }) => nodes);
+    const nodes = (part.parts as readonly FoundUnit[]).flatMap(({ nodes }) => nodes);
     const weighted = nodes.filter(({ op }) => WEIGHTED.has(op)).length;
     if (nodes.length === 0 || (weighted > 1 && !(call.module instanceof Layer))) return part;
     return this.#unit(nodes, call.module);
   }
 
   /** Parts by the scopes of the nodes, for graphs without a trace. */
-  scopes(name: string): Part {
-    return { id: "", name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
+  scopes(name: string): FoundPart {
+    return { name, type: name, path: "", parts: this.#byScope([...this.#positions.keys()], []) };
   }
 
-  #byScope(nodes: readonly Node[], path: readonly string[]): (Part | Unit)[] {
+  #byScope(nodes: readonly Node[], path: readonly string[]): (FoundPart | FoundUnit)[] {
     const segment = ({ scope }: Node) => (scope === "" ? undefined : scope.split(".")[path.length]);
     const runs: { name: string | undefined; nodes: Node[] }[] = [];
     for (const node of nodes) {
@@ -177,7 +206,7 @@ class Reader {
       const alone = nodes.every(({ scope }) => scope === whole);
       if (alone && nodes.filter(({ op }) => WEIGHTED.has(op)).length <= 1 && this.#isChain(nodes))
         return this.#unit(nodes);
-      return { id: whole, name, type: "", path: whole, parts: this.#byScope(nodes, inner) };
+      return { name, type: "", path: whole, parts: this.#byScope(nodes, inner) };
     });
   }
 
@@ -198,14 +227,14 @@ class Reader {
   }
 
   /** A unit for each operator, and for each three that shuffle channels. */
-  #units(nodes: readonly Node[]): Unit[] {
-    const units: Unit[] = [];
+  #units(nodes: readonly Node[]): FoundUnit[] {
+    const units: FoundUnit[] = [];
     for (let i = 0; i < nodes.length; i += units.at(-1)!.nodes.length)
       units.push(this.#unit(nodes.slice(i, isChannelShuffle(nodes.slice(i, i + 3)) ? i + 3 : i + 1)));
     return units;
   }
 
-  #unit(nodes: readonly Node[], module?: Module): Unit {
+  #unit(nodes: readonly Node[], module?: Module): FoundUnit {
     const inside = new Set(nodes);
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
     const reads = nodes
@@ -216,7 +245,6 @@ class Reader {
     );
     const path = nodes[0]!.scope;
     return {
-      id: path,
       nodes,
       module,
       path,
@@ -225,12 +253,12 @@ class Reader {
     };
   }
 
-  #handOn(module: Module, path: string, [x]: readonly Value[]): Unit {
+  #handOn(module: Module, path: string, [x]: readonly Value[]): FoundUnit {
     check(x, () => `draw: ${path} (${module.type}) is called without an input`);
     const y = { ...x };
     const reads = [this.now(x)];
     this.#renamed.set(x, y);
-    return { id: path, nodes: [], module, path, reads, gives: [y] };
+    return { nodes: [], module, path, reads, gives: [y] };
   }
 
   /** Nodes on a path from an input to an output, with their positions. */
@@ -255,23 +283,4 @@ function carriersOf(graph: Graph, inputs: readonly Value[]): Set<Value> {
     for (const value of outputs) carriers.add(value);
   }
   return carriers;
-}
-
-/** Parameters that a layer learns, which the statistics of batch normalization are not. */
-function weightsOf(
-  graph: Graph,
-  parameters: ReadonlySet<Value>,
-  carriers: ReadonlySet<Value>,
-  { nodes }: Unit,
-): Set<Value> {
-  const found = new Set<Value>();
-  const seen = new Set<Value>();
-  const collect = (value: Value | undefined): void => {
-    if (!value || seen.has(value) || carriers.has(value)) return;
-    seen.add(value);
-    if (parameters.has(value)) found.add(value);
-    graph.producer(value)?.inputs.forEach(collect);
-  };
-  for (const { op, inputs } of nodes) inputs.slice(0, op === "BatchNormalization" ? 3 : undefined).forEach(collect);
-  return found;
 }

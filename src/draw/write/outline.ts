@@ -1,5 +1,5 @@
 import { formatShape } from "../../graph/index.ts";
-import type { Diagram, DiagramNode } from "../diagram.ts";
+import type { Diagram, DiagramNode } from "../diagram-of.ts";
 import { shapeText, short } from "../text.ts";
 
 /*

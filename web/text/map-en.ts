@@ -1,0 +1,37 @@
+/** Texts of the map, which drawings in single files have as well. */
+export const mapEn = {
+  map: "Map of the network",
+  mapHelp: "Arrow keys walk along the lines, Enter opens a block, Escape goes up.",
+  zoomIn: "Zoom in",
+  zoomOut: "Zoom out",
+  fit: "Fit to the window",
+  openAll: "Open all blocks",
+  closeAll: "Close all blocks",
+  boxes: "Boxes",
+  solids: "Solids",
+  form: "Form of the drawing",
+  legend: "Legend",
+  input: "Input",
+  output: "Output",
+  layer: "Layer",
+  params: "Parameters",
+  macs: "MACs",
+  perImage: "per image",
+  folded: "with {names}",
+  layersSpoken: "{title}, {from} to {to}, {params} parameters",
+  isOpen: "open block",
+  isClosed: "closed block",
+  mark_same: "the same in both",
+  mark_changed: "other settings",
+  mark_only: "only in this network",
+  themeLight: "Light theme",
+  themeDark: "Dark theme",
+  openBlock: "Open block",
+  closeBlock: "Close block",
+  close: "Close",
+  mapHint:
+    "Click a box to see its shapes and costs, its + to open it. Arrow keys walk along the lines, E opens everything.",
+  details: "Details",
+} as const;
+
+export type MapTexts = { readonly [K in keyof typeof mapEn]: string };
