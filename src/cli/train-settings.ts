@@ -5,6 +5,7 @@ import { checkBatchSize, type LocatedDataset, locateDataset, type Transform } fr
 import type { Module } from "../nn/index.ts";
 import { parseConfig, recipe, scaledRate, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
 import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
@@ -47,6 +48,8 @@ export interface TrainFlags extends PreprocessingFlags {
   cutmix?: number;
   init?: TrainConfigInput["init"];
   weights?: string;
+  key?: string;
+  rename?: [from: string, to: string][];
   freeze?: string[];
   patience?: number;
   validationFraction?: number;
@@ -75,6 +78,8 @@ const SAME = [
   "cutmix",
   "init",
   "weights",
+  "key",
+  "rename",
   "freeze",
   "patience",
   "validationFraction",
@@ -108,6 +113,8 @@ export async function configOf(
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  if (settings.weights === undefined && (settings.key ?? settings.rename) !== undefined)
+    throw new UsageError("--key and --rename are about the file of --weights, which is missing");
   const say = flags.quiet || flags.printConfig ? () => {} : note;
   const isAsked = flags.data !== undefined || "data" in fromFile;
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
@@ -137,7 +144,7 @@ export async function configOf(
   const told = toldBy(flags);
   if (told) merged.transforms = trainedAsTold(checked(merged).transforms, told, facts.channels === 1 ? 1 : 3);
   const config = checked(merged);
-  const trained = config.weights !== undefined || /\.onnx$/i.test(config.model);
+  const trained = config.weights !== undefined || isImported(config.model);
   if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
   return { config, located };
 }

@@ -20,7 +20,7 @@ import { DivergedError } from "../train/index.ts";
 import { DATA_HELP } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
-import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
+import { loadModel, MODEL_HELP, WEIGHTS_HELP, withWeightFlags } from "./model.ts";
 import { addPreprocessing } from "./preprocessing.ts";
 import { terminalView } from "./progress.ts";
 import { ranksOutput, withRanks } from "./ranks.ts";
@@ -240,7 +240,7 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
   }
 }
 
-export const command = new Command("train")
+export const command = withWeightFlags(new Command("train"))
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
   .argument("[model]", `${MODEL_HELP} (default: vgg_small)`)
   .option("--data <name|path>", `${DATA_HELP} (default: shapes, which are generated)`)

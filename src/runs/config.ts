@@ -109,6 +109,10 @@ export const trainConfigSchema = v.strictObject({
   init: v.optional(v.picklist(INITS), "network"),
   /** Weights to start from, a file or "torchvision"; the last layer is initialized at random if its number of classes differs. */
   weights: v.optional(v.string()),
+  /** The part of a PyTorch file that has the weights, such as "state_dict_ema". */
+  key: v.optional(v.string()),
+  /** Other names for its keys: what they begin with, and what stands there instead. */
+  rename: v.optional(v.array(v.tuple([v.string(), v.string()]))),
   /** Prefixes of parameters that are not trained, such as "features". */
   freeze: v.optional(v.array(v.string()), []),
   /** Stop after this many epochs without a better one. */
