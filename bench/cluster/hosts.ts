@@ -50,7 +50,12 @@ export function makeHosts(count: number): Hosts {
   const enter = 'exec ip netns exec "$host" unshare --uts sh -c \'hostname "$0"; exec sh -c "$*"\' "$host" "$@"';
   writeFileSync(agent, `#!/bin/sh\nhost=$1\nshift\n${enter}\n`, { mode: 0o755 });
   const remove = () => {
-    for (const name of names) spawnSync("ip", ["netns", "del", name]);
+    for (const name of names) {
+      // daemons of mpirun that were cut off stay
+      const { stdout } = spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" });
+      for (const pid of stdout.split("\n").filter(Boolean)) spawnSync("kill", ["-9", pid]);
+      spawnSync("ip", ["netns", "del", name]);
+    }
     spawnSync("ip", ["link", "del", bridge]);
     rmSync(folder, { recursive: true, force: true });
   };

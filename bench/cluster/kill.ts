@@ -157,6 +157,9 @@ for (let cut = 1; reason === undefined && cut <= Number(values.cuts); cut++) {
     }
     console.log(`cut ${cut}: noticed after ${((performance.now() - since) / 1000).toFixed(1)} s`);
     run.kill("SIGKILL");
+    await run.ended;
+    // a lock of another host cannot be checked from here
+    rmSync(join(out, "lock"), { force: true });
     for (const pid of ranksOf(run.pid!)) process.kill(pid, "SIGKILL");
   } finally {
     hosts.remove();
