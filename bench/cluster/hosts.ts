@@ -37,11 +37,14 @@ export function hostsReason(): string | undefined {
   }
 }
 
+let made = 0;
+
 /** Makes as many hosts. Throws where that is not allowed. */
 export function makeHosts(count: number): Hosts {
   const folder = mkdtempSync(join(tmpdir(), "convnets-hosts-"));
-  const id = process.pid % 10_000;
-  const network = `10.${77 + (process.pid % 100)}.${(process.pid >> 4) % 256}`;
+  // a namespace and its links go a moment after they are removed
+  const id = `${process.pid % 10_000}${String.fromCharCode(97 + (made++ % 26))}`;
+  const network = `10.${77 + (process.pid % 100)}.${((process.pid >> 4) + made) % 256}`;
   const bridge = `cb${id}`;
   const names = Array.from({ length: count }, (_, i) => `cn${id}h${i + 1}`);
   const link = (name: string) => `${name}o`;
