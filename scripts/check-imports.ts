@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nn: ["graph", "operators", "random"],
   models: ["graph", "nn"],
   onnx: ["graph", "operators", "passes", "nn"],
+  tfjs: ["graph", "operators", "onnx"],
   runtime: ["graph", "operators", "passes", "onnx"],
   summary: ["graph", "operators", "nn"],
   draw: ["graph", "operators", "nn", "models"],
@@ -46,7 +47,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["pretrained", "cluster", "train", "report", "random", "version"],
   ],
   studio: [],
-  classify: ["graph", "nn", "models", "onnx", "runtime", "infer", "data", "checkpoint", "train", "runs", "pretrained"],
+  classify: [
+    "graph",
+    "nn",
+    "models",
+    "onnx",
+    "tfjs",
+    "runtime",
+    "infer",
+    "data",
+    "checkpoint",
+    "train",
+    "runs",
+    "pretrained",
+  ],
 };
 /** Entries and commands may import everything. */
 const FREE = new Set(["cli", "index", "node", "web", "random", "version"]);

@@ -49,3 +49,4 @@ export {
   writeReport,
 } from "./runs/node/index.ts";
 export { type NodeEngineOptions, nodeEngine, type OrtModule } from "./runtime/node/index.ts";
+export { readTfjs, readTfjsModule } from "./tfjs/node/index.ts";

@@ -14,6 +14,7 @@ export { writeError } from "./disk.ts";
 export { CheckpointError } from "./error.ts";
 export { encodeNpy, isNpy, readNpy } from "./npy.ts";
 export { encodeNpz, readNpz } from "./npz.ts";
+export { type PickledValue, readPickledDict } from "./pickled-dict.ts";
 export { openWeights, readWeights } from "./read.ts";
 export {
   encodeSafetensors,

@@ -57,9 +57,9 @@ export const NUMPY_GLOBALS: readonly Global[] = [
 function fillArray(array: StoredTensor, [shape, type, fortran, contents]: readonly unknown[]): void {
   const sizes =
     shape instanceof Tuple && shape.items.length <= 64 && shape.items.every(isCount) ? shape.items : undefined;
-  const bytes = contents instanceof Uint8Array ? contents : undefined;
+  const bytes = typeof contents === "string" ? Uint8Array.from(contents, codeOf) : contents;
   const dtype = type instanceof NumpyType ? type.dtype : undefined;
-  if (!sizes || !bytes || dtype === undefined) {
+  if (!sizes || !(bytes instanceof Uint8Array) || dtype === undefined) {
     array.unread = "an array of something else than numbers";
     return;
   }

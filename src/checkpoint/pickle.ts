@@ -268,9 +268,11 @@ class Machine {
     }
   }
 
-  #latin1(length: number): string {
+  /** Python 2 has text and bytes as one type; long ones are the contents of arrays. */
+  #latin1(length: number): string | Uint8Array {
+    if (length > MAX_LINE) return this.#slice(length);
     const at = this.#take(length);
-    return LATIN1.decode(this.#bytes.subarray(at, at + length));
+    return String.fromCharCode(...this.#bytes.subarray(at, at + length));
   }
 
   #line(decoder = UTF8): string {

@@ -17,6 +17,7 @@ import {
 } from "../data/node/index.ts";
 import { MODELS, VARIANTS, type Variant } from "../models/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { classNames } from "./class-names.ts";
 import { percent } from "./format.ts";
 import { isPublished, type WeightFlags, withWeightFlags } from "./model.ts";
@@ -165,7 +166,7 @@ async function* fromInput(classify: (bytes: Uint8Array) => Promise<Prediction[]>
 /** The network that the flags mean: by default the GoogLeNet that torchvision publishes. */
 async function openAsked({ model, weights, variant, classes: file, key, rename }: Flags): Promise<Source> {
   const classes = file === undefined ? undefined : await classNames(file);
-  if (weights !== undefined && !isPublished(weights) && !(model !== undefined && isOnnx(model)))
+  if (weights !== undefined && !isPublished(weights) && !(model !== undefined && isImported(model)))
     return openNetwork(weights, { model, variant, classes, key, rename });
   const network = model ?? "googlenet";
   const published = Object.hasOwn(MODELS, network) ? "torchvision" : undefined;
@@ -175,14 +176,12 @@ async function openAsked({ model, weights, variant, classes: file, key, rename }
 /** So few images are decoded here sooner than a worker starts. */
 const FEW = 8;
 
-const isOnnx = (path: string) => path.toLowerCase().endsWith(".onnx");
-
 export const command = withWeightFlags(new Command("classify"))
   .description("Classify images. An image that cannot be read is reported, and the others are still classified.")
   .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
   .option(
     "--weights <file>",
-    "a run's folder, weights written by train, an .onnx file, .pth or .safetensors with --model, or torchvision (the default)",
+    "a run's folder, weights written by train, an .onnx file, a model.json of TensorFlow.js, .pth or .safetensors with --model, or torchvision (the default)",
   )
   .option(
     "--model <name>",

@@ -10,8 +10,8 @@ import {
   writeCheckpoint,
 } from "../checkpoint/node/index.ts";
 import { recognize, VARIANTS } from "../models/index.ts";
-import { readOnnx } from "../onnx/node/index.ts";
 import { readConfig } from "../runs/node/index.ts";
+import { isImported, readImported } from "../tfjs/node/index.ts";
 import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";
 import { MODEL_HELP, type ModelFlags, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
@@ -33,9 +33,9 @@ function check(from: string, to: string, { dtype, force, key, rename, integers, 
   if (!TARGETS.includes(kindOf(to))) throw new UsageError(`${to} has to end in ${TARGETS.join(", ")}`);
   if (!existsSync(dirname(to))) throw new UsageError(`there is no folder ${dirname(to)}`);
   checkFree(to, force);
-  const [fromOnnx, toOnnx] = [kindOf(from) === ".onnx", kindOf(to) === ".onnx"];
-  if (fromOnnx && toOnnx) throw new UsageError(`${from} is already an .onnx file`);
-  if (fromOnnx && (key !== undefined || rename !== undefined || integers))
+  const [isNetwork, toOnnx] = [isImported(from), kindOf(to) === ".onnx"];
+  if (kindOf(from) === ".onnx" && toOnnx) throw new UsageError(`${from} is already an .onnx file`);
+  if (isNetwork && (key !== undefined || rename !== undefined || integers))
     throw new UsageError("--key, --rename and --integers are for weight files");
   if (toOnnx && dtype !== undefined && dtype !== "float32")
     throw new UsageError(`--dtype ${dtype}: networks compute in float32, and .onnx files are written in it`);
@@ -45,19 +45,18 @@ function check(from: string, to: string, { dtype, force, key, rename, integers, 
 
 /** All tensors and the metadata; of an .onnx file, the weights by their names in it. */
 async function read(from: string, { key, rename, dtype, integers }: Flags): Promise<Checkpoint> {
-  const { tensors, metadata } =
-    kindOf(from) === ".onnx"
-      ? await readOnnx(from, { fold: false }).then(({ weights, metadata }) => ({ tensors: weights, metadata }))
-      : await readCheckpoint(from, {
-          convert: "none",
-          key,
-          rename,
-          fits: (entries) => recognize(entries).length,
-          quantized: integers ? "integers" : "float32",
-        }).then((read) => {
-          for (const line of readNotes(from, read)) note(line);
-          return read;
-        });
+  const { tensors, metadata } = isImported(from)
+    ? await readImported(from).then(({ weights, metadata }) => ({ tensors: weights, metadata }))
+    : await readCheckpoint(from, {
+        convert: "none",
+        key,
+        rename,
+        fits: (entries) => recognize(entries).length,
+        quantized: integers ? "integers" : "float32",
+      }).then((read) => {
+        for (const line of readNotes(from, read)) note(line);
+        return read;
+      });
   if (dtype === undefined) return { tensors, metadata: { ...metadata } };
   // tied weights stay tied
   const converted = new Map([...new Set(tensors.values())].map((tensor) => [tensor, toReal(tensor, dtype)]));
@@ -67,11 +66,19 @@ async function read(from: string, { key, rename, dtype, integers }: Flags): Prom
   };
 }
 
+/** A network of TensorFlow.js as an .onnx file. */
+async function exportImported(from: string, to: string, { model, variant, numClasses, input }: Flags): Promise<void> {
+  if (model !== undefined || variant !== undefined)
+    throw new UsageError(`${from} is a network itself; leave out --model and --variant`);
+  const asked = { ...(numClasses !== undefined && { numClasses }), ...(input && { input }) };
+  await exportNetwork(from, { output: to, force: true, ...asked });
+}
+
 export const command = withWeightFlags(new Command("convert"))
-  .description("Convert weights between PyTorch's files, safetensors and ONNX.")
+  .description("Convert weights between PyTorch's files, safetensors and ONNX, and networks from TensorFlow.js.")
   .argument(
     "<from>",
-    "weights (.safetensors, .pth, .pt), a run's folder, or an .onnx file, whose weights keep their names",
+    "weights (.safetensors, .pth, .pt), a run's folder, an .onnx file, whose weights keep their names, or a model.json of TensorFlow.js",
   )
   .argument("<to>", "the file to write: .safetensors, .pth or .pt, or .onnx for the network with its weights")
   .addOption(new Option("--dtype <type>", "type of the real numbers").choices(["float32", "float16", "bfloat16"]))
@@ -93,12 +100,14 @@ Examples:
   convnets convert run/20260101-120000-nin-cifar10 nin.pth
   convnets convert best.safetensors best.onnx
   convnets convert googlenet-1378be20.pth googlenet.onnx --model googlenet --variant torchvision
-  convnets convert model.onnx weights.safetensors`,
+  convnets convert model.onnx weights.safetensors
+  convnets convert tfjs/model.json model.onnx`,
   )
   .action(async (source: string, to: string, flags: Flags) => {
     if (!existsSync(source)) throw new UsageError(`there is no file ${source}`);
-    const from = await weightFileOf(source);
+    const from = isImported(source) ? source : await weightFileOf(source);
     check(from, to, flags);
+    if (isImported(from) && kindOf(to) === ".onnx") return exportImported(from, to, flags);
     const checkpoint = await read(from, flags);
     if (kindOf(to) === ".onnx") {
       const model = flags.model ?? (from === source ? undefined : (await readConfig(source)).model);

@@ -217,11 +217,10 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
   else await exportInference(toExport, flags, given);
 }
 
-/** The metadata of an .onnx file, which are kept in what is made from it. */
+/** The metadata of a network in a file, which are kept in what is made from it. */
 async function metadataOf(name: string): Promise<Checkpoint["metadata"]> {
-  if (!/\.onnx$/i.test(name) || !existsSync(name)) return {};
-  const { readOnnxFacts } = await import("../onnx/node/index.ts");
-  return readOnnxFacts(name).metadata;
+  const { isImported, readImportedFacts } = await import("../tfjs/node/index.ts");
+  return existsSync(name) && isImported(name) ? (await readImportedFacts(name)).metadata : {};
 }
 
 async function exportTraining({ model, input }: ToExport, output: string): Promise<void> {
@@ -242,6 +241,8 @@ async function write(path: string, pieces: readonly Uint8Array[], graph?: Graph)
 /** What to export for a run's folder or a weight file; undefined for a network. */
 async function withOwnWeights(target: string, flags: Flags): Promise<[string, ExportFlags, Checkpoint] | undefined> {
   if (!existsSync(target)) return undefined;
+  const { isImported } = await import("../tfjs/node/index.ts");
+  if (isImported(target)) return undefined;
   if (statSync(target).isDirectory()) {
     const { isRun } = await import("./network.ts");
     if (!isRun(target)) throw new UsageError(`${target} is a directory; a network file or a run's folder was expected`);

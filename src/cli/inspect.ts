@@ -6,6 +6,7 @@ import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
+import { isImported, readTfjsFacts, tfjsFile } from "../tfjs/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
 import { type Described, describeFile, describeFolder, unreadable } from "./inspect-other.ts";
 import { isNetworkFile, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
@@ -48,12 +49,15 @@ const FORMATS = {
   pickle: "Python pickle",
   safetensors: "safetensors",
   onnx: "ONNX",
+  tfjs: "TensorFlow.js model",
 } as const;
 
 async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Facts> {
   const { size } = statSync(file);
-  if (await isOnnx(file)) {
-    const { metadata, weights, inputs, outputs, operators, ...rest } = readOnnxFacts(file);
+  const isTfjs = isImported(file) && extname(file).toLowerCase() !== ".onnx";
+  if (isTfjs || (await isOnnx(file))) {
+    const read = isTfjs ? await readTfjsFacts(tfjsFile(file)!) : readOnnxFacts(file);
+    const { metadata, weights, inputs, outputs, operators, ...rest } = read;
     const tensors = [...weights].map(([name, { dtype, shape, bytes }]) => ({ name, dtype, shape, bytes }));
     const onnx = {
       ...rest,
@@ -61,6 +65,8 @@ async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Fact
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
+    const whole = statSync(tfjsFile(file) ?? file).size + tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (isTfjs) return { file, format: "tfjs", size: whole, metadata, tensors, networks: [], onnx };
     return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
   const opened = await openCheckpoint(file, { key, rename, fits: (entries) => recognize(entries).length });
@@ -94,12 +100,14 @@ function show(
   print(`${file}  ${FORMATS[format]}, ${megabytes(size)}`);
   if (onnx) {
     const opsets = Object.entries(onnx.opsets).map(([domain, version]) => `${domain || "ONNX"} ${version}`);
-    print(`opset     ${opsets.join(", ")} (IR version ${onnx.irVersion})`);
+    if (opsets.length > 0) print(`opset     ${opsets.join(", ")} (IR version ${onnx.irVersion})`);
     print(`producer  ${onnx.producer || "not recorded"}`);
     print(`inputs    ${valueList(Object.entries(onnx.inputs))}`);
     print(`outputs   ${valueList(Object.entries(onnx.outputs))}`);
     const operators = Object.entries(onnx.operators);
-    print(`operators ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`);
+    print(
+      `${format === "tfjs" ? "layers   " : "operators"} ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`,
+    );
   }
   const removed = networks[0]?.removed;
   const without = removed === undefined ? "" : ` (without "${removed}" at the start of every key)`;
@@ -165,7 +173,7 @@ export const command = withWeightFlags(new Command("inspect"))
   )
   .argument(
     "<file>",
-    "weights, an .onnx file, a run's folder, a data set or an image; the format is detected from the content",
+    "weights, an .onnx file, a model.json of TensorFlow.js, a run's folder, a data set or an image; the format is detected from the content",
   )
   .option("--json", "everything, as JSON")
   .addHelpText(
@@ -182,10 +190,10 @@ Examples:
   .action(async (named: string, { json, ...asked }: WeightFlags & { json?: boolean }) => {
     if (!existsSync(named)) throw new UsageError(`there is no file ${named}`);
     if (isNetworkFile(named)) throw new UsageError(`${named} is code; convnets summary ${named} shows its network`);
-    const other = await describeOther(named);
+    const other = isImported(named) ? undefined : await describeOther(named);
     if (other) return json ? printJson({ file: named, ...other }) : showOther(named, other);
-    const file = await weightFileOf(named);
-    if (Object.keys(asked).length > 0 && (await isOnnx(file)))
+    const file = isImported(named) ? named : await weightFileOf(named);
+    if (Object.keys(asked).length > 0 && (isImported(file) || (await isOnnx(file))))
       throw new UsageError("--key and --rename are for weight files");
     const facts = await factsOf(file, asked).catch((error: Error) => {
       throw unreadable(file, error);

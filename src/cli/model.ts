@@ -15,6 +15,7 @@ import {
 } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 import type { PublishedWeights } from "../pretrained/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { type InputShape, isShape, UsageError } from "./support.ts";
 
 /** Blocks that can be shown like networks. The study note (lecture notes on VGG, NiN and GoogLeNet in PyTorch) compares them. */
@@ -25,7 +26,7 @@ const BLOCKS: Readonly<Record<string, { build: () => Module; input: readonly num
 
 /** What a command that takes a network says about it in its help. */
 export const MODEL_HELP =
-  'a network ("convnets models" lists them), inception, naive_inception, an .onnx file, a run\'s folder, or net.js[#Export]: a Module, a class that extends Module, or a function that returns a Module';
+  'a network ("convnets models" lists them), inception, naive_inception, an .onnx file, a model.json of TensorFlow.js, a run\'s folder, or net.js[#Export]: a Module, a class that extends Module, or a function that returns a Module';
 
 export interface ModelFlags {
   variant?: Variant;
@@ -52,7 +53,7 @@ export interface LoadedModel {
 const SIDE = 224;
 
 /**
- * A registered network, a block, the network of a run or of an .onnx file, or what a file exports: `net.js` (its default export) or
+ * A registered network, a block, the network of a run, an .onnx file or a model.json, or what a file exports: `net.js` (its default export) or
  * `net.js#Name`. Classes and functions are called with `{ variant, numClasses }` if these are given.
  */
 export async function loadModel(name: string, flags: ModelFlags = {}): Promise<LoadedModel> {
@@ -81,9 +82,12 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
     const known = [...Object.keys(MODELS), ...Object.keys(BLOCKS)];
     throw new UsageError(`there is no network and no file "${file}"; ${suggestNetwork(file, known)}`);
   }
+  if (isImported(file)) return importedModel(file, flags);
   if (statSync(file).isDirectory()) return modelOfRun(file, flags);
-  if (/\.onnx$/i.test(file)) return importedModel(file, flags);
-  if (!isNetworkFile(file)) throw new UsageError(`${file} is not a network: a network is an .onnx, .js or .ts file`);
+  if (!isNetworkFile(file))
+    throw new UsageError(
+      `${file} is not a network: a network is an .onnx, .js or .ts file, or a model.json of TensorFlow.js`,
+    );
   const model = await moduleOfFile(file, exported, options, finished);
   const shape = input ?? imagesFor(model);
   const isAssumed = input === undefined && model.spec?.inputSize === undefined;
@@ -167,21 +171,21 @@ export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly
   };
 }
 
-/** The network in an .onnx file, with a new last layer for another number of classes. */
+/** The network in an .onnx file or a model.json, with a new last layer for another number of classes. */
 async function importedModel(
   file: string,
   { variant, numClasses, input, dequantize }: ModelFlags,
 ): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // imported only here: other commands start faster without it
-  const { readOnnxFacts, readOnnxModule } = await import("../onnx/node/index.ts");
-  const facts = readOnnxFacts(file);
+  const { readImportedFacts, readImportedModule } = await import("../tfjs/node/index.ts");
+  const facts = await readImportedFacts(file);
   const declared = [...facts.inputs].map(([name, { shape }]) => [name, shape] as const);
   const shapes = Object.fromEntries(declared.map(([name, shape]) => [name, shapeGiven(file, name, shape, input)]));
   const isOpen = declared.some(([, shape]) => shape.slice(1).some((dim) => typeof dim !== "number"));
   // sizes of images have to be known for the layers to have shapes
   const inputs = isOpen ? withOpenBatch(shapes) : {};
-  const model = await readOnnxModule(file, { inputs, ...(dequantize && { dequantize }) });
+  const model = await readImportedModule(file, { inputs, ...(dequantize && { dequantize }) });
   if (numClasses !== undefined) model.withClasses(numClasses);
   const found = declared.length === 1 ? Object.values(shapes)[0]! : declared.length === 0 ? [1, 3, SIDE, SIDE] : shapes;
   if (input !== undefined || !isOpen || !isShape(found)) return { name: file, model, input: input ?? found };

@@ -3,13 +3,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openSource, type Source, type SourceOptions } from "../classify/node/index.ts";
 import { MODELS, suggestNetwork, type Variant } from "../models/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { downloadBar } from "./download.ts";
 import { isNetworkFile, loadModel, resolveWeights } from "./model.ts";
 import { UsageError } from "./support.ts";
 
 /** What a command that takes a network with its weights says about it in its help. */
 export const NETWORK_HELP =
-  "a run's folder (its best weights), weights written by train, an .onnx file, or, with --weights, the name of a network or net.js";
+  "a run's folder (its best weights), weights written by train, an .onnx file, a model.json of TensorFlow.js, or, with --weights, the name of a network or net.js";
 
 export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download" | "key" | "rename"> {
   /** The network that the weights belong to, if they do not record it. */
@@ -21,8 +22,7 @@ export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download"
 /** Whether a folder is that of a run. */
 export const isRun = (path: string): boolean => existsSync(join(path, "config.json"));
 
-const isOnnx = (path: string) => /\.onnx$/i.test(path);
-const isNetwork = (target: string) => Object.hasOwn(MODELS, target) || isNetworkFile(target) || isOnnx(target);
+const isNetwork = (target: string) => Object.hasOwn(MODELS, target) || isNetworkFile(target) || isImported(target);
 
 /**
  * A network with its weights: `target` is a network, with its weights in `flags.weights`, or weights, with their network in
@@ -63,7 +63,7 @@ const options = ({ variant, classes, download, key, rename }: NetworkFlags): Sou
 });
 
 async function withWeights(network: string, weights: string | undefined, flags: NetworkFlags): Promise<Source> {
-  if (isOnnx(network)) {
+  if (isImported(network)) {
     if (flags.variant !== undefined) throw new UsageError(`${network} has no variants`);
     return openSource(network, { ...options(flags), weights });
   }

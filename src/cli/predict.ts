@@ -17,6 +17,7 @@ import { compile } from "../infer/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
 import { note, parsePositive, print, printJson, UsageError } from "./support.ts";
@@ -45,7 +46,7 @@ interface Network {
 /** A network that needs no preprocessing and no classes: any .onnx file, also one of several inputs. */
 async function networkOf(target: string, { model, weights, variant, key, rename }: Flags): Promise<Network> {
   const isBare = weights === undefined && model === undefined && variant === undefined;
-  if (isBare && /\.onnx$/i.test(target)) return loadModel(target);
+  if (isBare && isImported(target)) return loadModel(target);
   if (isBare && isNetworkFile(target)) {
     const loaded = await loadModel(target);
     const complete = [...loaded.model.parameters()].every(([, { data }]) => data !== undefined);

@@ -5,6 +5,7 @@ import { fail, red } from "./support.ts";
 /** The commands: a line for the list, and the file of each, which is imported only when the command runs. */
 const COMMANDS = {
   train: ["train a network on a data set", () => import("./train.ts")],
+  launch: ["start a training on several ranks, and restart it if one dies", () => import("./launch.ts")],
   runs: ["list runs, or compare them", () => import("./runs.ts")],
   eval: ["evaluate trained weights on a data set", () => import("./eval.ts")],
   classify: ["classify images", () => import("./classify.ts")],

@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { checkShards } from "../cluster/index.ts";
 import { checkBatchSize, type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
 import type { Module } from "../nn/index.ts";
-import { parseConfig, recipe, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
+import { parseConfig, recipe, scaledRate, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
 import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
+import { isImported } from "../tfjs/node/index.ts";
 import { dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { loadModel, publishedFor, resolveWeights } from "./model.ts";
@@ -16,6 +17,8 @@ export interface TrainFlags extends PreprocessingFlags {
   dataDir?: string;
   out?: string;
   resume?: string | true;
+  /** Continue the run in `out` if there is one. */
+  continue?: boolean;
   config?: string;
   printConfig?: boolean;
   json?: boolean;
@@ -30,8 +33,11 @@ export interface TrainFlags extends PreprocessingFlags {
   accumulate?: number;
   shards?: number;
   reduce?: "exact" | "fast";
+  compress?: "bf16" | "fp16";
   lr?: number;
-  optimizer?: "sgd" | "adamw";
+  /** Adapts the learning rate to the batch size. */
+  scaleLr?: boolean;
+  optimizer?: "sgd" | "lars" | "adamw";
   schedule?: "constant" | "cosine" | "polynomial";
   weightDecay?: number;
   warmupEpochs?: number;
@@ -42,6 +48,8 @@ export interface TrainFlags extends PreprocessingFlags {
   cutmix?: number;
   init?: TrainConfigInput["init"];
   weights?: string;
+  key?: string;
+  rename?: [from: string, to: string][];
   freeze?: string[];
   patience?: number;
   validationFraction?: number;
@@ -60,6 +68,7 @@ const SAME = [
   "accumulate",
   "shards",
   "reduce",
+  "compress",
   "lr",
   "warmupEpochs",
   "labelSmoothing",
@@ -69,6 +78,8 @@ const SAME = [
   "cutmix",
   "init",
   "weights",
+  "key",
+  "rename",
   "freeze",
   "patience",
   "validationFraction",
@@ -102,6 +113,8 @@ export async function configOf(
   for (const name of ["model", "data"])
     if (typeof settings[name] !== "string") throw new UsageError(`${flags.config}: ${name} has to be a name`);
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
+  if (settings.weights === undefined && (settings.key ?? settings.rename) !== undefined)
+    throw new UsageError("--key and --rename are about the file of --weights, which is missing");
   const say = flags.quiet || flags.printConfig ? () => {} : note;
   const isAsked = flags.data !== undefined || "data" in fromFile;
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
@@ -127,12 +140,22 @@ export async function configOf(
   if (flags.schedule) merged.schedule = { name: flags.schedule };
   if (flags.weightDecay !== undefined)
     merged.optimizer = { ...(merged.optimizer as object), weightDecay: flags.weightDecay };
+  if (flags.scaleLr) Object.assign(merged, rateForBatch(checked(merged), recommended.batchSize, flags));
   const told = toldBy(flags);
   if (told) merged.transforms = trainedAsTold(checked(merged).transforms, told, facts.channels === 1 ? 1 : 3);
   const config = checked(merged);
-  const trained = config.weights !== undefined || /\.onnx$/i.test(config.model);
+  const trained = config.weights !== undefined || isImported(config.model);
   if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
   return { config, located };
+}
+
+/** Learning rate and warm-up for the size of the batch. */
+function rateForBatch(config: TrainConfig, usual: number, { warmupEpochs }: TrainFlags) {
+  if (config.optimizer.name === "adamw")
+    throw new UsageError(
+      "--scale-lr is for optimizers whose steps grow with the batch; use it with --optimizer sgd or lars, or set --lr",
+    );
+  return { ...scaledRate(config, usual), ...(warmupEpochs !== undefined && { warmupEpochs }) };
 }
 
 /** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */
@@ -194,6 +217,7 @@ const FIXED = [
   "optimizer",
   "schedule",
   "weightDecay",
+  "scaleLr",
   "out",
   ...TOLD,
 ] as const satisfies readonly (keyof TrainFlags)[];
@@ -214,6 +238,29 @@ export async function resumedConfig(dir: string, model: string | undefined, flag
   const config: Record<string, unknown> = { ...saved };
   for (const name of CHANGEABLE) if (flags[name] !== undefined) config[name] = flags[name];
   return checked(config);
+}
+
+/**
+ * The config of the run in a folder that a command line would start anew. Throws where that asks for something else than the run
+ * has.
+ */
+export async function continuedConfig(dir: string, model: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  const saved = await readConfig(dir);
+  const has = saved as Readonly<Record<string, unknown>>;
+  // the weights were found and the rate was computed when it began
+  const compared = SAME.filter((name) => name !== "weights" && !(name === "lr" && flags.scaleLr));
+  const asked = { ...Object.fromEntries(compared.map((name) => [name, flags[name]])), model };
+  for (const [name, value] of Object.entries(asked)) {
+    const isOther = value !== undefined && JSON.stringify(value) !== JSON.stringify(has[name]);
+    if (isOther && !CHANGEABLE.some((other) => other === name))
+      throw new UsageError(
+        `${dir} holds a run with ${name} ${JSON.stringify(has[name])}, which cannot be changed to ${JSON.stringify(value)}; use another folder`,
+      );
+  }
+  if (flags.epochs !== undefined && flags.epochs < saved.epochs)
+    throw new UsageError(`the run in ${dir} has ${saved.epochs} epochs; --epochs can only extend it`);
+  const changed = CHANGEABLE.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]]));
+  return checked({ ...saved, ...Object.fromEntries(changed) });
 }
 
 /** Throws if the ranks cannot share the batches of a run evenly, before the others hear of it. */

@@ -20,7 +20,7 @@ import { DivergedError } from "../train/index.ts";
 import { DATA_HELP } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { percent } from "./format.ts";
-import { loadModel, MODEL_HELP, WEIGHTS_HELP } from "./model.ts";
+import { loadModel, MODEL_HELP, WEIGHTS_HELP, withWeightFlags } from "./model.ts";
 import { addPreprocessing } from "./preprocessing.ts";
 import { terminalView } from "./progress.ts";
 import { ranksOutput, withRanks } from "./ranks.ts";
@@ -37,7 +37,15 @@ import {
   skippedLines,
   UsageError,
 } from "./support.ts";
-import { checkRanks, configOf, DEFAULTS, resumedConfig, type TrainFlags, withWeights } from "./train-settings.ts";
+import {
+  checkRanks,
+  configOf,
+  continuedConfig,
+  DEFAULTS,
+  resumedConfig,
+  type TrainFlags,
+  withWeights,
+} from "./train-settings.ts";
 
 /** What to do after a training on generated images. */
 const NEXT = `
@@ -59,6 +67,14 @@ async function runToResume(named: string | true): Promise<string> {
   const [newest] = saved.sort((a, b) => b.time - a.time);
   if (!newest) throw new UsageError("there is no run in run/ to resume; name its folder: --resume DIR");
   return newest.dir;
+}
+
+/** The folder of the run to continue; undefined for a new one. */
+async function runToContinue({ resume, out, continue: isContinued }: TrainFlags): Promise<string | undefined> {
+  if (resume !== undefined) return runToResume(resume);
+  if (!isContinued) return undefined;
+  if (out === undefined) throw new UsageError("--continue needs the folder of the run: --out DIR");
+  return existsSync(join(out, RUN_FILES.config)) ? out : undefined;
 }
 
 /** Makes a new folder, even if another run starts in the same second. */
@@ -109,11 +125,10 @@ async function planned(
   flags: TrainFlags,
   ranks: number,
 ): Promise<{ plan: Plan; located: LocatedDataset } | undefined> {
-  const resume = flags.resume === undefined ? undefined : await runToResume(flags.resume);
+  const resume = await runToContinue(flags);
+  const resumed = () => (flags.continue ? continuedConfig : resumedConfig)(resume!, model, flags);
   const { config: asked, ...found } =
-    resume === undefined
-      ? await configOf(model, flags)
-      : { config: await resumedConfig(resume, model, flags), located: undefined };
+    resume === undefined ? await configOf(model, flags) : { config: await resumed(), located: undefined };
   if (flags.printConfig) return void printJson(asked);
   if (resume === undefined && flags.out !== undefined && existsSync(join(flags.out, RUN_FILES.config))) {
     const { out } = flags;
@@ -225,7 +240,7 @@ async function train(model: string | undefined, flags: TrainFlags, collective: C
   }
 }
 
-export const command = new Command("train")
+export const command = withWeightFlags(new Command("train"))
   .description("Train a network on a data set. Writes a folder with checkpoints, metrics and a report.")
   .argument("[model]", `${MODEL_HELP} (default: vgg_small)`)
   .option("--data <name|path>", `${DATA_HELP} (default: shapes, which are generated)`)
@@ -233,6 +248,7 @@ export const command = new Command("train")
   .option("--offline", "never download")
   .option("--out <dir>", "folder of the run (default: run/TIME-MODEL-DATA)")
   .option("--resume [dir]", "continue a run exactly where its last checkpoint was saved (default: the newest in run/)")
+  .option("--continue", "continue the run in --out if there is one, for scripts that start again")
   .option("--config <file.json>", "settings from a file; flags override it")
   .option("--print-config", "print the settings and stop; a good start for such a file")
   .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
@@ -249,8 +265,15 @@ export const command = new Command("train")
   .addOption(
     new Option("--reduce <how>", "order of sums between ranks: fixed, or as MPI likes it").choices(["exact", "fast"]),
   )
+  .addOption(
+    new Option("--compress <type>", "send gradients between ranks in 16 bits, with error feedback").choices([
+      "bf16",
+      "fp16",
+    ]),
+  )
   .option("--lr <rate>", "peak learning rate", parseNumber)
-  .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "adamw"]))
+  .option("--scale-lr", "for large batches: learning rate × batch size / that of the recipe, and 5 epochs of warm-up")
+  .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "lars", "adamw"]))
   .addOption(
     new Option("--schedule <name>", "how the learning rate falls (a config file can set others)").choices([
       "constant",

@@ -1,9 +1,12 @@
-import { plannedSums } from "./plan.ts";
+import { addInto, type Compression, compress, expand } from "./compress.ts";
+import { additions } from "./plan.ts";
 
 /** Options of `allReduce`. */
 export interface AllReduceOptions {
-  /** Leaves the order of the sums between ranks to MPI_Allreduce: with many ranks it is faster, and other ranks give other last bits. */
+  /** Leaves the order of the sums between ranks to MPI_Allreduce: other numbers of ranks then give other last bits. */
   readonly fast?: boolean;
+  /** Sends numbers in 16 bits; not together with `fast`. */
+  readonly compression?: Compression;
 }
 
 /** Processes that train together, as MPI starts them. Every rank has to make the same calls in the same order. */
@@ -17,7 +20,7 @@ export interface Collective {
   readonly local: number;
   /**
    * Sums arrays over all shards of all ranks: `parts` are those of this rank's shards, and the first of them gets the result, the same
-   * on every rank. It is added up in one order for any number of ranks (see `plannedSums`). All parts are written over.
+   * on every rank. It is added up in one order for any number of ranks (see `Subtree`). All parts may be written over.
    */
   allReduce(parts: readonly Float32Array[], options?: AllReduceOptions): Promise<void>;
   /** The values of all ranks, in their order; anything that `structuredClone` copies. */
@@ -39,9 +42,19 @@ export function oneProcess({ host = "localhost" }: { host?: string } = {}): Coll
     size: 1,
     hosts: [host],
     local: 1,
-    async allReduce(parts) {
-      for (const { into, other } of plannedSums(parts.length, 1, 0))
-        if ("buffer" in other) addInto(parts[into]!, parts[other.buffer]!);
+    async allReduce(parts, { compression } = {}) {
+      if (compression) {
+        const { to, floats, errors } = compression;
+        const half = new Uint16Array(floats);
+        for (const [i, part] of parts.entries()) roundedIn(to, part.subarray(0, floats), errors[i]!, half);
+      }
+      const shards = parts.map((_, i) => ({ from: i, to: i + 1 }));
+      for (const { into, other } of additions({ from: 0, to: parts.length }, shards))
+        addInto(parts[into]!, parts[other]!);
+      if (compression) {
+        const { to, floats, sumErrors } = compression;
+        roundedIn(to, parts[0]!.subarray(0, floats), sumErrors, new Uint16Array(floats));
+      }
     },
     gather: async (value) => [value],
     broadcast: async (value) => value,
@@ -53,6 +66,8 @@ export function oneProcess({ host = "localhost" }: { host?: string } = {}): Coll
   };
 }
 
-function addInto(sum: Float32Array, other: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + other[i]!;
+/** Values as they would arrive if they were sent. */
+function roundedIn(to: Compression["to"], values: Float32Array, errors: Float32Array, half: Uint16Array): void {
+  compress(to, values, errors, half);
+  expand(to, half, values);
 }

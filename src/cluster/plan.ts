@@ -22,61 +22,99 @@ export function checkShards(shards: number, size: number): void {
   });
 }
 
-/** One addition of the tree as a rank does it. Buffers are those of its own shards, counted from 0. */
-export interface PlannedSum {
-  /** The buffer that holds one summand, and then the sum. */
-  readonly into: number;
-  /** The buffer that holds the other summand, or the rank that sends it. */
-  readonly other: { readonly buffer: number } | { readonly rank: number };
-  /** What to send before the sum replaces it. */
-  readonly sends: readonly { readonly buffer: number; readonly rank: number }[];
-}
-
 /**
- * The sum over all shards, as one rank computes it; its first buffer ends up with the result.
+ * A node of the tree over all shards: the sum of the shards `from` … `to`.
  *
  *     0   1   2   3       shards
  *      \ /     \ /
  *      0+1     2+3        a balanced binary tree, whatever the number of ranks
  *         \   /
  *        sum of all
- *
- * Every rank below a node gets its value: for as many ranks as shards, this is recursive doubling. The order of the summands differs
- * between ranks, but a + b = b + a to the last bit, so that all ranks hold the same numbers.
  */
-export function plannedSums(shards: number, size: number, rank: number): PlannedSum[] {
-  const own = shards / size;
-  const ranksOf = (from: number, to: number) => {
-    const first = Math.floor(from / own);
-    return Array.from({ length: Math.ceil(to / own) - first }, (_, i) => first + i);
+export type Subtree = Pick<Part, "from" | "to">;
+
+const middle = ({ from, to }: Subtree): number => from + Math.ceil((to - from) / 2);
+
+/** The largest nodes of the tree whose shards are all in the part, in order: what a rank can add up by itself. */
+export function subtreesIn(part: Part): Subtree[] {
+  const within = (node: Subtree): Subtree[] => {
+    if (node.to <= part.from || node.from >= part.to) return [];
+    if (node.from >= part.from && node.to <= part.to) return [node];
+    return [...within({ from: node.from, to: middle(node) }), ...within({ from: middle(node), to: node.to })];
   };
-  const buffer = (from: number) => Math.max(from - rank * own, 0);
-  const sums: PlannedSum[] = [];
-  const add = (from: number, to: number): void => {
-    if (to - from === 1) return;
-    const middle = from + Math.ceil((to - from) / 2);
-    const [left, right] = [ranksOf(from, middle), ranksOf(middle, to)];
-    const [inLeft, inRight] = [left.includes(rank), right.includes(rank)];
-    if (inLeft) add(from, middle);
-    if (inRight) add(middle, to);
-    const lacking = (side: number[], others: number[]) => side.filter((one) => !others.includes(one));
-    const source = (one: number, takers: number[], givers: number[]) => givers[takers.indexOf(one) % givers.length]!;
-    const sends = (mine: boolean, start: number, givers: number[], takers: number[]) =>
-      mine
-        ? takers
-            .filter((one) => source(one, takers, givers) === rank)
-            .map((one) => ({ buffer: buffer(start), rank: one }))
-        : [];
-    const [needLeft, needRight] = [lacking(right, left), lacking(left, right)];
-    sums.push({
-      into: buffer(inLeft ? from : middle),
-      other:
-        inLeft && inRight
-          ? { buffer: buffer(middle) }
-          : { rank: inLeft ? source(rank, needRight, right) : source(rank, needLeft, left) },
-      sends: [...sends(inLeft, from, left, needLeft), ...sends(inRight, middle, right, needRight)],
-    });
+  return within({ from: 0, to: part.shards });
+}
+
+/** One addition: buffer `into` += buffer `other`. */
+export interface Addition {
+  readonly into: number;
+  readonly other: number;
+}
+
+/**
+ * The additions that make a node of the tree from nodes below it, each in a buffer, in the order of their shards. The sum ends up in
+ * the first buffer of those that count as `own` (all by default). Which of two buffers it replaces is free, since a + b = b + a to the
+ * last bit.
+ */
+export function additions(
+  node: Subtree,
+  given: readonly Subtree[],
+  own: (buffer: number) => boolean = () => true,
+): Addition[] {
+  const list: Addition[] = [];
+  const add = ({ from, to }: Subtree): number => {
+    const known = given.findIndex((one) => one.from === from && one.to === to);
+    if (known >= 0) return known;
+    const at = middle({ from, to });
+    const [left, right] = [add({ from, to: at }), add({ from: at, to })];
+    const [into, other] = own(left) || !own(right) ? [left, right] : [right, left];
+    list.push({ into, other });
+    return into;
   };
-  add(0, shards);
-  return sums;
+  add(node);
+  return list;
+}
+
+/** Which of the `length` numbers of an array a rank adds up for all: as many for each, but for one. */
+export function sliceOf(length: number, size: number, rank: number): Subtree {
+  return { from: Math.floor((length * rank) / size), to: Math.floor((length * (rank + 1)) / size) };
+}
+
+/** Numbers of the pieces that travel by themselves: 4 MB, or more where slices of them would be small. */
+export const pieceLength = (size: number): number => Math.max(2 ** 20, 2 ** 14 * size);
+
+/** What a rank adds up of an array that travels in pieces. */
+export function slicesOf(length: number, size: number, rank: number): Subtree[] {
+  const piece = pieceLength(size);
+  return Array.from({ length: Math.ceil(length / piece) }, (_, i) => {
+    const { from, to } = sliceOf(Math.min(piece, length - i * piece), size, rank);
+    return { from: i * piece + from, to: i * piece + to };
+  });
+}
+
+/** How a rank takes part in a sum over all shards. Parts are those of its own shards, from 0. */
+export interface SumPlan {
+  /** What it adds up first, among its own parts. */
+  readonly local: readonly Addition[];
+  /** The parts that it sends then: to each rank, the slice that this one adds up. */
+  readonly sent: readonly number[];
+  /** What it adds up for all: its slice of the parts that all ranks send, in order. */
+  readonly buffers: readonly { readonly rank: number; readonly part: number }[];
+  /** Additions of those; the sum ends up in this rank's first part. */
+  readonly rest: readonly Addition[];
+}
+
+/** The plan of a rank: every rank adds up one slice over all shards, in the order of the tree, and sends it to all. */
+export function planSums(shards: number, size: number, rank: number): SumPlan {
+  const parts = Array.from({ length: size }, (_, one) => partOf(shards, size, one));
+  const nodes = parts.map(subtreesIn);
+  const buffers = nodes.flatMap((list, one) => list.map(({ from }) => ({ rank: one, part: from - parts[one]!.from })));
+  const { from: first, to } = parts[rank]!;
+  const leaves = Array.from({ length: to - first }, (_, i) => ({ from: first + i, to: first + i + 1 }));
+  return {
+    local: nodes[rank]!.flatMap((node) => additions(node, leaves)),
+    sent: nodes[rank]!.map(({ from }) => from - first),
+    buffers,
+    rest: additions({ from: 0, to: shards }, nodes.flat(), (buffer) => buffers[buffer]!.rank === rank),
+  };
 }

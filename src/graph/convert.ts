@@ -30,17 +30,22 @@ export function toFloat32(tensor: TensorData): TensorData {
     case "bfloat16": {
       const source = data as Uint16Array;
       const bits = new Uint32Array(source.length);
-      if (dtype === "bfloat16") {
-        for (let i = 0; i < bits.length; i++) bits[i] = source[i]! << 16;
-      } else {
-        halves ??= halfTable();
-        for (let i = 0; i < bits.length; i++) bits[i] = halves[source[i]!]!;
-      }
+      widen(dtype, source, bits);
       return { dtype: "float32", shape, data: new Float32Array(bits.buffer) };
     }
     default:
       return tensor;
   }
+}
+
+/** The float32 bits of numbers of 16 bits. */
+export function widen(dtype: "float16" | "bfloat16", source: Uint16Array, bits: Uint32Array): void {
+  if (dtype === "bfloat16") {
+    for (let i = 0; i < source.length; i++) bits[i] = source[i]! << 16;
+    return;
+  }
+  halves ??= halfTable();
+  for (let i = 0; i < source.length; i++) bits[i] = halves[source[i]!]!;
 }
 
 /** The real types that weights can be converted to. */
@@ -58,7 +63,7 @@ export function toReal(tensor: TensorData, dtype: RealType): TensorData {
 }
 
 /** float16 of the number with these float32 bits. */
-function toHalf(bits: number): number {
+export function toHalf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const size = bits & 0x7fffffff;
   if (size > 0x7f800000) return sign | 0x7e00;
@@ -81,7 +86,7 @@ function subnormal(size: number): number {
 }
 
 /** bfloat16 of the number with these float32 bits: their upper half. */
-function toBrain(bits: number): number {
+export function toBrain(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

@@ -3,7 +3,7 @@
  */
 export * as attribute from "./attributes.ts";
 export { check, checkArguments, checkOptions, describe, listed, nearest, type OptionKind } from "./check.ts";
-export { type RealType, toFloat32, toReal } from "./convert.ts";
+export { type RealType, toBrain, toFloat32, toHalf, toReal, widen } from "./convert.ts";
 export { fileKind } from "./file-kind.ts";
 export {
   type Attribute,

@@ -43,9 +43,16 @@ export function outputForm(x: Tensor): { readonly form: OutputForm; readonly end
 export function classScores(x: Tensor): Tensor {
   check(
     x.shape.length >= 2 && product(x.shape.slice(2)) === 1,
-    () => `a classifier has to give [N, classes], but gives ${formatShape(x.shape)}`,
+    () =>
+      `a classifier has to give [N, classes], but gives ${formatShape(x.shape)}${lookOf(x.shape.length)}; compile, or convnets predict, computes outputs of any kind`,
   );
   return x.shape.length === 2 ? x : x.flatten(1);
+}
+
+/** What an output with this many axes usually is, for a message. */
+function lookOf(rank: number): string {
+  if (rank === 4) return ", which looks like a feature map, or scores of each pixel";
+  return rank === 3 ? ", which looks like a list for each image, such as boxes" : "";
 }
 
 /** Log-probabilities of a classifier's output, scores or probabilities: x [N, K, …] → y [N, K] */

@@ -5,6 +5,8 @@ import type { Ops } from "../operators/index.ts";
 export interface UpdateInput {
   readonly parameter: Value;
   readonly gradient: Value;
+  /** Shape of the parameter in the network; here it may be flat. */
+  readonly shape: readonly number[];
   /** The optimizer's tensors of this parameter, by their names in `state`. */
   readonly state: Readonly<Record<string, Value>>;
   /** The numbers of this step, by their names in `scalars`. */

@@ -12,7 +12,7 @@ export function fitOptions(
   { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
   { signal, resume, collective }: { signal?: AbortSignal; resume?: TrainingState; collective?: Collective } = {},
 ): FitOptions {
-  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce } = config;
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce, compress } = config;
   return {
     engine,
     train,
@@ -33,6 +33,7 @@ export function fitOptions(
     ...(patience !== undefined && { patience }),
     ...(shards !== undefined && { shards }),
     ...(reduce && { reduce }),
+    ...(compress && { compress }),
     ...(collective && { collective }),
     ...(signal && { signal }),
     ...(resume && { resume }),

@@ -6,6 +6,7 @@ import {
   adamw,
   constantRate,
   cosineRate,
+  lars,
   multiStepRate,
   type Optimizer,
   polynomialRate,
@@ -38,6 +39,12 @@ const optimizer = v.variant("name", [
     name: v.literal("sgd"),
     momentum: v.optional(belowOne, 0.9),
     nesterov: v.optional(v.boolean(), false),
+    weightDecay: v.optional(atLeastZero, 5e-4),
+  }),
+  v.strictObject({
+    name: v.literal("lars"),
+    momentum: v.optional(belowOne, 0.9),
+    trustCoefficient: v.optional(positive, 0.001),
     weightDecay: v.optional(atLeastZero, 5e-4),
   }),
   v.strictObject({
@@ -83,6 +90,8 @@ export const trainConfigSchema = v.strictObject({
   shards: v.optional(positiveCount),
   /** Whether that order holds between ranks too, or is left to MPI. Default: it holds. */
   reduce: v.optional(v.picklist(["exact", "fast"])),
+  /** Type in which gradients travel between ranks. Default: as they are, in 32 bits. */
+  compress: v.optional(v.picklist(["bf16", "fp16"])),
   lr: positive,
   optimizer,
   schedule,
@@ -100,6 +109,10 @@ export const trainConfigSchema = v.strictObject({
   init: v.optional(v.picklist(INITS), "network"),
   /** Weights to start from, a file or "torchvision"; the last layer is initialized at random if its number of classes differs. */
   weights: v.optional(v.string()),
+  /** The part of a PyTorch file that has the weights, such as "state_dict_ema". */
+  key: v.optional(v.string()),
+  /** Other names for its keys: what they begin with, and what stands there instead. */
+  rename: v.optional(v.array(v.tuple([v.string(), v.string()]))),
   /** Prefixes of parameters that are not trained, such as "features". */
   freeze: v.optional(v.array(v.string()), []),
   /** Stop after this many epochs without a better one. */
@@ -156,7 +169,16 @@ function fieldsAt(schema: unknown, [first, ...rest]: readonly string[]): string[
 
 /** The optimizer of a config. */
 export function optimizerOf({ optimizer }: TrainConfig): Optimizer {
-  return optimizer.name === "sgd" ? sgd(unnamed(optimizer)) : adamw(unnamed(optimizer));
+  switch (optimizer.name) {
+    case "sgd":
+      return sgd(unnamed(optimizer));
+    case "lars":
+      return lars(unnamed(optimizer));
+    case "adamw":
+      return adamw(unnamed(optimizer));
+    default:
+      return optimizer satisfies never;
+  }
 }
 
 /** The learning rate of a config, warm-up included. */

@@ -61,6 +61,8 @@ const COSINE = { name: "cosine" } as const;
 const MOMENTUM = { name: "sgd", momentum: 0.9, nesterov: true, weightDecay: 5e-4 } as const;
 const ADAMW = { name: "adamw", weightDecay: 0.05 } as const;
 
+const LARS = { name: "lars", weightDecay: 5e-4 } as const;
+
 /** Share of the training images held out for validation if the data set has no others. */
 const HELD_OUT = 0.2;
 
@@ -70,7 +72,7 @@ const UNKNOWN: ModelSpec = { minInputSize: 1 };
 /** What the user has already decided. */
 type Asked = Pick<TrainConfigInput, "variant" | "inputSize"> & {
   readonly epochs?: number | undefined;
-  readonly optimizer?: "sgd" | "adamw" | undefined;
+  readonly optimizer?: "sgd" | "lars" | "adamw" | undefined;
   /** The network itself, if it is not a registered one. */
   readonly network?: Module | undefined;
 };
@@ -104,6 +106,24 @@ export function recipe(model: string, data: DataFacts, asked: Asked = {}): Train
   return { ...base, ...choice(spec, { large, normalized, optimizer }) };
 }
 
+/** Epochs of warm-up for large batches. */
+const LARGE_BATCH_WARMUP = 5;
+
+/**
+ * Learning rate and warm-up for a batch larger than the recipe's: the rate grows with the batch, and rises to it over the first epochs
+ * (Goyal et al. 2017). `lr` is for a batch of `usual` images.
+ */
+export function scaledRate(
+  { lr, batchSize, accumulate = 1, epochs, warmupEpochs = 0 }: ScaledRateInput,
+  usual: number,
+): Required<Pick<ScaledRateInput, "lr" | "warmupEpochs">> {
+  const factor = (batchSize * accumulate) / usual;
+  const longer = Math.max(warmupEpochs, Math.min(LARGE_BATCH_WARMUP, epochs / 3));
+  return { lr: lr * factor, warmupEpochs: factor > 1 ? longer : warmupEpochs };
+}
+
+type ScaledRateInput = Pick<TrainConfigInput, "lr" | "batchSize" | "accumulate" | "epochs" | "warmupEpochs">;
+
 /** A registered network in the variant that is asked for; undefined for other names. */
 function registered(model: string, variant: Variant | undefined): Module | undefined {
   return Object.hasOwn(MODELS, model) ? createModel(model, { ...(variant && { variant }) }) : undefined;
@@ -114,9 +134,12 @@ function choice(
   { training }: ModelSpec,
   { large, normalized, optimizer }: { large: boolean; normalized: boolean; optimizer: Asked["optimizer"] },
 ): Pick<TrainConfigInput, "optimizer" | "lr"> & Partial<TrainConfigInput> {
+  if (!training && optimizer === "lars") return { optimizer: LARS, lr: 1 };
   if (!training) return optimizer === "sgd" ? { optimizer: MOMENTUM, lr: 0.01 } : { optimizer: ADAMW, lr: 1e-3 };
   const { large: atLarge, weightDecay = MOMENTUM.weightDecay, ...hints } = training;
   const settings = { ...hints, ...(large && atLarge), optimizer: { ...MOMENTUM, weightDecay } };
+  // a step of LARS is a thousandth of the weights' size, times the rate
+  if (optimizer === "lars") return { ...settings, optimizer: LARS, lr: 1 };
   // AdamW's steps have the size of the learning rate, whatever the gradient; batch normalization allows larger ones
   return optimizer === "adamw" ? { ...settings, optimizer: ADAMW, lr: normalized ? 1e-3 : 1e-4 } : settings;
 }

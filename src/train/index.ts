@@ -1,4 +1,5 @@
 /** Training: losses, the step, evaluation and the loop. Nothing here needs Node. */
+
 export {
   type EvaluateOptions,
   Evaluator,
@@ -38,8 +39,8 @@ export {
 } from "./metrics.ts";
 export type { FitOptions, TrainingOptions, TrainingStepOptions } from "./options.ts";
 export { type Together, together } from "./ranks.ts";
-export { type StepResult, TrainingStep } from "./step.ts";
-export type { TrainingBatch } from "./step-batch.ts";
+export { TrainingStep } from "./step.ts";
+export type { StepResult, TrainingBatch } from "./step-batch.ts";
 export { oneHot, type Task } from "./targets.ts";
 export {
   next,

@@ -37,7 +37,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
     const [batchSize = 0] = first.images.shape;
     if (batchSize > 1) await step.prepare(batchSize);
     if (resume) step.restore(resume.tensors, progress.step, resume.file);
-    progress = await sameState(step, progress, collective);
+    progress = await sameState(step, progress, options);
     checkDataset(train.dataset, minimized, step.targetSize);
     const parameters = [...model.parameters()].map(([, parameter]) => parameter);
     const count = (list: typeof parameters) => list.reduce((sum, { numel }) => sum + numel, 0);
@@ -51,11 +51,15 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       engine: collective.size > 1 ? `${engine.name}, in each of ${collective.size} ranks` : engine.name,
       progress,
     };
-    const saved = (at: Progress) => ({
-      type: "checkpoint" as const,
-      progress: at,
-      state: async () => ({ progress: at, tensors: finite(await step.state(), at) }),
-    });
+    const saved = async (at: Progress) => {
+      const errors = await step.errors();
+      const state = async () => new Map([...(await step.state()), ...errors]);
+      return {
+        type: "checkpoint" as const,
+        progress: at,
+        state: async () => ({ progress: at, tensors: finite(await state(), at) }),
+      };
+    };
 
     while (progress.epoch < epochs) {
       const { best } = progress;
@@ -116,12 +120,12 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
           ...(ranks && { ranks }),
         } satisfies StepEvent as StepEvent;
         if ((ranks ? stop : signal?.aborted) && batch < stepsPerEpoch) {
-          yield saved(progress);
+          yield await saved(progress);
           yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
           return;
         }
         const due = options.checkpointEvery !== undefined && step.steps % options.checkpointEvery === 0;
-        if (due && batch < stepsPerEpoch) yield saved(progress);
+        if (due && batch < stepsPerEpoch) yield await saved(progress);
       }
 
       let evaluation: Evaluation | undefined;
@@ -135,7 +139,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
           else evaluation = event.evaluation;
         }
         if (!evaluation) {
-          yield saved(progress);
+          yield await saved(progress);
           yield { type: "end", reason: "stopped", epochs: epoch, ...(best && { best }) };
           return;
         }
@@ -167,7 +171,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       };
       progress = { ...START, epoch: epoch + 1, step: step.steps, best: better ? { epoch, value } : best };
       yield done;
-      yield saved(progress);
+      yield await saved(progress);
       if ((await agree(collective, signal)).stop && progress.epoch < epochs) {
         yield { type: "end", reason: "stopped", epochs: progress.epoch, best: progress.best! };
         return;
@@ -263,12 +267,17 @@ async function* grouped(batches: AsyncIterable<Batch>, size: number, last: numbe
 }
 
 /** What rank 0 starts from, on every rank: a file of weights or of a state has to be on one host only. */
-async function sameState(step: TrainingStep, progress: Progress, collective: Collective): Promise<Progress> {
+async function sameState(
+  step: TrainingStep,
+  progress: Progress,
+  { collective = oneProcess(), resume }: FitOptions,
+): Promise<Progress> {
   if (collective.size === 1) return progress;
-  const own = collective.rank === 0 ? { progress, tensors: await step.state() } : undefined;
-  const { progress: shared, tensors } = (await collective.broadcast(own))!;
-  if (collective.rank > 0) step.restore(tensors, shared.step, "the state of rank 0");
-  return shared;
+  const tensors = async () => resume?.tensors ?? (await step.state());
+  const own = collective.rank === 0 ? { progress, tensors: await tensors() } : undefined;
+  const shared = (await collective.broadcast(own))!;
+  if (collective.rank > 0) step.restore(shared.tensors, shared.progress.step, "the state of rank 0");
+  return shared.progress;
 }
 
 /** Whether any rank is to stop, and how long each of them took. */

@@ -1,4 +1,4 @@
-import { type Collective, checkShards } from "../cluster/index.ts";
+import { type Collective, checkShards, type WireType } from "../cluster/index.ts";
 import type { Loader } from "../data/index.ts";
 import { check, checkOptions, type Shape } from "../graph/index.ts";
 import type { Optimizer, Schedule } from "../optim/index.ts";
@@ -49,6 +49,11 @@ export interface TrainingOptions {
   readonly collective?: Collective;
   /** `"fast"` leaves the order of sums between ranks to MPI; then other numbers of ranks give other last bits. Default `"exact"`. */
   readonly reduce?: "exact" | "fast";
+  /**
+   * Sends gradients between ranks in 16 bits. What rounding leaves out is added to the next step's, and is part of the state. It is
+   * rounded per shard, so that any number of ranks gives the same numbers. Default: they are sent as they are.
+   */
+  readonly compress?: WireType;
 }
 
 /** Options of `TrainingStep` and `trainingGraphs`. */
@@ -100,6 +105,7 @@ export const TRAINING_OPTIONS = [
   "shards",
   "collective",
   "reduce",
+  "compress",
 ] as const satisfies (keyof TrainingOptions)[];
 
 /** Throws for unknown options and for values that cannot be meant. `who` starts the message. */
@@ -126,11 +132,23 @@ export function checkTraining(who: string, options: TrainingOptions, others: rea
     () => `${who}: loss has to be crossEntropyLoss() or another loss, or a function (output, target) => Tensor`,
   );
   check(clipNorm === undefined || clipNorm > 0, () => `${who}: clipNorm has to be above 0, but is ${clipNorm}`);
-  const { shards, collective, reduce } = options;
+  const { shards, collective, reduce, compress } = options;
   if (shards !== undefined || collective) checkShards(shards ?? collective!.size, collective?.size ?? 1);
   check(
     reduce === undefined || reduce === "exact" || reduce === "fast",
     () => `${who}: reduce has to be "exact" or "fast", but is "${reduce}"`,
+  );
+  check(
+    compress === undefined || compress === "bf16" || compress === "fp16",
+    () => `${who}: compress has to be "bf16" or "fp16", but is "${compress}"`,
+  );
+  check(
+    compress === undefined || reduce !== "fast",
+    () => `${who}: compress needs reduce "exact", as MPI cannot add numbers of 16 bits`,
+  );
+  check(
+    compress === undefined || (shards ?? collective?.size ?? 1) > 1,
+    () => `${who}: compress is for gradients of several shards, but there is one; set shards, or leave compress out`,
   );
   check(ema === undefined || (ema > 0 && ema < 1), () => `${who}: ema has to lie between 0 and 1, but is ${ema}`);
 }

@@ -1,4 +1,4 @@
-import { type Collective, type Part, partOf } from "../cluster/index.ts";
+import { type Collective, type Compression, type Part, partOf, slicesOf, type WireType } from "../cluster/index.ts";
 import { numel, type TensorData } from "../graph/index.ts";
 import type { DeviceTensor } from "../runtime/index.ts";
 import { addTotals, type Totals } from "./metrics.ts";
@@ -13,6 +13,16 @@ export interface Measured {
   readonly loss: number;
   readonly totals: Totals;
 }
+
+/** Options of `Shards`. */
+export interface ShardsOptions {
+  readonly shards: number;
+  readonly collective: Collective;
+  readonly fast: boolean;
+  readonly compress?: WireType | undefined;
+}
+
+const memory = (floats: number) => new Float32Array(new ArrayBuffer(4 * floats));
 
 type Results = Readonly<Record<string, DeviceTensor>>;
 
@@ -34,12 +44,13 @@ export class Shards {
   readonly #gradients: ReadonlyMap<string, Place>;
   readonly #statistics: ReadonlyMap<string, Place>;
   readonly #arrays: readonly Float32Array[];
+  readonly #rounding: Compression | undefined;
 
   /** `gradients` and `statistics` are shapes by name. */
   constructor(
     gradients: ReadonlyMap<string, readonly number[]>,
     statistics: ReadonlyMap<string, readonly number[]>,
-    { shards, collective, fast }: { shards: number; collective: Collective; fast: boolean },
+    { shards, collective, fast, compress }: ShardsOptions,
   ) {
     let floats = 0;
     const placed = (shapes: ReadonlyMap<string, readonly number[]>) =>
@@ -51,12 +62,19 @@ export class Shards {
         }),
       );
     this.#gradients = placed(gradients);
+    const compressed = floats;
     this.#statistics = placed(statistics);
     this.part = partOf(shards, collective.size, collective.rank);
     this.#collective = collective;
     this.#fast = fast;
     const { from, to } = this.part;
-    this.#arrays = Array.from({ length: to - from }, () => new Float32Array(new ArrayBuffer(4 * floats)));
+    const arrays = (length: number) => Array.from({ length: to - from }, () => memory(length));
+    this.#arrays = arrays(floats);
+    this.#rounding = compress && {
+      ...{ to: compress, floats: compressed },
+      errors: arrays(compressed),
+      sumErrors: memory(compressed),
+    };
   }
 
   /** Memory for the gradients of a shard, by the name of the output that may be written there. */
@@ -106,7 +124,8 @@ export class Shards {
 
   /** Sums everything over all shards; the sums are then those of this rank's first shard. */
   async sum(): Promise<void> {
-    await this.#collective.allReduce(this.#arrays, { fast: this.#fast });
+    const compression = this.#rounding;
+    await this.#collective.allReduce(this.#arrays, { fast: this.#fast, ...(compression && { compression }) });
   }
 
   /** The running statistics after `sum`, divided by the weight of all shards. */
@@ -118,6 +137,69 @@ export class Shards {
         { ...type, data: (data as Float32Array).map((sum) => sum / weight) } as TensorData,
       ]),
     );
+  }
+
+  /**
+   * What rounding to 16 bits has left out so far, of all shards [shards, …] and of the sums, by `error:NAME` and `sum_error:NAME`.
+   * All ranks have to call it together; only rank 0 gets the numbers.
+   */
+  async errors(): Promise<Map<string, TensorData>> {
+    const { rank, size } = this.#collective;
+    const errors = new Map<string, TensorData>();
+    if (!this.#rounding) return errors;
+    const { floats, errors: own, sumErrors } = this.#rounding;
+    const { shards, from, to } = this.part;
+    const gathered = memory(floats);
+    // one rank has the numbers, or each its slices, and the others add zeros
+    const gather = async (given: Float32Array | undefined, slices = [{ from: 0, to: floats }]) => {
+      gathered.fill(0);
+      if (given) for (const { from, to } of slices) gathered.set(given.subarray(from, to), from);
+      await this.#collective.allReduce([gathered]);
+    };
+    const placed = [...this.#gradients].map(([name, { at, shape }]) => ({ name, at, shape, length: numel(shape) }));
+    const all = placed.map(({ length }) => new Float32Array(rank === 0 ? shards * length : 0));
+    for (let shard = 0; shard < shards; shard++) {
+      await gather(shard >= from && shard < to ? own[shard - from] : undefined);
+      if (rank > 0) continue;
+      for (const [i, { at, length }] of placed.entries())
+        all[i]!.set(gathered.subarray(at, at + length), shard * length);
+    }
+    await gather(sumErrors, slicesOf(floats, size, rank));
+    if (rank > 0) return errors;
+    for (const [i, { name, at, shape, length }] of placed.entries()) {
+      errors.set(`error:${name}`, { dtype: "float32", shape: [shards, ...shape], data: all[i]! });
+      errors.set(`sum_error:${name}`, { dtype: "float32", shape, data: gathered.slice(at, at + length) });
+    }
+    return errors;
+  }
+
+  /** Shapes of `errors`, by name. */
+  get errorShapes(): Map<string, readonly number[]> {
+    if (!this.#rounding) return new Map();
+    return new Map(
+      [...this.#gradients].flatMap(([name, { shape }]) => [
+        [`error:${name}`, [this.part.shards, ...shape]] as const,
+        [`sum_error:${name}`, shape] as const,
+      ]),
+    );
+  }
+
+  /** Continues from what `errors` gave; where a state has none, from zeros. */
+  restoreErrors(state: ReadonlyMap<string, TensorData>): void {
+    if (!this.#rounding) return;
+    const { errors, sumErrors } = this.#rounding;
+    for (const [name, { at, shape }] of this.#gradients) {
+      const length = numel(shape);
+      const given = state.get(`error:${name}`)?.data as Float32Array | undefined;
+      for (const [i, own] of errors.entries()) {
+        const start = (this.part.from + i) * length;
+        if (given) own.set(given.subarray(start, start + length), at);
+        else own.fill(0);
+      }
+      const sums = state.get(`sum_error:${name}`)?.data as Float32Array | undefined;
+      if (sums) sumErrors.set(sums, at);
+      else sumErrors.fill(0);
+    }
   }
 
   /** What was measured of the whole batch. */

@@ -2,6 +2,8 @@ import { check, type TensorData } from "../graph/index.ts";
 import { type Numbers, numbers } from "../infer/index.ts";
 import type { DeviceTensor } from "../runtime/index.ts";
 import type { TargetLoss } from "./losses.ts";
+import type { Totals } from "./metrics.ts";
+import type { Norms } from "./norms.ts";
 import { preparedTarget } from "./targets.ts";
 import { next, type TrainingGraphs } from "./training-graph.ts";
 
@@ -16,6 +18,22 @@ export interface TrainingBatch {
   readonly target: TensorData;
   /** Which part of the batch it is, if batches are cut into shards; as the loader says. */
   readonly shard?: number;
+}
+
+/** What a step of training reports. */
+export interface StepResult extends Norms {
+  /** Mean loss over the images, before the update. */
+  readonly loss: number;
+  /** What was measured, before the update. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
+  readonly correct: number;
+  /** Sums that the metrics are computed of. */
+  readonly totals: Totals;
+  /** Images that it was computed of, those of all ranks. */
+  readonly images: number;
+  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
+  readonly communication?: number;
 }
 
 /** A batch as a graph takes it. */

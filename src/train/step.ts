@@ -16,6 +16,7 @@ import {
   type PreparedBatch,
   preparedBatch,
   readNumber,
+  type StepResult,
   scalar,
   type TrainingBatch,
   weightOf,
@@ -28,22 +29,6 @@ import {
   type TrainingGraphs,
   trainingGraphs,
 } from "./training-graph.ts";
-
-/** What a step of training reports. */
-export interface StepResult extends Norms {
-  /** Mean loss over the images, before the update. */
-  readonly loss: number;
-  /** What was measured, before the update. */
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Images that were classified correctly, before the update; NaN without the metric `accuracy` of classes. */
-  readonly correct: number;
-  /** Sums that the metrics are computed of. */
-  readonly totals: Totals;
-  /** Images that it was computed of, those of all ranks. */
-  readonly images: number;
-  /** Seconds in which this rank waited for the others and for the sums; with several ranks only. */
-  readonly communication?: number;
-}
 
 /**
  * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
@@ -92,7 +77,10 @@ export class TrainingStep {
       from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
     );
     if (graphs.scaledUpdate)
-      this.#shards = new Shards(graphs.sums, new Map(statistics), { shards, collective, fast: reduce === "fast" });
+      this.#shards = new Shards(graphs.sums, new Map(statistics), {
+        ...{ shards, collective, fast: reduce === "fast" },
+        compress: options.compress,
+      });
   }
 
   /**
@@ -315,6 +303,11 @@ export class TrainingStep {
     return new Map([...(await this.#state.read()), ...Object.entries(this.#fixed), ...this.#counters()]);
   }
 
+  /** What rounding the gradients has left out so far: part of the state too, complete on rank 0. All ranks have to call it together. */
+  async errors(): Promise<Map<string, TensorData>> {
+    return (await this.#shards?.errors()) ?? new Map();
+  }
+
   #counters(): [string, TensorData][] {
     return [...this.#counts].map(([key, count]) => [
       key,
@@ -331,15 +324,24 @@ export class TrainingStep {
     const expected = new Map<string, TensorType>([
       ...[...this.#graphs.state].map(([name, { shape }]) => [name, { dtype: "float32", shape }] as const),
       ...fixed,
+      ...this.#errorTypes(state),
     ]);
     const counters = [...this.#counts.keys()];
     const given = new Map([...state].filter(([name]) => !counters.includes(name)));
     checkStateDict(given, expected, `${file} is of another network or optimizer than is to be trained`);
     this.#state.restart(new Map([...this.#graphs.state.keys()].map((name) => [name, state.get(name)!])));
     this.#fixed = Object.fromEntries(fixed.map(([name]) => [name, state.get(name)!]));
+    this.#shards?.restoreErrors(state);
     // a state of version 0.1.0 has no counts: they were the steps
     for (const key of counters) this.#counts.set(key, state.has(key) ? countOf(state.get(key)) : BigInt(steps));
     this.#steps = steps;
+  }
+
+  /** What rounding has left out, unless the state is from before the first step. */
+  #errorTypes(state: ReadonlyMap<string, TensorData>): [string, TensorType][] {
+    const shapes = [...(this.#shards?.errorShapes ?? [])];
+    if (!shapes.some(([name]) => state.has(name))) return [];
+    return shapes.map(([name, shape]) => [name, { dtype: "float32", shape }]);
   }
 
   /** The network's weights by key, in its order, copied; with `ema`, the moving averages in place of the parameters. */

@@ -250,6 +250,7 @@ function addUpdate(
     const { parameter, state } = optimizer.update(g, {
       parameter: flat(value),
       gradient: factor ? g.mul(gradient, factor) : gradient,
+      shape,
       state: Object.fromEntries(optimizer.state.map((name) => [name, flat(kept(name))])),
       scalars: scalarsOf(lrScale),
       weightDecay: decays(key, shape) ? optimizer.weightDecay : 0,

@@ -156,6 +156,22 @@ it("training starts from files that do not count batches, with a last layer for 
   expect(started.get("features.1.num_batches_tracked")!.data).toEqual(BigInt64Array.of(0n));
 });
 
+it("training starts from the part and the keys that --key and --rename mean", async () => {
+  const state = createModel("vgg_small", { numClasses: 3 }).initialize(6).stateDict();
+  const weights = join(root, "renamed.safetensors");
+  const tensors = new Map([...state].map(([key, data]) => [key.replace("features.", "encoder."), data]));
+  await writeCheckpoint(weights, { tensors, metadata: {} });
+  const tuned = createModel("vgg_small", { numClasses: 3 });
+  const config = {
+    seed: 0,
+    weights,
+    rename: [["encoder.", "features."]],
+    freeze: [] as string[],
+  } as unknown as TrainConfig;
+  await prepareWeights(tuned, config, { input: ["N", 3, 32, 32] });
+  expect(tuned.stateDict().get("features.0.weight")!.data).toEqual(state.get("features.0.weight")!.data);
+});
+
 describe("eval", () => {
   it("measures a network that knows more classes than the data have", async () => {
     for (const [part, name] of [

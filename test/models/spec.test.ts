@@ -14,7 +14,7 @@ import {
   trace,
 } from "../../src/nn/index.ts";
 import { inferenceGraph } from "../../src/onnx/export.ts";
-import { fitOptions, parseConfig, recipe } from "../../src/runs/index.ts";
+import { fitOptions, parseConfig, recipe, scaledRate } from "../../src/runs/index.ts";
 import { lastLayers } from "../../src/train/index.ts";
 import { imagesOf } from "../support/images.ts";
 
@@ -81,6 +81,17 @@ describe("recipes", () => {
   it("of AdamW take smaller steps without batch normalization", () => {
     expect(recipe("vgg16", CIFAR, { optimizer: "adamw" }).lr).toBe(1e-4);
     expect(recipe("vgg16_bn", CIFAR, { optimizer: "adamw" }).lr).toBe(1e-3);
+  });
+
+  it("for large batches scale the learning rate with the batch, and warm it up for longer", () => {
+    expect(recipe("nin", CIFAR, { optimizer: "lars" })).toMatchObject({ lr: 1, optimizer: { name: "lars" } });
+    const { lr, batchSize, warmupEpochs } = recipe("resnet20", CIFAR);
+    expect([lr, batchSize, warmupEpochs]).toEqual([0.05, 64, 1]);
+    const scaled = (batch: number, epochs: number) =>
+      scaledRate({ lr, batchSize: batch, accumulate: 2, epochs, warmupEpochs: 1 }, batchSize);
+    expect(scaled(512, 90)).toEqual({ lr: 0.8, warmupEpochs: 5 });
+    expect(scaled(64, 6)).toEqual({ lr: 0.1, warmupEpochs: 2 });
+    expect(scaled(16, 90)).toEqual({ lr: 0.025, warmupEpochs: 1 });
   });
 });
 

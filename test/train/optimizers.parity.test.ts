@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { tensor } from "../../src/graph/index.ts";
 import { Flatten, Linear, Module, ReLU, Sequential, type Tensor } from "../../src/nn/index.ts";
-import { adamw, type Optimizer, sgd } from "../../src/optim/index.ts";
+import { adamw, lars, type Optimizer, sgd } from "../../src/optim/index.ts";
 import { Random } from "../../src/random.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { crossEntropyLoss, oneHot, TrainingStep } from "../../src/train/index.ts";
@@ -27,6 +27,24 @@ import torch.nn as nn
 def flat(model):
     return {key: value.flatten().tolist() for key, value in model.state_dict().items()}
 
+class Lars(torch.optim.Optimizer):
+    """You et al. 2017, Algorithm 1; biases without the local rate."""
+
+    def __init__(self, params, lr, momentum, weight_decay, trust):
+        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, trust=trust))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for w in group["params"]:
+                decay, local = group["weight_decay"], 1.0
+                if w.dim() > 1:
+                    local = group["trust"] * w.norm() / (w.grad.norm() + decay * w.norm())
+                v = self.state[w].get("v", torch.zeros_like(w))
+                v = group["momentum"] * v + group["lr"] * local * (w.grad + decay * w)
+                self.state[w]["v"] = v
+                w -= v
+
 def train(case):
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
     model.load_state_dict({key: torch.tensor(value) for key, value in case["weights"].items()})
@@ -36,7 +54,7 @@ def train(case):
                   {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0}]
     if case["groups"]:
         groups = [{"params": model[1].parameters(), "lr": 0.01}, {"params": model[3].parameters()}]
-    optimizer = eval(case["torch"], {"torch": torch, "params": groups})
+    optimizer = eval(case["torch"], {"torch": torch, "Lars": Lars, "params": groups})
     average = copy.deepcopy(model)
     losses, norms = [], []
     for x, labels in case["batches"]:
@@ -81,6 +99,15 @@ const VARIANTS: Record<string, Variant> = {
     torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True)",
   },
   AdamW: { optimizer: adamw({ weightDecay: 0.1 }), torch: "torch.optim.AdamW(params, lr=0.1, weight_decay=0.1)" },
+  LARS: {
+    optimizer: lars({ weightDecay: 0.01, trustCoefficient: 0.5 }),
+    torch: "Lars(params, lr=0.1, momentum=0.9, weight_decay=0.01, trust=0.5)",
+  },
+  "LARS without momentum, decay of weights only": {
+    optimizer: lars({ momentum: 0, weightDecay: 0.1, trustCoefficient: 0.5 }),
+    torch: "Lars(params, lr=0.1, momentum=0, weight_decay=0.1, trust=0.5)",
+    weightsOnly: true,
+  },
   "clipped gradients": {
     optimizer: sgd({ momentum: 0.9 }),
     torch: "torch.optim.SGD(params, lr=0.1, momentum=0.9)",

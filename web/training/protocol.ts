@@ -35,7 +35,7 @@ export interface Settings {
   readonly epochs: number;
   readonly batchSize: number;
   readonly lr: number;
-  readonly optimizer: "sgd" | "adamw";
+  readonly optimizer: "sgd" | "lars" | "adamw";
   readonly schedule: "constant" | "cosine" | "polynomial";
   readonly warmupEpochs: number;
   readonly weightDecay: number;

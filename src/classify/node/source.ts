@@ -1,6 +1,6 @@
 /** Networks with their weights, from whatever files people have. What the files do not record is assumed, and reported. */
 import { existsSync, statSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
 import {
   type Checkpoint,
   CheckpointError,
@@ -12,7 +12,7 @@ import {
   TRAINING_STATE,
 } from "../../checkpoint/node/index.ts";
 import { parseTransforms, type Transform } from "../../data/node/index.ts";
-import { countFitting, fitKeys, type TensorData } from "../../graph/index.ts";
+import { countFitting, fitKeys, listed, type TensorData } from "../../graph/index.ts";
 import {
   createModel,
   MODELS,
@@ -22,8 +22,8 @@ import {
   suggestNetwork,
   type Variant,
 } from "../../models/index.ts";
-import type { Module } from "../../nn/index.ts";
-import { OnnxModule, readOnnx, readOnnxModule } from "../../onnx/node/index.ts";
+import { type Module, mainOutputName } from "../../nn/index.ts";
+import { OnnxModule } from "../../onnx/node/index.ts";
 import {
   namedWeights,
   PRETRAINED,
@@ -32,6 +32,7 @@ import {
   publishedMetadata,
   publishedVersions,
 } from "../../pretrained/node/index.ts";
+import { isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
 import { formNote, ImageInput, imageForm } from "./image-input.ts";
 
@@ -68,7 +69,7 @@ export interface Source {
 
 /**
  * Opens a network with its weights. `source` is the name of a registered network (with `weights`), a weight file that records
- * its network, as "convnets train" writes it, the folder of a run, or an .onnx file.
+ * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model.json of TensorFlow.js.
  *
  * Throws a CheckpointError that names the file and says what is missing.
  */
@@ -82,7 +83,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
   if (!existsSync(source)) {
     throw new CheckpointError(`there is no file, run or network "${source}"; ${suggestNetwork(source)}`);
   }
-  return extname(source).toLowerCase() === ".onnx" ? ofOnnx(source, options) : ofWeights(source, options);
+  return isImported(source) ? ofImported(source, options) : ofWeights(source, options);
 }
 
 /** The weight file that a path means: the file itself, or the best weights of the run in a folder. */
@@ -157,8 +158,8 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
 }
 
-async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
-  const { metadata, ...read } = await readOnnx(file, { fold: false });
+async function ofImported(file: string, options: SourceOptions): Promise<Source> {
+  const { metadata, ...read } = await readImported(file);
   const model = new OnnxModule({ metadata, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const { key, rename } = options;
@@ -185,6 +186,7 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
   const isSquare = height === width;
   const images = [channels, height === undefined ? Number.NaN : height] as const;
   const note = formNote(file, form);
+  const outputs = [...read.graph.outputs.keys()];
   const { preprocessing, ...completed } = complete(
     file,
     form.layout === "NCHW" ? model : new ImageInput(model, form),
@@ -196,6 +198,9 @@ async function ofOnnx(file: string, options: SourceOptions): Promise<Source> {
     ...(loaded ? readNotes(given!, loaded) : []),
     ...(prefix === undefined ? [] : [prefix]),
     ...(note === undefined ? [] : [note]),
+    ...(outputs.length < 2
+      ? []
+      : [`${file} has the outputs ${listed(outputs)}; the classes are read from ${mainOutputName(outputs)}.`]),
   ];
   const rest = { ...completed, assumed: [...assumed, ...completed.assumed] };
   if (!isSquare && height !== undefined && width !== undefined && !metadata.preprocessing && !options.preprocessing) {
@@ -280,9 +285,9 @@ function registered(
   return models.find(hasKeysOf) ?? models[0]!;
 }
 
-/** The .onnx network that a run was started from, with a last layer for its classes. */
+/** The network in a file that a run was started from, with a last layer for its classes. */
 async function imported(file: string, architecture: string, numClasses: number | undefined): Promise<Module> {
-  if (extname(architecture).toLowerCase() !== ".onnx") {
+  if (!/\.(onnx|json)$/i.test(architecture)) {
     throw new CheckpointError(
       `${file} has weights of "${architecture}", which is not a built-in network. The path stored in a weight file is never executed; pass the network with --model`,
     );
@@ -290,7 +295,7 @@ async function imported(file: string, architecture: string, numClasses: number |
   if (!existsSync(architecture)) {
     throw new CheckpointError(`${file} has weights of the network in ${architecture}, a file that does not exist`);
   }
-  const model = await readOnnxModule(architecture);
+  const model = await readImportedModule(architecture);
   return numClasses === undefined ? model : model.withClasses(numClasses);
 }
 

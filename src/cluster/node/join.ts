@@ -27,6 +27,8 @@ export async function joinRanks(): Promise<Collective | undefined> {
 
 async function join(launch: Launch): Promise<Collective> {
   const koffi = await loadKoffi();
+  // UCX, below MPICH and Open MPI, patches munmap and brk of a process whose other threads are using them: one run in twenty crashed
+  process.env.UCX_MEM_EVENTS ??= "n";
   const worker = new Worker(workerUrl(), { workerData: launch });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let nextId = 0;
@@ -63,13 +65,19 @@ async function join(launch: Launch): Promise<Collective> {
     size,
     hosts,
     local: hosts.filter((host) => host === hosts[rank]).length,
-    async allReduce(parts, { fast = false } = {}) {
+    async allReduce(parts, { fast = false, compression } = {}) {
       const [{ length: floats } = { length: 0 }] = parts;
       // an array of a few numbers lies in JavaScript's heap until its buffer is asked for
-      const at = parts.map((part) => (part.buffer.byteLength > 0 ? koffi.address(part) : 0n));
-      if (floats > 0) await ask({ do: "sum", parts: at, floats, fast });
-      // the memory has been written by the other thread; `parts` keeps it until here
-      return void parts.length;
+      const at = (array: Float32Array) => (array.buffer.byteLength > 0 ? koffi.address(array) : 0n);
+      const compressed = compression && {
+        ...{ to: compression.to, floats: compression.floats },
+        errors: compression.errors.map(at),
+        sumErrors: at(compression.sumErrors),
+      };
+      if (floats > 0)
+        await ask({ do: "sum", parts: parts.map(at), floats, fast, ...(compressed && { compression: compressed }) });
+      // the memory has been written by the other thread; these keep it until here
+      return void [parts, compression].length;
     },
     async gather<T>(value: T) {
       const all = await ask<Uint8Array[]>({ do: "gather", bytes: serialize(value) });

@@ -5,13 +5,13 @@
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import { plannedSums } from "../plan.ts";
 import type { Launch } from "./launcher.ts";
-import { type Address, loadKoffi, loadMpi, type Request } from "./library.ts";
+import { loadKoffi, loadMpi, type Request } from "./library.ts";
+import { memory, type SumTask, summer } from "./sums.ts";
 
 /** What the main thread asks for. */
 export type Task =
-  | { readonly do: "sum"; readonly parts: readonly Address[]; readonly floats: number; readonly fast: boolean }
+  | SumTask
   | { readonly do: "gather"; readonly bytes: Uint8Array }
   | { readonly do: "broadcast"; readonly bytes: Uint8Array }
   | { readonly do: "barrier" }
@@ -31,9 +31,6 @@ export interface Joined {
   readonly library: string;
 }
 
-/** Bytes of the pieces in which arrays are summed, and how many of them may be on their way. */
-const PIECE = 2 ** 22;
-const LANES = 8;
 /** Bytes that every rank sends in a gather, longer values in a second round. */
 const SHORT = 1024;
 /** Most bytes of one message. */
@@ -88,50 +85,7 @@ async function all(requests: readonly Request[], ..._memory: unknown[]): Promise
 
 // Sums
 
-/** Memory outside of JavaScript's heap, which does not move. */
-const memory = (bytes: number) => new Uint8Array(new ArrayBuffer(bytes));
-const spare: Uint8Array[] = [];
-let pieces = 0;
-
-async function sum({ parts, floats, fast }: Extract<Task, { do: "sum" }>): Promise<void> {
-  const length = PIECE / 4;
-  const starts = Array.from({ length: Math.ceil(floats / length) }, (_, i) => i * length);
-  const first = pieces;
-  pieces += starts.length;
-  if (fast) {
-    const requests = starts.map((start) => {
-      const [at, ...others] = parts.map((part) => part + BigInt(4 * start));
-      const count = Math.min(length, floats - start);
-      for (const other of others) mpi.add(at!, other, count);
-      return mpi.iallReduce(at!, count, sums);
-    });
-    return all(requests);
-  }
-  const plan = plannedSums(parts.length * size, size, rank);
-  let next = 0;
-  const lane = async () => {
-    while (next < starts.length) {
-      const piece = next++;
-      const start = starts[piece]!;
-      const at = parts.map((part) => part + BigInt(4 * start));
-      // a tag may be as large as 32,767 everywhere
-      await sumPiece(plan, at, Math.min(length, floats - start), (first + piece) % 32768);
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
-}
-
-async function sumPiece(plan: ReturnType<typeof plannedSums>, at: readonly Address[], floats: number, tag: number) {
-  const scratch = spare.pop() ?? memory(PIECE);
-  const received = koffi.address(scratch);
-  for (const { into, other, sends } of plan) {
-    const requests = sends.map((send) => mpi.isend(at[send.buffer]!, 4 * floats, send.rank, tag, sums));
-    if ("rank" in other) requests.push(mpi.ireceive(received, 4 * floats, other.rank, tag, sums));
-    if (requests.length > 0) await all(requests);
-    mpi.add(at[into]!, "rank" in other ? received : at[other.buffer]!, floats);
-  }
-  spare.push(scratch);
-}
+const sum = summer({ koffi, mpi, comm: sums, rank, size, all });
 
 // Values
 

@@ -6,7 +6,7 @@ import { DataError } from "../errors.ts";
 import { shapes } from "../shapes.ts";
 import { isArchiveName } from "./archives.ts";
 import { checkFolder, isThere, listFolder } from "./files.ts";
-import { cifarFiles, idxArrays } from "./forms/binary-files.ts";
+import { cifarFiles, cifarPickles, idxArrays } from "./forms/binary-files.ts";
 import { fileNames } from "./forms/file-names.ts";
 import type { Context, Form, Format, Found, Part } from "./forms/form.ts";
 import { labelTable, tablesIn } from "./forms/label-table.ts";
@@ -27,6 +27,7 @@ export type { Split } from "./splits.ts";
 /** Forms of data sets in the order in which they are tried. A form that files fit only by chance stands behind the others. */
 const FORMS: readonly Form[] = [
   cifarFiles,
+  cifarPickles,
   idxArrays,
   parquetFiles,
   numpyArrays,

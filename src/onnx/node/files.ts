@@ -44,8 +44,14 @@ export async function readOnnxModule(
 
 /** Reads from files in the folder of a model, and from no others, whatever the model says. */
 export function filesBeside(model: string): ExternalResolver {
+  const find = pathsBeside(model);
+  return ({ location, offset, length }) => readPart(find(location), offset, length, location);
+}
+
+/** Finds files in the folder of a model. Throws an OnnxError for a location that leads out of it, or where there is no file. */
+export function pathsBeside(model: string): (location: string) => string {
   const folder = realpathSync(dirname(model));
-  return ({ location, offset, length }) => {
+  return (location) => {
     const parts = location.split(/[\\/]/);
     if (isAbsolute(location) || /^[A-Za-z]:/.test(location) || location.includes("\0") || parts.includes("..")) {
       throw new OnnxError(`${quote(location)} leads out of the folder of the model; weights have to lie beside it`);
@@ -56,7 +62,7 @@ export function filesBeside(model: string): ExternalResolver {
     if (inside === "" || isAbsolute(inside) || inside.split(/[\\/]/)[0] === "..") {
       throw new OnnxError(`${quote(location)} leads out of the folder of the model; weights have to lie beside it`);
     }
-    return readPart(file, offset, length, location);
+    return file;
   };
 }
 

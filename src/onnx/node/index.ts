@@ -1,3 +1,3 @@
 /** .onnx files on disk. Includes everything of `onnx`. */
 export * from "../index.ts";
-export { filesBeside, readOnnx, readOnnxFacts, readOnnxModule } from "./files.ts";
+export { filesBeside, pathsBeside, readOnnx, readOnnxFacts, readOnnxModule } from "./files.ts";

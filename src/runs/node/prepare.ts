@@ -141,7 +141,7 @@ export async function prepareWeights(
     chooseInit(model, init, input);
     // an imported network brings its weights along
     model.initialize(seed, { keep: true });
-    if (weights !== undefined) fresh = await loadWeights(model, await weightFile(config, weights), onNote);
+    if (weights !== undefined) fresh = await loadWeights(model, await weightFile(config, weights), config, onNote);
   }
   freeze(model, frozen, input);
   return fresh;
@@ -158,10 +158,15 @@ async function weightFile({ model, variant }: TrainConfig, weights: string): Pro
   return pretrained(published);
 }
 
-async function loadWeights(model: Module, file: string, onNote?: (line: string) => void): Promise<string[]> {
+async function loadWeights(
+  model: Module,
+  file: string,
+  { key, rename }: Pick<TrainConfig, "key" | "rename">,
+  onNote?: (line: string) => void,
+): Promise<string[]> {
   if (!existsSync(file)) throw new CheckpointError(`there is no weight file ${file}`);
   const shapes = model.stateShapes();
-  const checkpoint = await readCheckpoint(file, { fits: (entries) => countFitting(entries, shapes) });
+  const checkpoint = await readCheckpoint(file, { key, rename, fits: (entries) => countFitting(entries, shapes) });
   const { tensors, metadata } = checkpoint;
   if (metadata.kind === TRAINING_STATE)
     throw new CheckpointError(`${file} is the state of a training, for --resume; its weights are in best.safetensors`);

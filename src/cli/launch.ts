@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { RUN_FILES } from "../runs/node/index.ts";
+import { note, parseCount, UsageError } from "./support.ts";
+
+/** Exit codes after which starting again is of no use: it is finished, was asked for wrongly, or was stopped. */
+const FINAL = [0, 2, 130];
+/** ms until a command that cannot be reached any more is started again; hosts need a moment to clean up. */
+const PAUSE = 1000;
+
+/** Runs a command with this process's streams, and passes signals on. Returns its exit code, or 128 + the signal that ended it. */
+async function run([program, ...args]: readonly string[]): Promise<{ code: number; asked: boolean }> {
+  let asked = false;
+  const child = spawn(program!, args, { stdio: "inherit" });
+  const passOn = (signal: NodeJS.Signals) => {
+    asked = true;
+    child.kill(signal);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGUSR2"] as const;
+  for (const signal of signals) process.on(signal, passOn);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("error", (error) => reject(new UsageError(`${program} cannot be started: ${error.message}`)));
+      child.once("exit", (code, signal) => resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 143), asked }));
+    });
+  } finally {
+    for (const signal of signals) process.off(signal, passOn);
+  }
+}
+
+/** Whether the run has ended for a reason that would come again. */
+function diverged(dir: string): boolean {
+  const file = join(dir, RUN_FILES.metrics);
+  return existsSync(file) && readFileSync(file, "utf8").slice(-2000).includes('"reason":"diverged"');
+}
+
+async function launch(words: readonly string[], { maxRestarts }: { maxRestarts: number }): Promise<void> {
+  const out = words.indexOf("--out");
+  const dir = words[out + 1];
+  if (!words.includes("train") || out < 0 || dir === undefined)
+    throw new UsageError(
+      "launch starts a training in a folder that it can continue: convnets launch -- mpirun -n 2 convnets train … --out run/name",
+    );
+  const command = words.includes("--continue") ? words : [...words, "--continue"];
+  for (let restarts = 0; ; restarts++) {
+    const { code, asked } = await run(command);
+    process.exitCode = code;
+    if (FINAL.includes(code) || asked || diverged(dir)) return;
+    if (restarts === maxRestarts) {
+      note(`Ended with code ${code} after ${restarts} restart${restarts === 1 ? "" : "s"}.`);
+      return;
+    }
+    note(`Ended with code ${code}; restart ${restarts + 1} of ${maxRestarts}.`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+export const command = new Command("launch")
+  .description(
+    "Start a training, and start it again from its last checkpoint where a rank or host dies. Not after an error in its settings, Ctrl-C, or a loss that is not finite.",
+  )
+  .argument("<command...>", "mpirun and what it runs, after --")
+  .option("--max-restarts <n>", "how often to start again", parseCount, 3)
+  .passThroughOptions()
+  .addHelpText(
+    "after",
+    `
+Example:
+  convnets launch --max-restarts 5 -- mpirun -n 8 convnets train googlenet --data ./photos --out run/photos`,
+  )
+  .action(launch);

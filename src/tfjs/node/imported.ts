@@ -1,0 +1,49 @@
+/** Files that hold a whole network, in whichever format: .onnx, or a model.json of TensorFlow.js. */
+import { basename, dirname, extname } from "node:path";
+import type { Shape } from "../../graph/index.ts";
+import { type OnnxFacts, type OnnxModel, OnnxModule, readOnnx, readOnnxFacts } from "../../onnx/node/index.ts";
+import { ensure } from "../error.ts";
+import { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
+
+/** How a network is read from a file. */
+export interface ImportOptions {
+  /** Other shapes for inputs, by name, as [N, C, H, W]. */
+  inputs?: Readonly<Record<string, Shape>>;
+  /** Quantized .onnx networks in real numbers. */
+  dequantize?: boolean;
+}
+
+/** Whether a path names a file, or the folder of one, that holds a whole network. */
+export const isImported = (path: string): boolean => isOnnx(path) || tfjsFile(path) !== undefined;
+
+const isOnnx = (path: string) => extname(path).toLowerCase() === ".onnx";
+
+/** The graph and the weights of such a file. */
+export async function readImported(path: string, options: ImportOptions = {}): Promise<OnnxModel> {
+  const model = tfjsFile(path);
+  if (model === undefined) return readOnnx(path, { ...options, fold: false });
+  const { inputs } = options;
+  return readTfjs(model, inputs ? { inputs } : {});
+}
+
+/** What such a file holds, without its numbers. */
+export async function readImportedFacts(path: string): Promise<OnnxFacts> {
+  const model = tfjsFile(path);
+  return model === undefined ? readOnnxFacts(path) : readTfjsFacts(model);
+}
+
+/**
+ * A network from a TensorFlow.js model, to look at, evaluate and train like any other: its model.json, or the folder of it. It is called
+ * after the file, or after its folder if the file is only called "model". Throws a TfjsError that names the file.
+ */
+export async function readTfjsModule(path: string, options: Pick<ImportOptions, "inputs"> = {}): Promise<OnnxModule> {
+  ensure(tfjsFile(path) !== undefined, () => `${path} is no model.json of TensorFlow.js`);
+  return readImportedModule(path, options);
+}
+
+/** The network in such a file, called after it. */
+export async function readImportedModule(path: string, options: ImportOptions = {}): Promise<OnnxModule> {
+  const name = basename(path, extname(path));
+  const isCommon = /^model$/i.test(name) && !isOnnx(path);
+  return new OnnxModule(await readImported(path, options), { name: isCommon ? basename(dirname(path)) || name : name });
+}

@@ -1,0 +1,11 @@
+/** Models of TensorFlow.js on disk, and whatever file holds a whole network. Includes everything of `tfjs`. */
+export * from "../index.ts";
+export { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
+export {
+  type ImportOptions,
+  isImported,
+  readImported,
+  readImportedFacts,
+  readImportedModule,
+  readTfjsModule,
+} from "./imported.ts";
