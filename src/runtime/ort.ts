@@ -127,7 +127,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
-        enableMemPattern: process.env.MP ? process.env.MP === "1" : weightBytes(graph) < LARGE,
+        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for a training step
+        enableMemPattern: !keepOnDevice,
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
