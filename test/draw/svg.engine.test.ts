@@ -146,7 +146,7 @@ describe("convnets draw", () => {
 
   it("refuses other endings, a scale for SVG, and images too large to render", async () => {
     await expect(run("nin", "-o", "nin.gif")).rejects.toThrow(
-      'draw writes .svg, .png, .pdf, .tex, .mmd and .dot files, but "nin.gif" ends in .gif',
+      'draw writes .svg, .png, .pdf, .tex, .mmd, .dot and .html files, but "nin.gif" ends in .gif',
     );
     await expect(run("nin", "-o", "nin.pdf", "--depth", "-1")).rejects.toThrow("--depth has to be a whole number");
     await expect(run("nin", "-o", join(folder, "a.svg"), "--scale", "2")).rejects.toThrow("--scale is for PNG");

@@ -20,7 +20,7 @@ describe("files", () => {
   test("hold the build, the documents and the licenses, and nothing else", () => {
     const unexpected = files.filter(
       (file) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/studio\/web\/.*|(docs|examples|licenses)\/.*|(README|README\.zh-CN|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/(studio\/web|draw\/page)\/.*|(docs|examples|licenses)\/.*|(README|README\.zh-CN|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
           file,
         ),
     );
