@@ -67,7 +67,7 @@ export const command = new Command("launch")
   .addHelpText(
     "after",
     `
-Example:
+Examples:
   convnets launch --max-restarts 5 -- mpirun -n 8 convnets train googlenet --data ./photos --out run/photos`,
   )
   .action(launch);
