@@ -158,6 +158,8 @@ function watch(engine: Engine): { engine: Engine; seen(): Record<string, TensorD
       async run(feeds, runOptions) {
         const results = Object.entries(await executable.run(feeds, runOptions));
         const watched = results.filter(([name]) => names.includes(name));
+        // the update may be a graph of its own
+        if (watched.length === 0) return Object.fromEntries(results);
         last = Object.fromEntries(
           await Promise.all(watched.map(async ([name, value]) => [name, await value.read()] as const)),
         );
