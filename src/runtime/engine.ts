@@ -52,8 +52,6 @@ export interface Engine {
   /** Such as "onnxruntime-node cpu, 2 threads". */
   readonly name: string;
   readonly target: Target;
-  /** Whether an output can be written over the input that it is computed from element by element; see `RunOptions.into`. Default false. */
-  readonly inPlace?: boolean;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
 }
 

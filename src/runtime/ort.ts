@@ -122,7 +122,6 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   return {
     name,
     target,
-    inPlace: writesInto,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {

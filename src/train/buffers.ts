@@ -22,17 +22,6 @@ export class SwappedBuffers {
     return results;
   }
 
-  /** The same in one set of tensors: a run writes over what it reads. */
-  async overwrite(executable: Executable, feeds: Feeds): Promise<Record<string, DeviceTensor>> {
-    const held = Object.entries(this.current).filter(([, tensor]) => onDevice(tensor));
-    const written = held.filter(([name]) => executable.outputs.includes(next(name)));
-    const results = await executable.run(feeds, {
-      into: Object.fromEntries(written.map(([name, tensor]) => [next(name), tensor])),
-    });
-    for (const name of Object.keys(this.current)) this.current[name] = results[next(name)] ?? this.current[name]!;
-    return results;
-  }
-
   /** Makes the results current; the tensors they replace are written into next. */
   take(results: Readonly<Record<string, DeviceTensor>>): void {
     for (const name of Object.keys(this.current)) {

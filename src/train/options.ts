@@ -35,11 +35,6 @@ export interface TrainingOptions {
   /** Keeps a moving average of the parameters with this decay, such as 0.999. */
   readonly ema?: number;
   /**
-   * Whether the update writes over the state, which is slower for small networks and takes less memory for large ones. Default: for a
-   * state of 256 MiB and more, if the engine can.
-   */
-  readonly inPlace?: boolean;
-  /**
    * Equal parts of each batch whose gradients are summed in a fixed order, so that any number of ranks that divides it gives the same
    * numbers. Batch normalization takes its statistics of each part. Default: the number of ranks. Batches come from a loader with
    * `part: partOf(shards, size, rank)`.
@@ -101,7 +96,6 @@ export const TRAINING_OPTIONS = [
   "clipNorm",
   "gradientNorms",
   "ema",
-  "inPlace",
   "shards",
   "collective",
   "reduce",

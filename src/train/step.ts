@@ -3,7 +3,6 @@ import { check, checkStateDict, type TensorData, type TensorType, zeros } from "
 import type { Module } from "../nn/index.ts";
 import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
-import { updatesInPlace } from "./in-place.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
@@ -21,18 +20,11 @@ import {
   type TrainingBatch,
   weightOf,
 } from "./step-batch.ts";
-import {
-  type BatchGraphs,
-  metricOutput,
-  next,
-  scalarName,
-  type TrainingGraphs,
-  trainingGraphs,
-} from "./training-graph.ts";
+import { type BatchGraphs, metricOutput, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
 /**
  * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
- * allocate any. A large state is updated in place, if the engine can: then there is one set, and one of gradients.
+ * allocate any.
  *
  *     const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd() });
  *     const { loss } = await step.run({ input: images, target: labels }, 0.1);
@@ -47,10 +39,9 @@ export class TrainingStep {
   readonly #state: SwappedBuffers;
   /** Gradients summed up over the batches of an update. */
   readonly #sums: SwappedBuffers;
+  /** What they start from. */
+  #zeros: ReadonlyMap<string, TensorData> | undefined;
   readonly #shards: Shards | undefined;
-  readonly #inPlace: boolean;
-  /** Gradients of the last step, by output, to be written into by the next. */
-  #gradients: Readonly<Record<string, DeviceTensor>> = {};
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
   /** Compiled graphs by what they do and the size of batches, those used last at the end. */
@@ -71,7 +62,6 @@ export class TrainingStep {
     }
     this.#state = new SwappedBuffers(start);
     this.#sums = new SwappedBuffers(new Map());
-    this.#inPlace = updatesInPlace(graphs, options);
     const { collective = oneProcess(), shards = collective.size, reduce = "exact" } = options;
     const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
       from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
@@ -98,7 +88,7 @@ export class TrainingStep {
 
   /** Compiles the step for batches of this many images now rather than at the first of them. */
   async prepare(batchSize: number): Promise<void> {
-    await this.#executable(this.#shards ? "gradients" : this.#inPlace ? "backward" : "step", batchSize);
+    await this.#executable(this.#shards ? "gradients" : "step", batchSize);
   }
 
   /** Updates done. */
@@ -153,24 +143,9 @@ export class TrainingStep {
   }
 
   async #one(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
-    if (this.#inPlace) return this.#inTwo(batch, step, rates);
     const executable = await this.#executable("step", batch.input.shape[0]!);
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
     const { loss, totals, norms } = await this.#measured(await this.#state.advance(executable, feeds));
-    return this.#result(loss, totals, batch.input.shape[0]!, norms);
-  }
-
-  /** Gradients first, then the update in place. */
-  async #inTwo(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
-    const backward = await this.#executable("backward", batch.input.shape[0]!);
-    const feeds = { ...this.feeds, ...this.#batch(batch, step, 0) };
-    const results = await backward.run(feeds, { into: { ...this.#gradients, ...this.#state.spare } });
-    const sums = [...this.#graphs.sums.keys()].map((name) => [name, results[next(name)]!] as const);
-    this.#gradients = Object.fromEntries(sums.map(([name, tensor]) => [next(name), tensor]));
-    // running statistics
-    this.#state.take(results);
-    const { loss, totals } = await this.#measured(results);
-    const norms = await this.#update("update", { ...Object.fromEntries(sums), ...rates });
     return this.#result(loss, totals, batch.input.shape[0]!, norms);
   }
 
@@ -178,9 +153,7 @@ export class TrainingStep {
   async #update(part: "update" | "scaledUpdate", given: Feeds): Promise<Norms> {
     const executable = await this.#executable(part);
     const feeds = { ...this.feeds, ...given };
-    const results = await (this.#inPlace
-      ? this.#state.overwrite(executable, feeds)
-      : this.#state.advance(executable, feeds));
+    const results = await this.#state.advance(executable, feeds);
     const norms = await normsOf(results, this.#graphs.sums.keys());
     disposeOthers(results);
     return norms;
@@ -191,7 +164,8 @@ export class TrainingStep {
     const weights = batches.map((batch) => weightOf(batch, minimized as Partial<TargetLoss>));
     const total = weights.reduce((sum, weight) => sum + weight);
     const sums = this.#sums;
-    sums.restart(new Map([...shapes].map(([name, shape]) => [name, zeros("float32", shape)])));
+    this.#zeros ??= new Map([...shapes].map(([name, shape]) => [name, zeros("float32", shape)]));
+    sums.restart(this.#zeros);
     let loss = 0;
     let totals: Totals = {};
     let images = 0;
@@ -364,7 +338,6 @@ export class TrainingStep {
   async dispose(): Promise<void> {
     this.#state.dispose();
     this.#sums.dispose();
-    for (const tensor of Object.values(this.#gradients)) tensor.dispose();
     for (const executable of this.#executables.values()) await (await executable).dispose();
     this.#executables.clear();
   }

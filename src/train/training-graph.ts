@@ -22,8 +22,6 @@ export type StateStart = "weight" | "zeros";
 export interface BatchGraphs {
   /** (state, batch, masks, scalars) → (next state, loss, metrics), all at once. */
   readonly step: Graph;
-  /** The first half: (state, batch, masks) → (gradients as next sums, running statistics, loss, metrics). */
-  readonly backward: Graph;
   /** The first half, for several batches to one update: (state, batch, masks, sums) → (next sums, loss, metrics). */
   readonly accumulate: Graph;
   /** For a shard of a batch: (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). */
@@ -126,9 +124,6 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     get step() {
       return graphs.step;
     },
-    get backward() {
-      return graphs.backward;
-    },
     get accumulate() {
       return graphs.accumulate;
     },
@@ -185,11 +180,6 @@ function batchGraphs(forward: Graph, trained: readonly Trained[], options: Train
     get step() {
       const graph = backward.copy();
       addUpdate(graph, trained, gradients, options);
-      return graph;
-    },
-    get backward() {
-      const graph = backward.copy();
-      for (const { key, value } of trained) graph.output(next(`sum:${key}`), gradients.get(value)!);
       return graph;
     },
     get accumulate() {

@@ -19,17 +19,13 @@ async function places(step: TrainingStep): Promise<Map<string, ArrayBufferLike>>
 /** A network of which most are weights: 98 MB with momentum. */
 const network = () => new Sequential(new Flatten(), new Linear(3072, 4000), new ReLU(), new Linear(4000, 10));
 
-test.each([
-  ["one set", true],
-  ["two sets", false],
-])("a step allocates no state: it stays in %s of buffers, batches summed up or not", async (_, inPlace) => {
+test("a step allocates no state: it stays in two sets of buffers, batches summed up or not", async () => {
   const data = new Float32Array(2 * 3072).fill(0.5);
   const batch: TrainingBatch = { input: tensor("float32", [2, 3, 32, 32], data), target: oneHot([1, 7], 10) };
   const step = await TrainingStep.create(network(), {
     engine: nodeEngine({ threads: 1 }),
     input: ["N", 3, 32, 32],
     optimizer: sgd({ momentum: 0.9 }),
-    inPlace,
   });
   try {
     const state = await step.state();
@@ -49,7 +45,7 @@ test.each([
       for (const [name, buffer] of even!) {
         expect(again!.get(name)).toBe(buffer);
         expect(last!.get(name)).toBe(odd!.get(name));
-        expect(odd!.get(name) === buffer).toBe(inPlace);
+        expect(odd!.get(name)).not.toBe(buffer);
       }
     }
   } finally {
