@@ -16,9 +16,9 @@ const SETUPS: Readonly<Record<string, string>> = {
 
 export default defineConfig({
   test: {
-    // two cores: three files at once, as one of them often waits for Python, a browser or a process. Each computes with one thread where it
-    // can; idle threads of ONNX Runtime would spin
-    maxWorkers: 3,
+    // two cores: two files at once, so each computes with one thread where it can; idle threads of ONNX Runtime would spin. Three are no
+    // faster
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 300_000,
     // a page may wait for the processor
