@@ -14,7 +14,6 @@ import time
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-import torch.nn.functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 
@@ -24,7 +23,7 @@ def work(rank, name, batch, steps, size):
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank % os.cpu_count()]})
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=size)
-    from networks import network
+    from networks import network, training_loss
 
     torch.Tensor.view = torch.Tensor.reshape
     side = 32 if name == "nin" else 224
@@ -37,17 +36,8 @@ def work(rank, name, batch, steps, size):
     x = torch.randn(batch, 3, side, side).to(memory_format=torch.channels_last)
     labels = torch.arange(batch) % 10
 
-    def cross_entropy(y):
-        y = y.flatten(1)
-        return F.nll_loss(y.log(), labels) if name in ("vgg16", "nin") else F.cross_entropy(y, labels)
-
     def step():
-        y = model(x)
-        if name == "googlenet":
-            main, aux2, aux1 = y
-            loss = cross_entropy(main) + 0.3 * (cross_entropy(aux2) + cross_entropy(aux1))
-        else:
-            loss = cross_entropy(y)
+        loss = training_loss(name, model(x), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -4,6 +4,7 @@ import os
 import sys
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 sys.path.insert(0, os.environ.get("NOTE_MODELS", ""))
@@ -118,3 +119,17 @@ def network(name):
     import note_models
 
     return {"vgg16": note_models.VGG16, "nin": note_models.NiN, "googlenet": note_models.GoogLeNet}[name]()
+
+
+def training_loss(name, outputs, labels):
+    """The loss of a step, auxiliary classifiers included."""
+
+    def cross_entropy(y):
+        y = y.flatten(1).float()
+        # the study note's networks end in a softmax
+        return F.nll_loss(y.log(), labels) if name in ("vgg16", "nin") else F.cross_entropy(y, labels)
+
+    if name != "googlenet":
+        return cross_entropy(outputs)
+    main, aux2, aux1 = outputs
+    return cross_entropy(main) + 0.3 * (cross_entropy(aux2) + cross_entropy(aux1))

@@ -12,10 +12,9 @@ import time
 arguments = sys.argv[1:]
 try:
     import torch
-    import torch.nn.functional as F
 
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    from networks import network
+    from networks import network, training_loss
 
     case = json.loads(sys.stdin.readline())
     torch.set_num_threads(os.cpu_count())  # its own default can be fewer
@@ -71,19 +70,10 @@ if case["mode"] == "infer":
 else:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9, weight_decay=5e-4)
 
-    def cross_entropy(y):
-        y = y.flatten(1).float()
-        # the study note's networks end in a softmax
-        return F.nll_loss(y.log(), labels) if case["network"] in ("vgg16", "nin") else F.cross_entropy(y, labels)
-
     def run():
         with autocast():
             y = forward(x)
-        if case["network"] == "googlenet":
-            main, aux2, aux1 = y
-            loss = cross_entropy(main) + 0.3 * (cross_entropy(aux2) + cross_entropy(aux1))
-        else:
-            loss = cross_entropy(y)
+        loss = training_loss(case["network"], y, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

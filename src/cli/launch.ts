@@ -5,9 +5,9 @@ import { Command } from "commander";
 import { RUN_FILES } from "../runs/node/index.ts";
 import { note, parseCount, UsageError } from "./support.ts";
 
-/** Exit codes after which starting again is of no use: it is finished, was asked for wrongly, or was stopped. */
+/** Exit codes after which nothing is started again: done, wrong usage, stopped with Ctrl-C. */
 const FINAL = [0, 2, 130];
-/** ms until a command that cannot be reached any more is started again; hosts need a moment to clean up. */
+/** ms before a command is started again; hosts need a moment to clean up. */
 const PAUSE = 1000;
 
 /** Runs a command with this process's streams, and passes signals on. Returns its exit code, or 128 + the signal that ended it. */
@@ -30,7 +30,7 @@ async function run([program, ...args]: readonly string[]): Promise<{ code: numbe
   }
 }
 
-/** Whether the run has ended for a reason that would come again. */
+/** Whether the loss diverged, which it would do again. */
 function diverged(dir: string): boolean {
   const file = join(dir, RUN_FILES.metrics);
   return existsSync(file) && readFileSync(file, "utf8").slice(-2000).includes('"reason":"diverged"');
@@ -59,7 +59,7 @@ async function launch(words: readonly string[], { maxRestarts }: { maxRestarts: 
 
 export const command = new Command("launch")
   .description(
-    "Start a training, and start it again from its last checkpoint where a rank or host dies. Not after an error in its settings, Ctrl-C, or a loss that is not finite.",
+    "Start a training, and restart it from its last checkpoint if a rank or host dies. It is not restarted after wrong settings, Ctrl-C, or a loss that is not finite.",
   )
   .argument("<command...>", "mpirun and what it runs, after --")
   .option("--max-restarts <n>", "how often to start again", parseCount, 3)

@@ -17,11 +17,11 @@ const COMMANDS = {
   models: ["list the available networks", () => import("./models.ts")],
   summary: ["show a network as a table of layers, like torchinfo", () => import("./summary.ts")],
   studio: ["see networks in the browser", () => import("./studio.ts")],
-  draw: ["draw a network's architecture as SVG", () => import("./draw.ts")],
+  draw: ["draw a network's architecture, also as an interactive page", () => import("./draw.ts")],
   compare: ["compare two networks or blocks", () => import("./compare.ts")],
   export: ["write a network as an .onnx file", () => import("./export.ts")],
   convert: ["convert weights between PyTorch, safetensors and ONNX", () => import("./convert.ts")],
-  inspect: ["show what is in a weight file or an .onnx file", () => import("./inspect.ts")],
+  inspect: ["say what a file or folder is, and what fits it", () => import("./inspect.ts")],
 } as const satisfies Record<string, readonly [line: string, load: () => Promise<{ command: Command }>]>;
 
 /** What an option of other commands is called here. */

@@ -74,8 +74,8 @@ export class TrainingStep {
   }
 
   /**
-   * The step of a network. Weights that were never set are initialized with seed 0. If the size of batches is open, the first of each
-   * size is when it is compiled; see `prepare`. Throws if the loss does not fit the network, and if the network as a whole is in
+   * The step of a network. Weights that were never set are initialized with seed 0. With an open batch size, it is compiled at the first
+   * batch of each size, or by `prepare`. Throws if the loss does not fit the network, and if the network as a whole is in
    * evaluation form.
    */
   static async create(model: Module, options: TrainingStepOptions): Promise<TrainingStep> {
@@ -86,7 +86,7 @@ export class TrainingStep {
     return step;
   }
 
-  /** Compiles the step for batches of this many images now rather than at the first of them. */
+  /** Compiles the step for batches of this many images now, so that the first of them does not wait for it. */
   async prepare(batchSize: number): Promise<void> {
     await this.#executable(this.#shards ? "gradients" : "step", batchSize);
   }

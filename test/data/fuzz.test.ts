@@ -12,29 +12,11 @@ import { encodeNpz } from "../../src/checkpoint/index.ts";
 import { DataError, decodeImage, locateDataset } from "../../src/data/node/index.ts";
 import { type TensorData, tensor } from "../../src/graph/index.ts";
 import { Random } from "../../src/random.ts";
+import { bmp } from "../support/bmp.ts";
 import { put, temporaryFolder } from "./support.ts";
 
 const root = temporaryFolder();
 const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 60);
-
-/** A 24-bit bitmap of 3×2 pixels. */
-function bmp(bits = 24, compression = 0): Uint8Array {
-  const bytes = new Uint8Array(54 + 64 + 64);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x42, 0x4d]);
-  for (const [at, value] of [
-    [10, 118],
-    [14, 40],
-    [18, 3],
-    [22, 2],
-    [30, compression],
-    [46, 16],
-  ] as const)
-    view.setUint32(at, value, true); // prettier-ignore
-  view.setUint16(28, bits, true);
-  for (let i = 54; i < bytes.length; i++) bytes[i] = (i * 37) & 255;
-  return bytes;
-}
 
 const text = (value: string) => new TextEncoder().encode(value);
 const ppm = text("P6\n# x\n3 2\n255\nabcdefghijklmnopqr");

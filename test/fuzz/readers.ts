@@ -27,6 +27,7 @@ import { Conv2d, Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.ts
 import { decode, exportOnnx, onnxFacts } from "../../src/onnx/index.ts";
 import type { Random } from "../../src/random.ts";
 import { tfjsModel } from "../../src/tfjs/index.ts";
+import { bmp } from "../support/bmp.ts";
 import {
   called,
   constant,
@@ -68,25 +69,6 @@ const whole = (pieces: Iterable<Uint8Array>) => new Uint8Array(Buffer.concat([..
 
 const ppm = text("P6\n# x\n3 2\n255\nabcdefghijklmnopqr");
 const entries = { "a/1.ppm": ppm, "a/2.ppm": ppm, "b/1.ppm": ppm, "labels.csv": text("file,label\na/1.ppm,x\n") };
-
-/** A bitmap of 3×2 pixels. */
-function bmp(bits: number, compression = 0): Uint8Array {
-  const bytes = new Uint8Array(54 + 64 + 64).map((_, i) => (i * 37) & 255);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x42, 0x4d]);
-  for (const [at, value] of [
-    [10, 118],
-    [14, 40],
-    [18, 3],
-    [22, 2],
-    [30, compression],
-    [46, 16],
-  ] as const)
-    view.setUint32(at, value, true); // prettier-ignore
-  view.setUint16(26, 1, true);
-  view.setUint16(28, bits, true);
-  return bytes;
-}
 
 /** A network of every kind of attribute that exporters write. */
 function onnx(): Uint8Array {
