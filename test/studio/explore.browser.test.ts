@@ -88,7 +88,7 @@ describe("in Chromium", unless(noChromium), () => {
     await press("ArrowRight", "maxpool1");
     await press("ArrowLeft", "conv1.conv.0");
     await page.keyboard.press("/");
-    await page.waitForFunction("document.activeElement instanceof HTMLInputElement");
+    await page.waitForSelector("dialog[open] input:focus");
     await page.keyboard.type("inception4a");
     await page.keyboard.press("Enter");
     await expect.poll(at).toBe("inception4a");
