@@ -2,16 +2,17 @@ import { defineConfig } from "vitest/config";
 import LongestFirst from "./test/support/sequencer.ts";
 
 /** What a test needs besides Node stands in the name of its file: x.engine.test.ts and so on; x.test.ts needs nothing. */
-const TIERS = ["engine", "parity", "browser"];
+const TIERS = ["engine", "parity", "browser", "system"];
 
 /** Besides the unit tests: files of these share a worker's modules, which take seconds to load. */
 const SHARED = ["parity", "browser"];
 
 /** What is started once for all files of a tier. */
-const SETUPS: Readonly<Record<string, string>> = {
-  engine: "./test/cli/servers.ts",
-  parity: "./test/support/pythons.ts",
-  browser: "./test/support/browser.ts",
+const SETUPS: Readonly<Record<string, readonly string[]>> = {
+  engine: ["./test/cli/servers.ts"],
+  parity: ["./test/support/pythons.ts"],
+  browser: ["./test/support/browser.ts"],
+  system: ["./test/cli/servers.ts", "./test/support/browser.ts"],
 };
 
 export default defineConfig({
@@ -41,7 +42,7 @@ export default defineConfig({
           name,
           include: [`test/**/*.${name}.test.ts`],
           isolate: !SHARED.includes(name),
-          globalSetup: SETUPS[name]!,
+          globalSetup: [...SETUPS[name]!],
         },
       })),
     ],
