@@ -3,7 +3,7 @@
  * first (see sequencer.ts). A new file that takes ten seconds or more belongs here.
  */
 export const LONG: Readonly<Record<string, number>> = {
-  "conformance/web.browser.test.ts": 90,
+  "conformance/webgpu.system.test.ts": 90,
   "networks/torchvision.parity.test.ts": 90,
   "cli/train.engine.test.ts": 45,
   "onnx/foreign.parity.test.ts": 45,
