@@ -59,6 +59,9 @@ export class Shards {
   readonly #statistics: ReadonlyMap<string, Place>;
   readonly #arrays: readonly Float32Array[];
   readonly #rounding: Compression | undefined;
+  /** How much the running statistics of each own shard count, and in the end those of all shards together. */
+  readonly #counts: Float64Array;
+  #counted = 0;
   /** ms of waiting in exchanges. */
   #waited = 0;
 
@@ -86,6 +89,7 @@ export class Shards {
     const { from, to } = this.part;
     const arrays = (length: number) => Array.from({ length: to - from }, () => memory(length));
     this.#arrays = arrays(floats);
+    this.#counts = new Float64Array(to - from);
     this.#rounding = compress && {
       ...{ to: compress, floats: compressed },
       errors: arrays(compressed),
@@ -130,12 +134,21 @@ export class Shards {
       statistics[name] = value;
       for (const [i, number] of (value.data as Float32Array).entries()) array[at + i] = number * weight;
     }
+    this.#counts[shard - this.part.from] = weight;
     return statistics;
   }
 
   /** A shard without images adds nothing. */
   clear(shard: number): void {
     this.#arrays[shard - this.part.from]!.fill(0);
+    this.#counts[shard - this.part.from] = 0;
+  }
+
+  /** Running statistics do not count until they are taken again. */
+  forgetStatistics(): void {
+    for (const array of this.#arrays)
+      for (const { at, shape } of this.#statistics.values()) array.fill(0, at, at + numel(shape));
+    this.#counts.fill(0);
   }
 
   /** Shards of this rank. */
@@ -191,21 +204,22 @@ export class Shards {
     const start = performance.now();
     const compression = this.#rounding;
     const [all] = await Promise.all([
-      this.#collective.gather(own),
+      this.#collective.gather({ own, counts: [...this.#counts] }),
       this.#collective.allReduce(this.#arrays, { fast: this.#fast, ...(compression && { compression }) }),
     ]);
     const seconds = (this.#waited + performance.now() - start) / 1000;
     this.#waited = 0;
-    return [all.flat().reduce(added), seconds];
+    this.#counted = all.flatMap(({ counts }) => counts).reduce((sum, one) => sum + one);
+    return [all.flatMap(({ own }) => own).reduce(added), seconds];
   }
 
-  /** The running statistics after `sum`, divided by the weight of all shards. */
-  statistics(weight: number): Map<string, TensorData> {
+  /** The running statistics after `sum`, averaged over the shards. */
+  statistics(): Map<string, TensorData> {
     const views = Object.entries(this.#views(this.part.from, this.#statistics, (name) => name));
     return new Map(
       views.map(([name, { data, ...type }]) => [
         name,
-        { ...type, data: (data as Float32Array).map((sum) => sum / weight) } as TensorData,
+        { ...type, data: (data as Float32Array).map((sum) => sum / this.#counted) } as TensorData,
       ]),
     );
   }

@@ -193,6 +193,8 @@ export class TrainingStep {
     const measured = shards.nothingMeasured();
     const statistics = new Map<number, Feeds>();
     for (const turn of turns) {
+      // shards without images in the last batch do not know its statistics
+      if (this.#isSynchronized) shards.forgetStatistics();
       const full = turn.filter(({ batch }) => batch.input.shape[0]! > 0);
       const jobs = full.map(({ batch, shard, part }) => {
         const images = batch.input.shape[0]!;
@@ -218,7 +220,7 @@ export class TrainingStep {
     for (const [shard, { images }] of measured) if (images === 0) shards.clear(shard);
     const [{ weight, images, loss, totals }, communication] = await shards.sum([...measured.values()]);
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
-    this.#state.put(shards.statistics(weight));
+    this.#state.put(shards.statistics());
     const given = { ...shards.gradients(from), ...rates, scale: scalar(1 / weight) };
     const norms = await this.#update("scaledUpdate", given);
     return { ...this.#result(loss / weight, totals, images, norms), communication };
