@@ -1,10 +1,11 @@
 import { check, Graph, type Node, type Value } from "../graph/index.ts";
 
-/** Outputs that are sent elsewhere, and the inputs of the same number for what comes back. */
+/** Starts the names of outputs that are sent elsewhere. */
 export const SENT = "sent:";
+/** Starts the names of inputs for what comes back, each with the number of what was sent. */
 export const RECEIVED = "received:";
 
-/** Outputs and inputs that hand values from one segment to later ones. */
+/** Starts the names of outputs and inputs that hand values from one segment to later ones. */
 export const KEPT = "kept:";
 
 /** Operators that only look at memory in another way: they are repeated where they are needed. */
