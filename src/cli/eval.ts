@@ -55,7 +55,10 @@ function show(evaluation: Evaluation, classes: readonly string[], skipped: reado
   const { images, loss, top1, top5, perClass, perLabel, confusion, seconds } = evaluation;
   for (const line of skippedLines(skipped)) print(line);
   print(`${images} images in ${seconds.toFixed(1)} s (${Math.round(images / seconds)} images/s)`);
-  if (perLabel) return showLabels(evaluation, perLabel, classes);
+  if (perLabel) {
+    showLabels(evaluation, perLabel, classes);
+    return;
+  }
   const several = perClass.length > TOP ? `  top-${TOP} ${percent(top5)}` : "";
   print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}${several}\n`);
   const name = (k: number) => classes[k] ?? String(k);
