@@ -12,7 +12,7 @@ import {
 import { type Collective, checkShards, oneProcess } from "../../cluster/index.ts";
 import { type Corrupt, DataError } from "../../data/node/index.ts";
 import { nodeEngine } from "../../runtime/node/index.ts";
-import type { Progress, TrainEvent, TrainingState } from "../../train/index.ts";
+import type { Evaluation, Progress, TrainEvent, TrainingState } from "../../train/index.ts";
 import { DivergedError, fit } from "../../train/index.ts";
 import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
@@ -195,11 +195,16 @@ function describe(
     ...(config.auxLogits !== undefined && { auxLogits: String(config.auxLogits) }),
     inChannels: String(channels),
     classes: JSON.stringify(classes),
+    task: config.loss === "binary-cross-entropy" ? "labels" : "classes",
     preprocessing: JSON.stringify(config.transforms.validation),
     epoch: String(event.epoch + 1),
-    ...(event.validation && { top1: String(event.validation.top1) }),
+    ...(event.validation && measuredIn(event.validation)),
   };
 }
+
+/** The measure that stands for an evaluation. */
+const measuredIn = ({ top1, metrics }: Evaluation) =>
+  Number.isNaN(top1) ? { meanAveragePrecision: String(metrics.meanAveragePrecision) } : { top1: String(top1) };
 
 const count = ({ train, validation }: PreparedData): number => train.length + validation.length;
 
