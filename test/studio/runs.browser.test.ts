@@ -70,7 +70,7 @@ describe("in Chromium", unless(noChromium), () => {
     expect(await state.textContent()).toBe("Interrupted");
     writeFileSync(path("first", "lock"), `${process.pid} ${hostname()}\n`);
     appendFileSync(path("first", "metrics.jsonl"), [5, 6, 7, 8].map(step).join("") + epoch(2, 0.75).slice(0, 30));
-    await page.getByText("After step 8", { exact: true }).waitFor(SOON);
+    await page.getByText("step 8", { exact: true }).waitFor(SOON);
     await expect.poll(() => state.textContent(), SOON).toBe("Training");
     appendFileSync(path("first", "metrics.jsonl"), epoch(2, 0.75).slice(30));
     rmSync(path("first", "lock"));

@@ -113,10 +113,10 @@ describe("in Chromium", unless(noChromium), () => {
       expect((await stored<Measured>(page, "measured.json")).steps.length).toBe(before + 1);
       await press(page, "Resume");
       // the tab ends in the middle of an epoch; what was saved is there
-      await page.getByText(/Saved in this browser at step ([89]|1\d)/).waitFor({ timeout: 60_000 });
+      await page.getByText(/Saved in this browser at step ([89]|\d\d)/).waitFor({ timeout: 60_000 });
       await page.reload();
-      await page.waitForSelector(".matrix button");
-      expect(await state(page)).toBe("Paused");
+      await page.waitForSelector(".run-title");
+      await expect.poll(() => state(page)).toBe("Paused");
       expect((await stored<Measured>(page, "measured.json")).steps.length).toBeGreaterThanOrEqual(
         LONG ? 8 : Math.floor(IMAGES / 16),
       );
