@@ -18,9 +18,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Whether there is time to learn what the shapes are. */
 const LONG = process.env.CONVNETS_LONG_TESTS === "1";
 /** Else few images, which are soon known by heart: 4 epochs of 4 steps. */
-const IMAGES = LONG ? 2000 : 64;
-const TEST_IMAGES = LONG ? 400 : 20;
-const EPOCHS = LONG ? 8 : 4;
+const IMAGES = LONG ? 5000 : 64;
+const TEST_IMAGES = LONG ? 1000 : 20;
+const EPOCHS = LONG ? 6 : 4;
 const BATCH = LONG ? 32 : 16;
 const STEPS = EPOCHS * Math.ceil(IMAGES / BATCH);
 /**
