@@ -1,7 +1,7 @@
 import { applyTransforms, compileTransforms, type Image, NORMALIZATION, type Transform } from "../data/index.ts";
 import { check, checkOptions, formatShape, type TensorData, tensor } from "../graph/index.ts";
 import { Forms, type Numbers, numbers } from "../infer/index.ts";
-import { logProbabilities, type Module, mainOutput } from "../nn/index.ts";
+import { labelProbabilities, logProbabilities, type Module, mainOutput, outputForm } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
 
 /** A class, and how likely the network takes it to be. */
@@ -9,7 +9,7 @@ export interface Prediction {
   /** Position in the list of classes. */
   readonly label: number;
   readonly name: string;
-  /** 0 … 1; the probabilities of all classes sum to 1. */
+  /** 0 … 1; the probabilities of all classes sum to 1, unless an image can have several labels. */
   readonly probability: number;
 }
 
@@ -27,6 +27,11 @@ export interface ClassifierOptions {
   readonly preprocessing?: readonly Transform[];
   /** How many classes to return, the most likely first. Default 5. */
   readonly topk?: number;
+  /**
+   * What the outputs mean: one class per image, or several labels, each with a probability of its own. Default: labels if the network
+   * ends in a sigmoid, else classes.
+   */
+  readonly task?: "classes" | "labels";
 }
 
 export interface ClassifyAllOptions {
@@ -83,7 +88,7 @@ function preprocessingOf({ spec: { inputSize, normalization } = {} }: Module): r
  * Throws if the number of classes is not that of the network, and for an image of another size than the first.
  */
 export async function classifier(model: Module, options: ClassifierOptions): Promise<Classifier<Image | TensorData>> {
-  checkOptions("classifier", options, ["engine", "weights", "classes", "preprocessing", "topk"]);
+  checkOptions("classifier", options, ["engine", "weights", "classes", "preprocessing", "topk", "task"]);
   const { engine, weights = model.stateDict(), classes = [], topk = 5 } = options;
   const { preprocessing = preprocessingOf(model) } = options;
   check(Number.isInteger(topk) && topk >= 1, () => `classifier: topk must be a whole number ≥ 1, got ${topk}`);
@@ -92,7 +97,13 @@ export async function classifier(model: Module, options: ClassifierOptions): Pro
     engine,
     weights,
     who: "classifier",
-    heads: (outputs) => ({ log_probabilities: logProbabilities(mainOutput(outputs)) }),
+    heads(outputs) {
+      const main = mainOutput(outputs);
+      const { task = outputForm(main).form === "sigmoid" ? "labels" : "classes" } = options;
+      return task === "labels"
+        ? { probabilities: labelProbabilities(main) }
+        : { log_probabilities: logProbabilities(main) };
+    },
   });
   let size: readonly number[] | undefined;
 
@@ -109,18 +120,20 @@ export async function classifier(model: Module, options: ClassifierOptions): Pro
       () =>
         `classifier: an image is ${formatShape(shape)} after preprocessing, but those before were ${formatShape(size!)}; bring all to one size: preprocessing: [{ resize: { size: [${size!.slice(1).join(", ")}] } }, …]`,
     );
-    const { log_probabilities } = await forms.run({ input });
-    const [, K] = log_probabilities!.shape as [number, number];
+    const { log_probabilities, probabilities = log_probabilities! } = await forms.run({ input });
+    const [, K] = probabilities.shape as [number, number];
     check(
       classes.length === 0 || classes.length === K,
       () => `classifier: the network has ${K} outputs, but ${classes.length} classes are named`,
     );
-    const log = log_probabilities!.data as Float32Array;
+    // logarithms tell classes apart whose probabilities round to the same number
+    const ranks = probabilities.data as Float32Array;
+    const probabilityOf = (rank: number) => (log_probabilities ? Math.exp(rank) : rank);
     return Array.from({ length: N }, (_, n) =>
-      top(log.subarray(n * K, (n + 1) * K), topk).map((label) => ({
+      top(ranks.subarray(n * K, (n + 1) * K), topk).map((label) => ({
         label,
         name: classes[label] ?? `class ${label}`,
-        probability: Math.exp(log[n * K + label]!),
+        probability: probabilityOf(ranks[n * K + label]!),
       })),
     );
   };

@@ -229,6 +229,7 @@ Examples:
       weights: opened.weights,
       classes: opened.classes,
       preprocessing: opened.preprocessing,
+      ...(opened.task && { task: opened.task }),
       engine,
       topk,
     });

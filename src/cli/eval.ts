@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { Source } from "../classify/node/index.ts";
 import {
   type Corrupt,
   type Dataset,
@@ -10,10 +11,10 @@ import {
   workerLoader,
 } from "../data/node/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
-import type { TrainConfig } from "../runs/index.ts";
+import { lossOf, type TrainConfig } from "../runs/index.ts";
 import { readConfig } from "../runs/node/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
-import { type Evaluation, Evaluator, inputShape } from "../train/index.ts";
+import { type Evaluation, Evaluator, inputShape, type LabelQuality } from "../train/index.ts";
 import { classNames } from "./class-names.ts";
 import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
@@ -50,13 +51,14 @@ function counted(count: number, classes: readonly string[]): string {
   return `${count} classes${names.length > 0 ? ` (${names.join(", ")})` : ""}`;
 }
 
-function show(
-  { images, loss, top1, top5, perClass, confusion, seconds }: Evaluation,
-  classes: readonly string[],
-  skipped: readonly Corrupt[],
-): void {
+function show(evaluation: Evaluation, classes: readonly string[], skipped: readonly Corrupt[]): void {
+  const { images, loss, top1, top5, perClass, perLabel, confusion, seconds } = evaluation;
   for (const line of skippedLines(skipped)) print(line);
   print(`${images} images in ${seconds.toFixed(1)} s (${Math.round(images / seconds)} images/s)`);
+  if (perLabel) {
+    showLabels(evaluation, perLabel, classes);
+    return;
+  }
   const several = perClass.length > TOP ? `  top-${TOP} ${percent(top5)}` : "";
   print(`loss ${loss.toFixed(4)}  top-1 ${percent(top1)}${several}\n`);
   const name = (k: number) => classes[k] ?? String(k);
@@ -73,6 +75,25 @@ function show(
       const images = row.reduce((sum, count) => sum + count, 0);
       return [[name(label), String(images), percent(recall), other < 0 ? "" : `${name(other)} (${row[other]})`]];
     }),
+  ]);
+}
+
+/** How well several labels per image are found. */
+function showLabels(
+  { loss, metrics }: Evaluation,
+  perLabel: readonly LabelQuality[],
+  classes: readonly string[],
+): void {
+  const { meanAveragePrecision, f1, accuracy } = metrics as Record<string, number>;
+  const shares = [`mean average precision ${percent(meanAveragePrecision!)}`, `F1 ${percent(f1!)}`];
+  print(`loss ${loss.toFixed(4)}  ${shares.join("  ")}  labels right ${percent(accuracy!)}\n`);
+  printTable([
+    ["label", "images", "precision", "recall", "F1", "average precision"],
+    ...perLabel.map(({ images, precision, recall, f1, averagePrecision }, k) => [
+      classes[k] ?? String(k),
+      String(images),
+      ...[precision, recall, f1, averagePrecision].map(percent),
+    ]),
   ]);
 }
 
@@ -104,13 +125,30 @@ function labelledAs(dataset: Dataset, classes: readonly string[], target: string
   );
 }
 
+/** The loss that measures a network on a data set. Throws a UsageError where one has labels and the other classes. */
+function lossFor({ task }: Source, { name, targetSize }: Dataset, target: string) {
+  if (targetSize === undefined) {
+    if (task !== "labels") return undefined;
+    throw new UsageError(
+      `${target} was trained for several labels per image, but "${name}" has one class per image; --data has to name a data set with labels, such as a table with a column "labels"`,
+    );
+  }
+  if (task === "classes")
+    throw new UsageError(
+      `${target} was trained for one class per image, but "${name}" has several labels per image; train a network on such data, or name a data set with classes`,
+    );
+  return lossOf({ loss: "binary-cross-entropy", labelSmoothing: 0 });
+}
+
 const otherCount = (target: string, outputs: number, { name, classes }: Dataset) =>
   new UsageError(
     `${target}: the network has ${outputs} outputs; data set "${name}" has ${counted(classes.length, classes)}; --data has to name a data set with the same classes`,
   );
 
 export const command = withWeightFlags(new Command("eval"))
-  .description("Evaluate trained weights on a data set: loss, top-1, top-5, and the recall of every class.")
+  .description(
+    "Evaluate trained weights on a data set: loss, top-1, top-5, and the recall of every class; of several labels per image, the mean average precision, F1, and the quality of every label.",
+  )
   .argument("<run|weights|network>", NETWORK_HELP)
   .option("--weights <file>", `weights of the network: ${WEIGHTS_HELP}`)
   .option("--model <name>", "the network of the weights, if the file does not record it: a name or net.js[#Export]")
@@ -163,9 +201,18 @@ export const command = withWeightFlags(new Command("eval"))
       workerLoader(dataset, { batchSize: flags.batchSize, workers, skipCorrupt, transforms });
     let loader = loaderWith(preprocessing);
     const engine = nodeEngine(flags.threads === undefined ? {} : { threads: flags.threads });
-    const evaluator = await Evaluator.create(model, { engine, input: await inputShape(loader), weights });
+    const loss = lossFor(opened, dataset, target);
+    if (loss && opened.task === undefined)
+      note("Images can have several labels: each output is taken to be the score of one of them.");
+    const evaluator = await Evaluator.create(model, {
+      engine,
+      input: await inputShape(loader),
+      weights,
+      ...(loss && { loss }),
+    });
     try {
-      if (dataset.classes.length !== evaluator.numClasses) throw otherCount(target, evaluator.numClasses, dataset);
+      if ((dataset.targetSize ?? dataset.classes.length) !== evaluator.numClasses)
+        throw otherCount(target, evaluator.numClasses, dataset);
       if (isAuto) {
         const found = await findPreprocessing(opened, dataset, evaluator, { workers, skipCorrupt });
         await loader.close();
@@ -177,7 +224,7 @@ export const command = withWeightFlags(new Command("eval"))
           weights: target,
           data: dataset.name,
           classes: dataset.classes,
-          ...(dataset.classes.length > TOP ? evaluation : withoutTop5(evaluation)),
+          ...(dataset.classes.length > TOP && !evaluation.perLabel ? evaluation : withoutTop5(evaluation)),
           skipped: loader.skipped,
         });
       else show(evaluation, dataset.classes, loader.skipped);

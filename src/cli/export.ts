@@ -166,9 +166,11 @@ async function exportInference({ name, model, input }: ToExport, flags: ExportFl
     beside = { tensors: new Map(weights), metadata: { ...about, ...(text !== undefined && { preprocessing: text }) } };
     return safetensorsLayout(beside);
   };
+  const isSeveral = softmax && metadata.task === "labels";
+  if (isSeveral) note("Images have several labels: each label gets a probability of its own, by a sigmoid.");
   const { bytes, graph } = exportOnnx(model, {
     input,
-    softmax,
+    ...(isSeveral ? { sigmoid: true } : { softmax }),
     foldBatchNorm,
     aux,
     ...(preprocess && { preprocess: preprocessing(steps, flags.layout, Number(input[1])) }),
@@ -269,7 +271,7 @@ export const command = withWeightFlags(new Command("export"))
   .addOption(new Option("--variant <name>", "variant of the network").choices(VARIANTS))
   .option("--input <N,C,H,W>", "shape of the input; N is left open (default: the published size)", parseInput)
   .option("--num-classes <K>", "classes of the last layer", parsePositive)
-  .option("--softmax", "end in probabilities")
+  .option("--softmax", "end in probabilities; of several labels per image by a sigmoid")
   .option("--preprocess", "take pixels from 0 to 255 (uint8), and normalize them as in training")
   .addOption(
     new Option("--layout <axes>", "with --preprocess: order of the axes of the pixels (default: NCHW)").choices([

@@ -60,7 +60,11 @@ export async function describeFile(path: string): Promise<Described | undefined>
     const image = await decodeImage(new Uint8Array(await readFile(path)), { channels: 3 });
     return { what: `an image of ${image.width}×${image.height} pixels`, next: `convnets classify ${path}` };
   }
-  if (/\.(csv|tsv|jsonl|parquet|zip|tar|tgz|gz|npz|npy)$/i.test(path)) return describeData(path).catch(() => undefined);
+  if (/\.(csv|tsv|jsonl|parquet)$/i.test(path))
+    return describeData(path).catch((error: Error) => {
+      throw new UsageError(`it is no data set: ${error.message}`);
+    });
+  if (/\.(zip|tar|tgz|gz|npz|npy)$/i.test(path)) return describeData(path).catch(() => undefined);
   return undefined;
 }
 

@@ -83,7 +83,13 @@ function checkOutput(output: string): void {
 async function look(
   inside: Inside,
   input: TensorData<"float32">,
-  { view, layer, channel, classIndex }: { view: View; layer?: string; channel?: number; classIndex?: number },
+  {
+    view,
+    layer,
+    channel,
+    classIndex,
+    task,
+  }: { view: View; layer?: string; channel?: number; classIndex?: number; task?: Source["task"] },
 ): Promise<{ raster: Raster; facts: Record<string, unknown> }> {
   const about = classIndex === undefined ? {} : { classIndex };
   if (view === "maps") {
@@ -102,7 +108,9 @@ async function look(
   const label = classIndex ?? all.indexOf(all.reduce((a, b) => Math.max(a, b)));
   if (label >= all.length)
     throw new UsageError(`--class ${label}: the network has ${all.length} classes, 0 to ${all.length - 1}`);
-  const facts = { class: label, score: all[label], probability: probabilities.data[label] };
+  // a label has a probability of its own
+  const probability = task === "labels" ? 1 / (1 + Math.exp(-all[label]!)) : probabilities.data[label];
+  const facts = { class: label, score: all[label], probability };
   if (view === "grad-cam") {
     const { map, layer: at } = await inside.gradCam(input, { ...about, ...(layer !== undefined && { layer }) });
     return { raster: overlayImage(input, map), facts: { layer: at, ...facts } };
@@ -154,7 +162,7 @@ Examples:
     if (!layers) checkOutput(output);
     if (file === undefined && !layers && view !== "response")
       throw new UsageError("name an image to look at, such as: convnets look network.onnx photo.jpg --grad-cam");
-    const { model, weights, preprocessing, channels, assumed } = withTold(await open(target, flags), flags);
+    const { model, weights, preprocessing, channels, assumed, task } = withTold(await open(target, flags), flags);
     for (const sentence of assumed) if (!/names of its classes/.test(sentence)) note(sentence);
     const inside = lookInside(model, { engine: nodeEngine(threads === undefined ? {} : { threads }), weights });
     const { inputSize: side = 224 } = model.spec ?? {};
@@ -173,6 +181,7 @@ Examples:
     }
     const { raster, facts } = await look(inside, input, {
       view,
+      ...(task && { task }),
       ...(layer !== undefined && { layer }),
       ...(channel !== undefined && { channel }),
       ...(flags.class !== undefined && { classIndex: flags.class }),

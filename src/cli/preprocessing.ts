@@ -163,6 +163,7 @@ export async function findPreprocessing(
     Array.from({ length: count }, (_, i) => Math.floor((i * dataset.length) / count)),
   );
   const base = isAssumed(assumed) ? await unresized(preprocessing, chosen) : preprocessing;
+  const isSeveral = dataset.targetSize !== undefined;
   const scores: ScoredPreprocessing[] = [];
   for (const usual of usualPreprocessing(channels)) {
     const transforms = preprocess(base, usual.told, channels);
@@ -173,8 +174,8 @@ export async function findPreprocessing(
       transforms,
     }); // prettier-ignore
     try {
-      const { top1, loss } = await evaluator.evaluate(loader);
-      scores.push({ ...usual, top1, loss });
+      const { top1, loss, metrics } = await evaluator.evaluate(loader);
+      scores.push({ ...usual, top1: isSeveral ? metrics.meanAveragePrecision! : top1, loss });
     } finally {
       await loader.close();
     }
@@ -182,7 +183,7 @@ export async function findPreprocessing(
   const { order, winner, tied } = ranked(scores, count);
   note(`Usual ways to prepare images, on ${count} of them:`);
   const rows = order.map(({ name, top1, loss, told }) => [name, percent(top1), loss.toFixed(4), typed(told)]);
-  printTable([["pixels", "top-1", "loss", "options"], ...rows], { write: note });
+  printTable([["pixels", isSeveral ? "mAP" : "top-1", "loss", "options"], ...rows], { write: note });
   note(
     tied.length > 0
       ? `Used: ${winner.name}. It cannot be told apart from ${tied.map(({ name }) => name).join(", ")} on these images; look up how the network was trained.`

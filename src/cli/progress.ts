@@ -1,4 +1,4 @@
-import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from "../train/index.ts";
+import type { EndEvent, EpochEvent, Evaluation, StartEvent, StepEvent, TrainEvent } from "../train/index.ts";
 import { Course, speed } from "./course.ts";
 import { clock, grouped, percent } from "./format.ts";
 
@@ -55,7 +55,8 @@ function startLine({ trainable, parameters, epochs, stepsPerEpoch, engine, progr
 
 function endLine({ reason, epochs, best }: EndEvent, validated: boolean): string {
   const why = { finished: "Finished", "early stopping": "Stopped early, as it got no better,", stopped: "Stopped" };
-  const value = best && (validated ? `top-1 ${percent(best.value)}` : `loss ${(-best.value).toFixed(4)}`);
+  const value =
+    best && (validated && best.value >= 0 ? `top-1 ${percent(best.value)}` : `loss ${(-best.value).toFixed(4)}`);
   return `${why[reason]} after ${many(epochs, "epoch")}${best ? `; best ${value} in epoch ${best.epoch + 1}` : ""}.`;
 }
 
@@ -63,6 +64,22 @@ const many = (count: number, what: string) => `${grouped(count)} ${what}${count 
 /** `epoch  3/20` */
 const title = (epoch: number, epochs: number) => `${String(epoch + 1).padStart(String(epochs).length)}/${epochs}`;
 const rate = (lr: number) => String(Number(lr.toPrecision(3)));
+
+/** What stands for the quality in a line: the accuracy, or the F1 of several labels per image. */
+function quality({ accuracy, metrics }: Pick<StepEvent, "accuracy" | "metrics">): { name: string; value: number } {
+  const isClasses = !Number.isNaN(accuracy) || metrics.f1 === undefined;
+  return isClasses ? { name: "accuracy", value: accuracy } : { name: "F1", value: metrics.f1! };
+}
+
+/** What stands for a validation, by name. */
+function validated({ top1, top5, perClass, perLabel, metrics }: Evaluation): [name: string, value: number][] {
+  if (perLabel)
+    return [
+      ["mAP", metrics.meanAveragePrecision!],
+      ["valid. F1", metrics.f1 ?? Number.NaN],
+    ];
+  return [["top-1", top1], ...(perClass.length > 10 ? [["top-5", top5] as [string, number]] : [])];
+}
 
 /** Seconds of steps after which a line is due before the next tenth of an epoch. */
 const LONGEST_SILENCE = 30;
@@ -87,10 +104,11 @@ class PlainView implements View {
   }
 
   #step(event: StepEvent): void {
-    const { loss, accuracy, images, epoch, batch, lr, seconds } = event;
+    const { loss, images, epoch, batch, lr, seconds } = event;
+    const { name, value } = quality(event);
     const { epochs, stepsPerEpoch, imagesPerSecond } = this.#course;
     this.#since.loss += loss * images;
-    this.#since.right += accuracy * images;
+    this.#since.right += value * images;
     this.#since.images += images;
     this.#since.seconds += seconds;
     const tenth = Math.floor((10 * (epoch * stepsPerEpoch + batch)) / stepsPerEpoch);
@@ -102,7 +120,7 @@ class PlainView implements View {
         `epoch ${title(epoch, epochs)}`,
         `step ${String(batch).padStart(String(stepsPerEpoch).length)}/${stepsPerEpoch}`,
         `loss ${mean(this.#since.loss).toFixed(4)}`,
-        `accuracy ${percent(mean(this.#since.right))}`,
+        `${name} ${percent(mean(this.#since.right))}`,
         `lr ${rate(lr)}`,
         `${speed(imagesPerSecond)} images/s`,
         ...this.#course.ranks,
@@ -120,12 +138,17 @@ class PlainView implements View {
 }
 
 function plainEpoch({ epoch, train, validation, best }: EpochEvent, epochs: number): string {
+  const { name, value } = quality(train);
   return [
     `epoch ${title(epoch, epochs)}`,
     `loss ${train.loss.toFixed(4)}`,
-    `accuracy ${percent(train.accuracy)}`,
-    ...(validation ? [`validation loss ${validation.loss.toFixed(4)}`, `top-1 ${percent(validation.top1)}`] : []),
-    ...(validation && validation.perClass.length > 10 ? [`top-5 ${percent(validation.top5)}`] : []),
+    `${name} ${percent(value)}`,
+    ...(validation
+      ? [
+          `validation loss ${validation.loss.toFixed(4)}`,
+          ...validated(validation).map(([name, value]) => `${name} ${percent(value)}`),
+        ]
+      : []),
     `${speed(train.images / train.seconds)} images/s`,
     clock(train.seconds),
     ...(best ? ["best"] : []),
@@ -231,18 +254,19 @@ class LiveView implements View {
   }
 
   #step(event: StepEvent): void {
-    const { epoch, batch, loss, accuracy, lr } = event;
+    const { epoch, batch, loss, lr } = event;
+    const { name, value } = quality(event);
     const { stepsPerEpoch, imagesPerSecond } = this.#course;
     const recent = this.#recent;
     recent.loss = 0.9 * recent.loss + loss;
-    recent.accuracy = 0.9 * recent.accuracy + accuracy;
+    recent.accuracy = 0.9 * recent.accuracy + value;
     recent.weight = 0.9 * recent.weight + 1;
     this.#live(
       epoch,
       batch / stepsPerEpoch,
       [
         { text: `loss ${(recent.loss / recent.weight).toFixed(3)}`, rank: 0 },
-        { text: `accuracy ${percent(recent.accuracy / recent.weight)}`, rank: 2 },
+        { text: `${name} ${percent(recent.accuracy / recent.weight)}`, rank: 2 },
         { text: `lr ${rate(lr)}`, rank: 4 },
         { text: `${speed(imagesPerSecond)} images/s`, rank: 3 },
         ...this.#course.ranks.map((text, i) => ({ text, rank: 5 + i })),
@@ -279,25 +303,28 @@ class LiveView implements View {
 
   #row({ epoch, train, validation, best }: EpochEvent): void {
     const { epochs } = this.#course;
+    const trained = quality(train);
+    const [first, ...others] = validation ? validated(validation) : [];
     const columns = [
       { name: "epoch", text: title(epoch, epochs), rank: 0 },
       { name: "train loss", text: train.loss.toFixed(4), rank: 2 },
-      { name: "accuracy", text: percent(train.accuracy), rank: 4 },
-      ...(validation
+      { name: trained.name, text: percent(trained.value), rank: 4 },
+      ...(validation && first
         ? [
             { name: "valid. loss", text: validation.loss.toFixed(4), rank: 3 },
-            { name: "top-1", text: percent(validation.top1), rank: 1 },
+            { name: first[0], text: percent(first[1]), rank: 1 },
           ]
         : []),
-      ...(validation && validation.perClass.length > 10
-        ? [{ name: "top-5", text: percent(validation.top5), rank: 7 }]
-        : []),
+      ...others.map(([name, value]) => ({ name, text: percent(value), rank: 7 })),
       { name: "images/s", text: speed(train.images / train.seconds), rank: 6 },
       { name: "time", text: clock(train.seconds), rank: 5 },
       { name: "    ", text: best ? "best" : "", rank: 0 },
     ];
     // columns keep their width from row to row
-    const least = { epoch: 2 * String(epochs).length + 1, "top-1": 7, "top-5": 7, time: 7 } as Record<string, number>;
+    const least = { epoch: 2 * String(epochs).length + 1, "top-1": 7, "top-5": 7, mAP: 7, F1: 7, time: 7 } as Record<
+      string,
+      number
+    >;
     const padded = columns.map(({ name, text, rank }) => {
       const width = Math.max(name.length, least[name] ?? 0);
       return { text: text.padStart(width), head: name.padStart(width), rank };

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { Command } from "commander";
 import { nearest } from "../graph/index.ts";
 import { settingsOf } from "../report/index.ts";
-import { bestEpoch, RUN_FILES, type Run, readRun } from "../runs/node/index.ts";
+import { bestEpoch, type EpochLine, RUN_FILES, type Run, readRun } from "../runs/node/index.ts";
 import { clock, percent } from "./format.ts";
 import { print, printJson, printTable, UsageError } from "./support.ts";
 
@@ -46,10 +46,22 @@ function factsOf(run: Run) {
     epochs: epochs.length,
     plannedEpochs: config.epochs,
     bestTop1: best?.validation?.top1 ?? null,
+    ...(isMeasured(best) && { bestMeanAveragePrecision: meanAveragePrecision(best) }),
     bestEpoch: best ? best.epoch + 1 : null,
     lastLoss: epochs.at(-1)?.train.loss ?? steps.at(-1)?.loss ?? null,
     time,
   };
+}
+
+/** Of several labels per image. */
+const meanAveragePrecision = (epoch: EpochLine | undefined) => epoch?.validation?.metrics?.meanAveragePrecision;
+const isMeasured = (epoch: EpochLine | undefined) => meanAveragePrecision(epoch) !== undefined;
+
+/** The best top-1, or the mean average precision if images have several labels. */
+function bestOf(epoch: EpochLine | undefined, digits?: number): string {
+  return isMeasured(epoch)
+    ? `mAP ${percent(meanAveragePrecision(epoch), digits)}`
+    : percent(epoch?.validation?.top1, digits);
 }
 
 const loss = (value: number | null | undefined) => value?.toFixed(4) ?? "–";
@@ -72,14 +84,14 @@ async function list(folder: string, json: boolean): Promise<void> {
     printTable([
       ["run", "network", "data", "state", "epochs", "best top-1", "last loss", "when (UTC)"],
       ...runs
-        .map(factsOf)
+        .map((run) => ({ ...factsOf(run), best: bestOf(bestEpoch(run.epochs)) }))
         .map((run) => [
           run.name,
           run.variant ? `${run.model} (${run.variant})` : run.model,
           basename(run.data),
           run.state,
           `${run.epochs}/${run.plannedEpochs}`,
-          percent(run.bestTop1),
+          run.best,
           loss(run.lastLoss),
           when(run.time),
         ]),
@@ -111,7 +123,7 @@ function results(runs: readonly Run[]): string[][] {
   return [
     row("state", ({ state }) => state),
     row("epochs", ({ epochs, config }) => `${epochs.length}/${config.epochs}`),
-    row("best top-1", ({ epochs }) => percent(bestEpoch(epochs)?.validation?.top1, 2)),
+    row("best top-1", ({ epochs }) => bestOf(bestEpoch(epochs), 2)),
     row("in epoch", (run) => String(factsOf(run).bestEpoch ?? "–")),
     row("last loss", (run) => loss(factsOf(run).lastLoss)),
     row("training time", (run) => clock(total(run, "seconds"))),
@@ -128,7 +140,7 @@ function course(runs: readonly Run[]): string[][] {
     String(i + 1),
     ...runs.map((run) => loss(run.epochs[i]?.train.loss)),
     ...runs.map((run) => loss(run.epochs[i]?.validation?.loss)),
-    ...runs.map((run) => percent(run.epochs[i]?.validation?.top1, 2)),
+    ...runs.map((run) => bestOf(run.epochs[i], 2)),
   ]);
 }
 

@@ -3,7 +3,14 @@ import { readFile } from "node:fs/promises";
 import { checkShards } from "../cluster/index.ts";
 import { checkBatchSize, type LocatedDataset, locateDataset, type Transform } from "../data/node/index.ts";
 import type { Module } from "../nn/index.ts";
-import { parseConfig, recipe, scaledRate, type TrainConfig, type TrainConfigInput } from "../runs/index.ts";
+import {
+  type DataFacts,
+  parseConfig,
+  recipe,
+  scaledRate,
+  type TrainConfig,
+  type TrainConfigInput,
+} from "../runs/index.ts";
 import { dataFacts, isRegistered, openedOnce, readConfig } from "../runs/node/index.ts";
 import { isImported } from "../tfjs/node/index.ts";
 import { dataNamed } from "./data.ts";
@@ -34,6 +41,7 @@ export interface TrainFlags extends PreprocessingFlags {
   shards?: number;
   reduce?: "exact" | "fast";
   compress?: "bf16" | "fp16";
+  syncBn?: boolean;
   lr?: number;
   /** Adapts the learning rate to the batch size. */
   scaleLr?: boolean;
@@ -41,6 +49,7 @@ export interface TrainFlags extends PreprocessingFlags {
   schedule?: "constant" | "cosine" | "polynomial";
   weightDecay?: number;
   warmupEpochs?: number;
+  loss?: TrainConfigInput["loss"];
   labelSmoothing?: number;
   clipNorm?: number;
   ema?: number;
@@ -71,6 +80,7 @@ const SAME = [
   "compress",
   "lr",
   "warmupEpochs",
+  "loss",
   "labelSmoothing",
   "clipNorm",
   "ema",
@@ -115,6 +125,7 @@ export async function configOf(
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
   if (settings.weights === undefined && (settings.key ?? settings.rename) !== undefined)
     throw new UsageError("--key and --rename are about the file of --weights, which is missing");
+  if (flags.syncBn) settings.syncBatchNorm = true;
   const say = flags.quiet || flags.printConfig ? () => {} : note;
   const isAsked = flags.data !== undefined || "data" in fromFile;
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
@@ -144,9 +155,25 @@ export async function configOf(
   const told = toldBy(flags);
   if (told) merged.transforms = trainedAsTold(checked(merged).transforms, told, facts.channels === 1 ? 1 : 3);
   const config = checked(merged);
+  checkLoss(config, facts);
+  if (config.loss === "binary-cross-entropy") say(SEVERAL_LABELS);
   const trained = config.weights !== undefined || isImported(config.model);
   if (trained && !config.transforms.train.some(isNormalize)) say(UNNORMALIZED);
   return { config, located };
+}
+
+const SEVERAL_LABELS =
+  "Images can have several labels: the loss is binary cross-entropy, and each label has a probability of its own.";
+
+/** Throws a UsageError for a loss that the targets of the data do not allow. */
+function checkLoss({ loss = "cross-entropy", labelSmoothing }: TrainConfig, { loss: needed, name }: DataFacts): void {
+  const isLabels = loss === "binary-cross-entropy";
+  if (isLabels && needed === undefined)
+    throw new UsageError(`--loss ${loss} is for several labels per image, but ${name} has one class per image`);
+  if (!isLabels && needed === "binary-cross-entropy")
+    throw new UsageError(`--loss ${loss} is for one class per image, but ${name} has several labels per image`);
+  if (isLabels && labelSmoothing > 0)
+    throw new UsageError("--label-smoothing is for one class per image, but images can have several labels");
 }
 
 /** Learning rate and warm-up for the size of the batch. */
@@ -210,6 +237,7 @@ const CHANGEABLE = ["workers", "threads", "skipCorrupt", "epochs"] as const;
 
 const FIXED = [
   ...SAME,
+  "syncBn",
   "data",
   "config",
   "variant",
@@ -249,7 +277,11 @@ export async function continuedConfig(dir: string, model: string | undefined, fl
   const has = saved as Readonly<Record<string, unknown>>;
   // the weights were found and the rate was computed when it began
   const compared = SAME.filter((name) => name !== "weights" && !(name === "lr" && flags.scaleLr));
-  const asked = { ...Object.fromEntries(compared.map((name) => [name, flags[name]])), model };
+  const asked = {
+    ...Object.fromEntries(compared.map((name) => [name, flags[name]])),
+    model,
+    syncBatchNorm: flags.syncBn,
+  };
   for (const [name, value] of Object.entries(asked)) {
     const isOther = value !== undefined && JSON.stringify(value) !== JSON.stringify(has[name]);
     if (isOther && !CHANGEABLE.some((other) => other === name))

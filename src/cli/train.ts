@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import type { Collective } from "../cluster/index.ts";
 import { defaultDataDir, type LocatedDataset, locateDataset } from "../data/node/index.ts";
 import { VARIANTS } from "../models/index.ts";
-import { INITS, type TrainConfig } from "../runs/index.ts";
+import { INITS, LOSSES, type TrainConfig } from "../runs/index.ts";
 import {
   isRegistered,
   type ModelMaker,
@@ -271,6 +271,7 @@ export const command = withWeightFlags(new Command("train"))
       "fp16",
     ]),
   )
+  .option("--sync-bn", "batch normalization by the statistics of the whole batch instead of each shard's")
   .option("--lr <rate>", "peak learning rate", parseNumber)
   .option("--scale-lr", "for large batches: learning rate × batch size / that of the recipe, and 5 epochs of warm-up")
   .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "lars", "adamw"]))
@@ -283,6 +284,12 @@ export const command = withWeightFlags(new Command("train"))
   )
   .option("--weight-decay <factor>", "weight decay", parseNumber)
   .option("--warmup-epochs <n>", "epochs in which the learning rate rises", parseNumber)
+  .addOption(
+    new Option(
+      "--loss <name>",
+      "what is minimized: for one class per image, or for several labels (default: as the data set needs)",
+    ).choices(LOSSES),
+  )
   .option("--label-smoothing <share>", "label smoothing, such as 0.1", parseNumber)
   .option("--clip-norm <norm>", "clip the norm of all gradients together", parseNumber)
   .option("--ema <decay>", "evaluate a moving average of the weights, with a decay such as 0.999", parseNumber)

@@ -1,13 +1,11 @@
-import { check } from "../graph/index.ts";
 import type { Dataset, DatasetSource } from "./dataset.ts";
 
 /**
- * The set with its labels as positions in another list of classes, such as that of a network that knows more of them. Undefined if
- * the list lacks one of the set's classes. Names are compared without case and with "_" as a space; if a list has a name twice, as
+ * The set with its labels, or the numbers of its targets, as positions in another list of classes, such as that of a network that knows
+ * more of them. Undefined if the list lacks one of the set's classes, and for targets if it has more. Names are compared without case and with "_" as a space; if a list has a name twice, as
  * ImageNet has crane, the first is taken for the first.
  */
 export function relabel(dataset: Dataset, classes: readonly string[]): Dataset | undefined {
-  check(dataset.targetSize === undefined, () => `relabel: ${dataset.name} has targets in place of labels`);
   const known = classes.map(plain);
   const met = new Map<string, number>();
   const places = dataset.classes.map((name) => {
@@ -16,6 +14,9 @@ export function relabel(dataset: Dataset, classes: readonly string[]): Dataset |
     return place;
   });
   if (places.includes(-1)) return undefined;
+  // what an image has of further labels is unknown
+  if (dataset.targetSize !== undefined)
+    return classes.length === places.length ? reordered(dataset, classes, places) : undefined;
   const moved = (labels: ArrayLike<number>): Int32Array => Int32Array.from(labels, (label) => places[label]!);
   const { name, length, labels, describe, skipped, source } = dataset;
   return {
@@ -30,6 +31,31 @@ export function relabel(dataset: Dataset, classes: readonly string[]): Dataset |
     ...(describe && { describe }),
     ...(skipped && { skipped }),
     ...(source && relabelled(source, classes, moved)),
+  };
+}
+
+/** Several labels per image in another order. */
+function reordered(dataset: Dataset, classes: readonly string[], places: readonly number[]): Dataset {
+  const K = places.length;
+  const moved = (targets: ArrayLike<number>): Float32Array => {
+    const out = new Float32Array(targets.length);
+    for (let i = 0; i < targets.length; i++) out[i - (i % K) + places[i % K]!] = targets[i]!;
+    return out;
+  };
+  const { name, length, describe, skipped, source } = dataset;
+  const isStored = source?.kind === "files" || source?.kind === "encoded";
+  return {
+    name,
+    classes,
+    length,
+    targetSize: K,
+    async get(index) {
+      const { image, target } = await dataset.get(index);
+      return { image, ...(target && { target: moved(target) }) };
+    },
+    ...(describe && { describe }),
+    ...(skipped && { skipped }),
+    ...(isStored && source.targets && { source: { ...source, targets: moved(source.targets) } }),
   };
 }
 

@@ -10,6 +10,8 @@ export { Module, type Output } from "./module.ts";
 export type { OutputSize, Size } from "./options.ts";
 export {
   classScores,
+  labelProbabilities,
+  labelScores,
   logProbabilities,
   mainOutput,
   mainOutputName,

@@ -61,9 +61,22 @@ export function logProbabilities(x: Tensor): Tensor {
   return classScores(form === "softmax" ? end.log() : form === "log-softmax" ? end : x.logSoftmax(1));
 }
 
-/** Probabilities of a classifier's output, scores or probabilities: x [N, K, …] → y [N, K] */
+/** Scores of independent labels, those before a sigmoid at the end: x [N, K, …] → y [N, K] */
+export function labelScores(x: Tensor): Tensor {
+  const { form, end } = outputForm(x);
+  const source = form === "sigmoid" ? end.tracer.graph.producer(end.value)?.inputs[0] : undefined;
+  return classScores(source ? end.wrap(source) : x);
+}
+
+/** Probabilities of independent labels, several of which may apply: x [N, K, …], scores or a sigmoid of them → y [N, K] */
+export function labelProbabilities(x: Tensor): Tensor {
+  const y = classScores(x);
+  return outputForm(x).form === "sigmoid" ? y : y.apply("Sigmoid");
+}
+
+/** Probabilities of a classifier's output, scores or probabilities, also those of a sigmoid: x [N, K, …] → y [N, K] */
 export function probabilities(x: Tensor): Tensor {
   const { form } = outputForm(x);
   const y = classScores(x);
-  return form === "softmax" ? y : form === "log-softmax" ? y.exp() : y.softmax(1);
+  return form === "softmax" || form === "sigmoid" ? y : form === "log-softmax" ? y.exp() : y.softmax(1);
 }

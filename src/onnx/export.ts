@@ -11,6 +11,7 @@ import {
 } from "../graph/index.ts";
 import {
   auxiliaryWeight,
+  labelProbabilities,
   type Module,
   mainOutputName,
   namedOutputs,
@@ -42,6 +43,8 @@ export interface InferenceOptions {
   input: Shape;
   /** End in probabilities [N, K], as the output "probabilities". Default: in what the network gives. */
   softmax?: boolean;
+  /** The same for several labels per image: a probability for each of them. Default false. */
+  sigmoid?: boolean;
   /** Start from pixels. */
   preprocess?: Preprocess;
   /** Keep auxiliary classifiers, which serve training. Default false. */
@@ -124,7 +127,7 @@ export function exportOnnx(model: Module, options: ExportOptions): Exported {
  */
 export function inferenceGraph(
   model: Module,
-  { input, softmax = false, preprocess, aux = false, dropout = false }: InferenceOptions,
+  { input, softmax = false, sigmoid = false, preprocess, aux = false, dropout = false }: InferenceOptions,
 ): Graph {
   const tracer = dropout ? new DropoutTracer(model) : new Tracer(model);
   const [name = "input"] = model instanceof OnnxModule ? model.inputs.keys() : [];
@@ -136,7 +139,8 @@ export function inferenceGraph(
   check(wanted[0], () => `${model.type}: has auxiliary outputs only`);
   const main = mainOutputName(wanted.map(([name]) => name));
   wanted.forEach(([name, y]) => {
-    if (softmax && name === main) tracer.graph.output("probabilities", probabilities(y).value);
+    if ((softmax || sigmoid) && name === main)
+      tracer.graph.output("probabilities", (sigmoid ? labelProbabilities : probabilities)(y).value);
     else tracer.graph.output(name, y.value);
   });
   const graph = lowerBatchStatistics(tracer.graph);

@@ -1,4 +1,4 @@
-import type { Evaluation } from "../train/index.ts";
+import type { Evaluation, LabelQuality } from "../train/index.ts";
 import { type Html, html } from "./html.ts";
 
 /** With more classes than the second number, a matrix is too small to read; with more than the first, it takes the page's width. */
@@ -8,8 +8,8 @@ const SHOWN = 20;
 
 type Counts = Pick<Evaluation, "confusion">;
 
-export const percent = (share: number | undefined): string =>
-  share === undefined || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
+export const percent = (share: number | null | undefined): string =>
+  share === undefined || share === null || !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`;
 
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0);
 
@@ -72,4 +72,18 @@ export function recallOf({ confusion }: Counts, classes: readonly string[]): Htm
   const rest = rows.slice(SHOWN);
   return html`<p>The share of each class that was found, the worst first.</p><div class="bars">${rows.slice(0, SHOWN)}</div>
 ${rest.length > 0 && html`<details><summary>${rest.length} more classes</summary><div class="bars">${rest}</div></details>`}`;
+}
+
+/** How well each of several labels per image is found, the worst first. In evaluation.json, null stands for NaN. */
+export function labelsOf(labels: readonly LabelQuality[], classes: readonly string[]): Html {
+  const named = labels.map((quality, k) => ({ ...quality, name: classes[k] ?? String(k) }));
+  const rank = ({ averagePrecision }: LabelQuality) => (Number.isFinite(averagePrecision) ? averagePrecision : 2);
+  const row = ({ name, images, precision, recall, f1, averagePrecision }: (typeof named)[number]) =>
+    html`<tr><td>${name}</td><td>${images}</td><td>${percent(precision)}</td><td>${percent(recall)}</td><td>${percent(f1)}</td><td>${percent(averagePrecision)}</td></tr>`;
+  const table = (rows: typeof named) =>
+    html`<div class="scroll"><table class="names"><thead><tr><th>label</th><th>images</th><th>precision</th><th>recall</th><th>F1</th><th>average precision</th></tr></thead><tbody>${rows.map(row)}</tbody></table></div>`;
+  const sorted = named.sort((a, b) => rank(a) - rank(b));
+  const rest = sorted.slice(SHOWN);
+  return html`<p>A label is given where its probability is above 50\u00a0%; average precision does not depend on that. The worst first.</p>${table(sorted.slice(0, SHOWN))}
+${rest.length > 0 && html`<details><summary>${rest.length} more labels</summary>${table(rest)}</details>`}`;
 }

@@ -1,6 +1,6 @@
 import type { EpochEvent, Evaluation, Mistake, StepEvent } from "../train/index.ts";
 import { chart, type Point } from "./chart.ts";
-import { confusionOf, isWide, percent, recallOf } from "./classes.ts";
+import { confusionOf, isWide, labelsOf, percent, recallOf } from "./classes.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { settingsOf } from "./settings.ts";
 import { STYLE } from "./style.ts";
@@ -11,7 +11,15 @@ export type ReportStep = Pick<StepEvent, "step" | "loss" | "accuracy" | "lr" | "
 /** What a report shows of an epoch. */
 export type ReportEpoch = Pick<EpochEvent, "epoch" | "step" | "utilisation" | "best"> & {
   readonly train: Omit<EpochEvent["train"], "metrics">;
-  readonly validation?: Pick<Evaluation, "loss" | "top1" | "top5"> | undefined;
+  /** Without a top-1 if images have several labels; then its metrics count. */
+  readonly validation?:
+    | {
+        readonly loss: number;
+        readonly top1: number | null;
+        readonly top5: number | null;
+        readonly metrics?: Readonly<Record<string, number | null>> | undefined;
+      }
+    | undefined;
 };
 
 /** How a run ended. "unfinished": it was killed, or still runs. */
@@ -31,7 +39,7 @@ export interface ReportData {
   readonly steps: readonly ReportStep[];
   readonly epochs: readonly ReportEpoch[];
   /** The evaluation that is shown in detail, and the epoch after which it was made, from 0. */
-  readonly evaluation?: Pick<Evaluation, "confusion"> & { readonly epoch?: number };
+  readonly evaluation?: Pick<Evaluation, "confusion" | "perLabel"> & { readonly epoch?: number };
   /** Images of the worst mistakes as data URLs; small ones are shown pixel by pixel. */
   readonly pictures: readonly { readonly mistake: Mistake; readonly url: string; readonly small?: boolean }[];
   /** torchinfo's table. */
@@ -60,7 +68,9 @@ export function report(data: ReportData): string {
     notes.map(noteOf),
     courseOf(data),
     epochs.length > 0 && section("Epochs", epochTable(data)),
+    evaluation?.perLabel && section(`Labels${after}`, labelsOf(evaluation.perLabel, classes)),
     evaluation &&
+      evaluation.confusion.length > 0 &&
       html`<div class="${isWide(evaluation.confusion.length) ? "" : "pair"}">${section(`Confusion${after}`, confusionOf(evaluation, classes))}${section("Classes", recallOf(evaluation, classes))}</div>`,
     pictures.length > 0 && section("Worst mistakes", mistakes(data)),
     network &&
@@ -119,13 +129,25 @@ const grouped = (value: number) => value.toLocaleString("en-US", { maximumFracti
 
 function bestOf(epochs: readonly ReportEpoch[]) {
   return epochs.reduce<ReportEpoch | undefined>(
-    (best, epoch) => (epoch.validation && epoch.validation.top1 > (best?.validation?.top1 ?? -1) ? epoch : best),
+    (best, epoch) =>
+      epoch.validation && scoreOf(epoch) > (best ? scoreOf(best) : Number.NEGATIVE_INFINITY) ? epoch : best,
     undefined,
   );
 }
 
+/** What decides which epoch is the best, as in the training: top-1, or the negative loss. */
+const scoreOf = ({ validation }: ReportEpoch) =>
+  validation!.top1 !== null && Number.isFinite(validation!.top1) ? validation!.top1 : -validation!.loss;
+
+/** Whether images have several labels each. */
+const isSeveral = (epochs: readonly ReportEpoch[]) =>
+  epochs.some(({ validation }) => validation?.metrics?.meanAveragePrecision !== undefined);
+
+const measure = ({ validation }: ReportEpoch, name: string) => validation?.metrics?.[name] ?? undefined;
+
 function cards({ epochs, steps, classes, config }: ReportData): Html {
   const best = bestOf(epochs);
+  const several = isSeveral(epochs);
   const last = epochs.at(-1);
   const sum = <T>(list: readonly T[], of: (item: T) => number) => list.reduce((total, item) => total + of(item), 0);
   // an epoch that was resumed has seen all its images, but not in the seconds since then: steps know better
@@ -136,11 +158,18 @@ function cards({ epochs, steps, classes, config }: ReportData): Html {
   const waited = sum(epochs, ({ train, utilisation }) => (1 - utilisation) * train.seconds);
   const share = waited / sum(epochs, ({ train }) => train.seconds);
   const all: (readonly [name: string, value: string, more?: string] | undefined | false)[] = [
-    best && ["Best top-1", percent(best.validation!.top1), `epoch ${best.epoch + 1}`],
-    best && classes.length > 5 && ["Top-5", percent(best.validation!.top5), `epoch ${best.epoch + 1}`],
+    best &&
+      several && ["Mean average precision", percent(measure(best, "meanAveragePrecision")), `epoch ${best.epoch + 1}`],
+    best && several && ["F1", percent(measure(best, "f1")), `epoch ${best.epoch + 1}`],
+    best && !several && ["Best top-1", percent(best.validation!.top1), `epoch ${best.epoch + 1}`],
+    best && !several && classes.length > 5 && ["Top-5", percent(best.validation!.top5), `epoch ${best.epoch + 1}`],
     best && ["Validation loss", best.validation!.loss.toFixed(4), `epoch ${best.epoch + 1}`],
     last
-      ? ["Training loss", last.train.loss.toFixed(4), `accuracy ${percent(last.train.accuracy)}, last epoch`]
+      ? [
+          "Training loss",
+          last.train.loss.toFixed(4),
+          `${several ? "labels right" : "accuracy"} ${percent(last.train.accuracy)}, last epoch`,
+        ]
       : ["Training loss", steps.at(-1)?.loss.toFixed(4) ?? "–", "last step"],
     ["Epochs", `${epochs.length} / ${config.epochs}`, `${grouped(steps.at(-1)?.step ?? 0)} steps`],
     seconds > 0 && ["Training time", duration(seconds), perEpoch ?? ""],
@@ -183,19 +212,25 @@ function courseOf({ steps, epochs }: ReportData): Html | undefined {
       { name: "validation", tone: "validation", points: perEpoch(({ validation }) => validation?.loss) },
     ],
   });
+  const several = isSeveral(epochs);
   const accuracy = chart({
     ...shared,
-    title: "Accuracy (top-1)",
+    title: several ? "Share of labels that are right" : "Accuracy (top-1)",
     format: (y) => `${significant(100 * y)}\u00a0%`,
     limits: [0, 1],
     series: [
       { name: "training, single steps", tone: "train", points: means(({ accuracy }) => accuracy), faint },
       { name: "training", tone: "train", points: perEpoch(({ train }) => train.accuracy) },
-      { name: "validation", tone: "validation", points: perEpoch(({ validation }) => validation?.top1) },
+      {
+        name: "validation",
+        tone: "validation",
+        points: perEpoch((epoch) => (several ? measure(epoch, "accuracy") : (epoch.validation?.top1 ?? undefined))),
+      },
     ],
-    ...(best && {
-      mark: { at: [best.step / unit, best.validation!.top1], text: `best ${percent(best.validation!.top1)}` },
-    }),
+    ...(best &&
+      !several && {
+        mark: { at: [best.step / unit, best.validation!.top1!], text: `best ${percent(best.validation!.top1!)}` },
+      }),
   });
   const lr = chart({
     ...shared,
@@ -229,15 +264,25 @@ function courseOf({ steps, epochs }: ReportData): Html | undefined {
 
 const significant = (value: number) => String(Number(value.toPrecision(4)));
 
+type Column = readonly [head: string, cell: (epoch: ReportEpoch) => string];
+
 function epochTable({ epochs, classes }: ReportData): Html {
   const best = bestOf(epochs);
-  const columns: readonly (readonly [head: string, cell: (epoch: ReportEpoch) => string])[] = [
+  const several = isSeveral(epochs);
+  const columns: readonly Column[] = [
     ["epoch", ({ epoch }) => String(epoch + 1)],
     ["training loss", ({ train }) => train.loss.toFixed(4)],
-    ["accuracy", ({ train }) => percent(train.accuracy)],
+    [several ? "labels right" : "accuracy", ({ train }) => percent(train.accuracy)],
     ["validation loss", ({ validation }) => validation?.loss.toFixed(4) ?? "–"],
-    ["top-1", ({ validation }) => percent(validation?.top1)],
-    ...(classes.length > 5 ? [["top-5", ({ validation }: ReportEpoch) => percent(validation?.top5)] as const] : []),
+    ...(several
+      ? ([
+          ["mean average precision", (epoch) => percent(measure(epoch, "meanAveragePrecision"))],
+          ["F1", (epoch) => percent(measure(epoch, "f1"))],
+        ] as const satisfies readonly Column[])
+      : ([["top-1", ({ validation }) => percent(validation?.top1)]] as const satisfies readonly Column[])),
+    ...(classes.length > 5 && !several
+      ? [["top-5", ({ validation }: ReportEpoch) => percent(validation?.top5)] as const]
+      : []),
     ["seconds", ({ train }) => train.seconds.toFixed(1)],
     ["images/s", ({ train }) => grouped(train.images / train.seconds)],
     ["waiting", ({ utilisation }) => percent(1 - utilisation)],

@@ -1,10 +1,24 @@
 import type { Collective } from "../cluster/index.ts";
 import type { Loader } from "../data/index.ts";
-import type { Shape } from "../graph/index.ts";
+import { check, type Shape } from "../graph/index.ts";
 import { auxiliaryWeight, init, type Module, Parameter } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
-import { crossEntropyLoss, type FitOptions, lastLayers, type TrainingState } from "../train/index.ts";
+import {
+  bceWithLogitsLoss,
+  crossEntropyLoss,
+  type FitOptions,
+  lastLayers,
+  type TargetLoss,
+  type TrainingState,
+} from "../train/index.ts";
 import { optimizerOf, scheduleOf, type TrainConfig } from "./config.ts";
+
+/** The loss of a config. */
+export function lossOf({ loss, labelSmoothing }: Pick<TrainConfig, "loss" | "labelSmoothing">): TargetLoss {
+  if (loss !== "binary-cross-entropy") return crossEntropyLoss({ labelSmoothing });
+  check(labelSmoothing === 0, () => "label smoothing is for one class per image, not for binary cross-entropy");
+  return bceWithLogitsLoss();
+}
 
 /** The options of `fit` for a config. */
 export function fitOptions(
@@ -12,7 +26,7 @@ export function fitOptions(
   { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
   { signal, resume, collective }: { signal?: AbortSignal; resume?: TrainingState; collective?: Collective } = {},
 ): FitOptions {
-  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce, compress } = config;
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce, compress, syncBatchNorm } = config;
   return {
     engine,
     train,
@@ -21,7 +35,7 @@ export function fitOptions(
     optimizer: optimizerOf(config),
     schedule: scheduleOf(config),
     seed: config.seed,
-    loss: crossEntropyLoss({ labelSmoothing: config.labelSmoothing }),
+    loss: lossOf(config),
     ...(auxWeight !== undefined && {
       lossWeights: (output: string) => (auxiliaryWeight(model.spec, output) === undefined ? undefined : auxWeight),
     }),
@@ -34,6 +48,7 @@ export function fitOptions(
     ...(shards !== undefined && { shards }),
     ...(reduce && { reduce }),
     ...(compress && { compress }),
+    ...(syncBatchNorm && { syncBatchNorm }),
     ...(collective && { collective }),
     ...(signal && { signal }),
     ...(resume && { resume }),

@@ -63,6 +63,9 @@ const schedule = v.variant("name", [
   v.strictObject({ name: v.literal("polynomial"), power: v.optional(positive, 0.5) }),
 ]);
 
+/** What a training can minimize: the loss of one class per image, or of several labels per image. */
+export const LOSSES = ["cross-entropy", "binary-cross-entropy"] as const;
+
 /** How weights can be initialized at random; see `chooseInit`. */
 export const INITS = ["network", "kaiming_fan_in", "kaiming_fan_out"] as const;
 
@@ -92,10 +95,14 @@ export const trainConfigSchema = v.strictObject({
   reduce: v.optional(v.picklist(["exact", "fast"])),
   /** Type in which gradients travel between ranks. Default: as they are, in 32 bits. */
   compress: v.optional(v.picklist(["bf16", "fp16"])),
+  /** Whether batch normalization has the statistics of the whole batch instead of each part. */
+  syncBatchNorm: v.optional(v.boolean(), false),
   lr: positive,
   optimizer,
   schedule,
   warmupEpochs: v.optional(atLeastZero, 0),
+  /** Default: cross-entropy, for one class per image. */
+  loss: v.optional(v.picklist(LOSSES)),
   labelSmoothing: v.optional(belowOne, 0),
   /** Largest norm of all gradients together. */
   clipNorm: v.optional(positive),

@@ -13,6 +13,8 @@ export interface DataFacts {
   readonly channels: number;
   /** Whether it has images for validation apart from those for training. Default true. */
   readonly validation?: boolean;
+  /** What fits the targets of its images. Default: cross-entropy. */
+  readonly loss?: TrainConfigInput["loss"];
 }
 
 /** Images up to this side, in pixels, are small: no network for photographs was made for them. */
@@ -101,6 +103,7 @@ export function recipe(model: string, data: DataFacts, asked: Asked = {}): Train
     warmupEpochs: Math.min(easy ? 0.5 : 1, epochs / 3),
     epochs,
     ...(data.validation === false && { validationFraction: HELD_OUT }),
+    ...(data.loss && { loss: data.loss }),
     batchSize: large ? 16 : 64,
   } satisfies Partial<TrainConfigInput>;
   return { ...base, ...choice(spec, { large, normalized, optimizer }) };

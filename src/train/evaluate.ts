@@ -6,8 +6,9 @@ import { logProbabilities, type Module, mainOutput, type Tensor } from "../nn/in
 import type { Engine, Feeds } from "../runtime/index.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { FixedNetworks } from "./fixed-networks.ts";
+import { type LabelScores, labelQuality } from "./label-tally.ts";
 import { targetOf, totalLoss } from "./loss.ts";
-import { crossEntropyLoss, type Loss } from "./losses.ts";
+import { crossEntropyLoss, type Loss, labelScores } from "./losses.ts";
 import {
   accuracy,
   addTotals,
@@ -56,6 +57,8 @@ interface Measured {
   /** Sum over the images, unless they are judged. */
   readonly loss: number;
   readonly totals: Totals;
+  /** If images have several labels. */
+  readonly labels?: LabelScores;
 }
 
 /**
@@ -170,7 +173,13 @@ export class Evaluator {
     }
     const seconds = (performance.now() - started) / 1000;
     const metrics = metricValues(others(this.#metrics, classes), totals, images);
-    if (!tally) return { images, loss: lossSum / images, metrics, ...NO_CLASSES, seconds };
+    if (!tally) {
+      const loss = lossSum / images;
+      const found = batches.flatMap(({ labels }) => labels ?? []);
+      if (found.length === 0) return { images, loss, metrics, ...NO_CLASSES, seconds };
+      const { perLabel, meanAveragePrecision } = labelQuality(found, this.numClasses);
+      return { images, loss, metrics: { ...metrics, meanAveragePrecision }, ...NO_CLASSES, perLabel, seconds };
+    }
     const counted = tally.result();
     const names = Object.keys(this.#metrics);
     const measured = { ...metrics, ...(names.includes("accuracy") && { accuracy: metrics.accuracy ?? counted.top1 }) };
@@ -185,8 +194,11 @@ export class Evaluator {
     );
     const { index, samples } = batch;
     const measured = { index, images: samples.length, totals: this.#totals(results) };
-    if (!isClasses(this.#loss))
-      return { ...measured, judgements: [], loss: Number(results.loss!.data[0]) * samples.length };
+    if (!isClasses(this.#loss)) {
+      const loss = Number(results.loss!.data[0]) * samples.length;
+      const scores = results[LABEL_SCORES]?.data as Float32Array | undefined;
+      return { ...measured, judgements: [], loss, ...(scores && { labels: { scores, targets: target.data } }) };
+    }
     const soft = batch.targets && target.data;
     const labels = soft ? likeliest(target.data, this.numClasses) : batch.labels.data;
     const log = results.log_probabilities!.data as Float32Array;
@@ -215,6 +227,9 @@ export async function inputShape(loader: Loader): Promise<Shape> {
 
 const NO_CLASSES = { top1: Number.NaN, top5: Number.NaN, perClass: [], confusion: [], worst: [] } as const;
 
+/** Output with the scores of several labels per image. */
+const LABEL_SCORES = "label_scores";
+
 const isClasses = (loss: Loss): boolean => typeof loss !== "function" && loss.task === "classes";
 
 /** The metrics that are computed in the graph: the accuracy of classes is counted. */
@@ -242,7 +257,12 @@ function lossHeads(
   const context = { outputs, input: images, fixed: (network: Module) => fixed.outputs(network, images) };
   // auxiliary classifiers help to train; what is reported is the main output's
   const shown = typeof loss === "function" ? outputs : { output: main };
-  return { loss: totalLoss(shown, target, loss, { context }), ...metricHeads(main, metrics, target) };
+  const isLabels = typeof loss !== "function" && loss.task === "labels";
+  return {
+    loss: totalLoss(shown, target, loss, { context }),
+    ...metricHeads(main, metrics, target),
+    ...(isLabels && { [LABEL_SCORES]: labelScores("evaluate", main) }),
+  };
 }
 
 function metricHeads(main: Tensor, metrics: Metrics, target: Tensor): Outputs {

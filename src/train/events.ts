@@ -131,5 +131,9 @@ export interface EndEvent {
   readonly best?: { readonly epoch: number; readonly value: number };
 }
 
+/** The share that was right, for curves: of the images, or of all labels if images have several; NaN if neither was measured. */
+export const shareRight = ({ accuracy, metrics }: Pick<StepEvent, "accuracy" | "metrics">): number =>
+  Number.isNaN(accuracy) ? (metrics.accuracy ?? Number.NaN) : accuracy;
+
 /** What happens in a training. */
 export type TrainEvent = StartEvent | StepEvent | EvaluatingEvent | EpochEvent | CheckpointEvent | EndEvent;

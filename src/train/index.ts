@@ -7,8 +7,8 @@ export {
   evaluate,
   inputShape,
 } from "./evaluate.ts";
-export type { Evaluation, Mistake } from "./evaluation.ts";
-export type * from "./events.ts";
+export type { Evaluation, LabelQuality, Mistake } from "./evaluation.ts";
+export * from "./events.ts";
 export { freeze, loadForFineTuning } from "./fine-tuning.ts";
 export { type Fit, type FitResult, fit } from "./fit.ts";
 export { lastLayers } from "./last-layers.ts";

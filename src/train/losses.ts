@@ -1,5 +1,12 @@
 import { check, checkOptions, formatShape, product, type Shape, tensor } from "../graph/index.ts";
-import { logProbabilities, type Module, mainOutput, outputForm, type Tensor } from "../nn/index.ts";
+import {
+  logProbabilities,
+  type Module,
+  mainOutput,
+  outputForm,
+  labelScores as scoresBeforeSigmoid,
+  type Tensor,
+} from "../nn/index.ts";
 import type { Task } from "./targets.ts";
 
 /** What a loss may use besides an output and its target. */
@@ -131,14 +138,13 @@ export function bceWithLogitsLoss(options: BceWithLogitsOptions = {}): TargetLos
 
 /** Scores [N, K] of independent labels: those before a Sigmoid at the end. */
 export function labelScores(who: string, output: Tensor): Tensor {
-  const { form, end } = outputForm(output);
+  const { form } = outputForm(output);
   check(
     form === "scores" || form === "sigmoid",
     () =>
       `${who}: the network ends in ${form === "softmax" ? "Softmax" : "LogSoftmax"}, which allows one class per image; let it end in plain scores or Sigmoid, or use crossEntropyLoss()`,
   );
-  const source = form === "sigmoid" ? end.tracer.graph.producer(end.value)?.inputs[0] : undefined;
-  return flat(source ? end.wrap(source) : output);
+  return scoresBeforeSigmoid(output);
 }
 
 /**

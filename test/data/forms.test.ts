@@ -112,6 +112,30 @@ describe("tables of labels", () => {
     }
   });
 
+  test("a column for one class whose cells hold several labels is read so", async () => {
+    image("red", "combined", "1.png");
+    image("blue", "combined", "2.png");
+    for (const [text, classes] of [
+      ["Image Index,Finding Labels,Age\n1.png,big sea|sky,7\n2.png,big sea,8\n", ["big sea", "sky"]],
+      ["file,label\n1.png,sea;sky\n2.png,sea\n", ["sea", "sky"]],
+      ["Id,Target\n1,0 1\n2,0\n", ["0", "1"]],
+      ['file,label\n1.png,"sea,sky"\n2.png,sea\n2.png,sky\n', ["sea", "sky"]],
+    ] as const) {
+      const found = await understood(put(at("combined", "t.csv"), text));
+      expect({ classes: found.classes, train: found.train.slice(0, 2) }).toEqual({
+        classes,
+        train: [
+          [255, [1, 1]],
+          [7, [1, 0]],
+        ],
+      }); // prettier-ignore
+      expect(found.told).toMatch(/2 labels \(an image can have several\)/);
+    }
+    // names with spaces or commas are one class
+    const one = await understood(put(at("combined", "t.csv"), 'file,label\n1.png,"cat, big"\n2.png,red cat\n'));
+    expect(one.classes).toEqual(["cat, big", "red cat"]);
+  });
+
   test("what a table cannot mean is an error that says why", async () => {
     image("red", "bad", "1.png");
     const open = (text: string, options?: LocateOptions) => locateDataset(put(at("bad", "t.csv"), text), options);

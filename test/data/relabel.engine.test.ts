@@ -37,3 +37,18 @@ it("in workers too", async () => {
 it("gives nothing where a class is not among them", () => {
   expect(relabel(set, ["cat", "bird"])).toBeUndefined();
 });
+
+it("puts several labels per image into another order, but not among labels that the set says nothing of", async () => {
+  const targets = Float32Array.of(1, 0, 0, 0, 1, 1);
+  const tagged = memoryDataset({
+    name: "tags",
+    classes: ["a", "b", "c"],
+    images: images.slice(0, 2),
+    targets,
+    shape: [1, 1, 1],
+  }); // prettier-ignore
+  const moved = relabel(tagged, ["c", "A", "b"])!;
+  for await (const batch of dataLoader(moved, { batchSize: 2 }).epoch(0))
+    expect(Array.from(batch.targets!.data)).toEqual([0, 1, 0, 1, 0, 1]);
+  expect(relabel(tagged, ["a", "b", "c", "d"])).toBeUndefined();
+});

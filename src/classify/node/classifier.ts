@@ -46,6 +46,7 @@ export async function classifier(
         weights: opened.weights,
         classes: opened.classes,
         preprocessing: opened.preprocessing,
+        ...(opened.task && { task: opened.task }),
         ...given,
       })
     : await plainClassifier(source as Module, { ...(options as Partial<ClassifierOptions>), ...given });

@@ -1,6 +1,15 @@
-/** Networks that take images in another form than [N, C, H, W]. */
-import type { Dim } from "../../graph/index.ts";
-import { Module, type Output, type Tensor } from "../../nn/index.ts";
+/** Networks that take images in another form than [N, C, H, W], or tell two classes apart by one number. */
+import { type Dim, type Graph, product } from "../../graph/index.ts";
+import {
+  cat,
+  labelScores,
+  Module,
+  mainOutput,
+  mainOutputName,
+  namedOutputs,
+  type Output,
+  type Tensor,
+} from "../../nn/index.ts";
 
 /** How a network takes images: as they are, with the channels in the last axis, or as flat vectors. */
 export interface ImageForm {
@@ -54,4 +63,26 @@ export function formNote(file: string, { layout, channels, height, width }: Imag
   return layout === "NHWC"
     ? `${file} takes images as [N, H, W, C]; images are brought into that form.`
     : `${file} takes vectors of ${channels * height! * width!} numbers; they are taken to be images of ${size}.`;
+}
+
+/** Whether a network has one output, a sigmoid, which tells two classes apart. */
+export function isYesOrNo({ outputs, producer }: Graph): boolean {
+  const main = outputs.get(mainOutputName(outputs.keys()))!;
+  return product(main.shape.slice(1)) === 1 && producer(main)?.op === "Sigmoid";
+}
+
+/** A network of one sigmoid with a score for each of two classes, whose softmax is that sigmoid. */
+export class TwoClasses extends Module<Tensor> {
+  readonly network: Module;
+
+  constructor(network: Module) {
+    super();
+    this.network = network;
+    if (network.spec) Object.assign(this, { spec: network.spec });
+  }
+
+  forward(x: Tensor): Tensor {
+    const score = labelScores(mainOutput(namedOutputs(this.network.call(x))));
+    return cat([score.mul(0), score], 1);
+  }
 }

@@ -34,7 +34,7 @@ import {
 } from "../../pretrained/node/index.ts";
 import { isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
-import { formNote, ImageInput, imageForm } from "./image-input.ts";
+import { formNote, ImageInput, imageForm, isYesOrNo, TwoClasses } from "./image-input.ts";
 
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
@@ -63,6 +63,8 @@ export interface Source {
   readonly preprocessing: readonly Transform[];
   /** Channels of the images that it takes. */
   readonly channels: 1 | 3;
+  /** Whether its outputs are the classes of an image, one of which it has, or labels, several of which may apply; if a file records it. */
+  readonly task?: "classes" | "labels";
   /** What no file records and was assumed, as sentences. */
   readonly assumed: readonly string[];
 }
@@ -187,9 +189,11 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const images = [channels, height === undefined ? Number.NaN : height] as const;
   const note = formNote(file, form);
   const outputs = [...read.graph.outputs.keys()];
+  const isBinary = isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
+  const taken = form.layout === "NCHW" ? model : new ImageInput(model, form);
   const { preprocessing, ...completed } = complete(
     file,
-    form.layout === "NCHW" ? model : new ImageInput(model, form),
+    isBinary ? new TwoClasses(taken) : taken,
     { ...options, classes },
     metadata,
     images,
@@ -198,6 +202,7 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
     ...(loaded ? readNotes(given!, loaded) : []),
     ...(prefix === undefined ? [] : [prefix]),
     ...(note === undefined ? [] : [note]),
+    ...(isBinary ? [`${file} has one output, a sigmoid: it is the probability of the second of two classes.`] : []),
     ...(outputs.length < 2
       ? []
       : [`${file} has the outputs ${listed(outputs)}; the classes are read from ${mainOutputName(outputs)}.`]),
@@ -238,6 +243,7 @@ function complete(
     classes: classes ?? [],
     preprocessing: known ? fitted(known, isSize ? size : undefined) : channels === 1 && !own ? grey : assumption,
     channels: channels === 1 ? 1 : 3,
+    ...((metadata.task === "classes" || metadata.task === "labels") && { task: metadata.task }),
     assumed: [
       ...(known
         ? []

@@ -243,16 +243,17 @@ function fromFound({ format, parts: found, ignored = [] }: Found, { name, folder
   const describe = async () => {
     if (["cifar10", "cifar100", "idx"].includes(format)) return undefined;
     const [first] = parts.keys();
-    const { classes } = await open(first!);
+    const { classes, targetSize } = await open(first!);
+    const count =
+      targetSize === undefined
+        ? counted(classes.length, "class", "classes")
+        : `${counted(classes.length, "label", "labels")} (an image can have several)`;
     const lines: string[] = [];
     for (const [split, { at }] of parts) {
       // of images in files, counting takes no reading
       const isCheap = split === first || IN_FILES.includes(format);
       const part = isCheap ? await open(split).catch(() => undefined) : undefined;
-      const counts = [
-        ...(split === first ? [counted(classes.length, "class", "classes")] : []),
-        ...(part ? [counted(part.length, "image", "images")] : []),
-      ]; // prettier-ignore
+      const counts = [...(split === first ? [count] : []), ...(part ? [counted(part.length, "image", "images")] : [])]; // prettier-ignore
       lines.push(`${split}: ${counts.join(", ")}${counts.length > 0 ? " in " : ""}${shown(at)}`);
     }
     const unused = ignored.map(({ at, reason }) => `; not used: ${shown([at])} (${reason})`);

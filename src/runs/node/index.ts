@@ -1,5 +1,6 @@
 /** Trainings in folders: checkpoints, metrics, reports, resuming. Includes everything of `runs`. */
 export * from "../index.ts";
+export type { EpochLine } from "./metrics-log.ts";
 export {
   type DataOptions,
   dataFacts,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { writeError } from "../../checkpoint/index.ts";
 import { writeAtomically } from "../../checkpoint/node/index.ts";
-import { type StepEvent, type TrainEvent, together } from "../../train/index.ts";
+import { type StepEvent, shareRight, type TrainEvent, together } from "../../train/index.ts";
 
 // JSON has no NaN: the recall of a class without images is null
 const recall = v.nullable(v.number());
@@ -41,8 +41,11 @@ const epochLine = v.object({
     v.object({
       images: v.number(),
       loss: v.number(),
-      top1: v.number(),
-      top5: v.number(),
+      // of several labels per image
+      metrics,
+      // null with those
+      top1: v.nullable(v.number()),
+      top5: v.nullable(v.number()),
       perClass: v.array(recall),
       seconds: v.number(),
     }),
@@ -188,9 +191,10 @@ export class MetricsLog {
 }
 
 function stepOf({ ranks, ...event }: StepEvent): StepLine {
-  if (!ranks) return event;
+  const step = { ...event, accuracy: shareRight(event) };
+  if (!ranks) return step;
   const { communication, slowest } = together({ ranks, seconds: event.seconds });
-  return { ...event, ranks: ranks.length, communication, slowest };
+  return { ...step, ranks: ranks.length, communication, slowest };
 }
 
 function epochOf({
@@ -198,13 +202,15 @@ function epochOf({
   epoch,
   step,
   lr,
-  train,
+  train: measured,
   validation,
   utilisation,
   best,
 }: Extract<TrainEvent, { type: "epoch" }>): Omit<EpochLine, "time"> {
+  const train = { ...measured, accuracy: shareRight(measured) };
   if (!validation) return { type, epoch, step, lr, train, utilisation, best };
-  const { images, loss, top1, top5, perClass, seconds } = validation;
-  const kept = { images, loss, top1, top5, perClass: [...perClass], seconds };
+  const { images, loss, top1, top5, perClass, perLabel, seconds } = validation;
+  const several = perLabel ? { top1: null, top5: null, metrics: { ...validation.metrics } } : { top1, top5 };
+  const kept = { images, loss, ...several, perClass: [...perClass], seconds };
   return { type, epoch, step, lr, train, validation: kept, utilisation, best };
 }

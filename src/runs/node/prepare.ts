@@ -14,7 +14,7 @@ import {
 } from "../../data/node/index.ts";
 import { countFitting, fitKeys, type Shape } from "../../graph/index.ts";
 import { createModel, MODELS, modelEntry } from "../../models/index.ts";
-import { classScores, type Module, mainOutput, trace } from "../../nn/index.ts";
+import { classScores, type Module, mainOutput, outputForm, trace } from "../../nn/index.ts";
 import { namedWeights, pretrained } from "../../pretrained/node/index.ts";
 import { freeze, inputShape, loadForFineTuning } from "../../train/index.ts";
 import { chooseInit } from "../build.ts";
@@ -31,7 +31,8 @@ export interface PreparedData {
 /** What a recipe needs to know about a data set, read from its first image. */
 export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?: boolean } = {}): Promise<DataFacts> {
   const train = await located.open("train");
-  const { image } = await firstSample(train, options);
+  const { image, target } = await firstSample(train, options);
+  const loss = target && lossFor(train, target);
   const sameSize = located.format === "shapes" || "memory" in train;
   return {
     name: located.name,
@@ -39,7 +40,23 @@ export async function dataFacts(located: LocatedDataset, options: { skipCorrupt?
     channels: image.channels,
     ...(sameSize && { size: image.height }),
     validation: located.splits.length > 1,
+    ...(loss && { loss }),
   };
+}
+
+/** The loss that fits the targets of a data set, as far as the first one tells. */
+function lossFor({ name }: Dataset, target: ArrayLike<number>): TrainConfig["loss"] {
+  const numbers = Array.from(target);
+  const other = numbers.find((number) => number < 0 || number > 1);
+  if (other !== undefined)
+    throw new DataError(
+      `its targets are numbers such as ${other}, but train learns classes, or labels that are 0 or 1; in code, fit(model, { loss: mseLoss(), … }) learns numbers`,
+      { file: name },
+    );
+  const isCertain = numbers.every((number) => number === 0 || number === 1);
+  const sum = numbers.reduce((total, number) => total + number, 0);
+  // shares that add up to 1 are the probabilities of classes
+  return !isCertain && Math.abs(sum - 1) < 1e-3 ? "cross-entropy" : "binary-cross-entropy";
 }
 
 /** A data set whose parts are opened once, however often they are asked for. */
@@ -67,7 +84,7 @@ export interface DataOptions {
 export async function prepareData(config: TrainConfig, { data, located }: DataOptions = {}): Promise<PreparedData> {
   const found = located ?? (await locateDataset(config.data, { ...data, skipCorrupt: config.skipCorrupt }));
   const all = await found.open("train");
-  if (all.classes.length < 2) {
+  if (all.classes.length < 2 && all.targetSize === undefined) {
     throw new DataError(
       `there is only one class (${all.classes.join()}), so there is nothing to learn; put the images into one subfolder per class`,
       { file: found.folder ?? found.name },
@@ -77,8 +94,12 @@ export async function prepareData(config: TrainConfig, { data, located }: DataOp
     config.validationFraction > 0
       ? split(all, config.validationFraction, config.seed)
       : { train: all, validation: await found.open("test") };
-  return { train, validation, classes: all.classes };
+  return { train, validation, classes: namesOf(all) };
 }
+
+/** Names of the classes, or of the numbers in a target. */
+const namesOf = ({ classes, targetSize = 0 }: Dataset): readonly string[] =>
+  classes.length > 0 ? classes : Array.from({ length: targetSize }, (_, k) => `label ${k}`);
 
 /** The loaders of a run. `close` ends their workers. */
 export interface Loaders {
@@ -183,6 +204,16 @@ async function loadWeights(
   }
 }
 
+/** The error for a network whose end allows one class per image, where images can have several labels. */
+function oneClassOnly({ model, variant }: TrainConfig): Error {
+  const variants = isRegistered(model) ? modelEntry(model).variants : [];
+  const others = variants.filter((name) => name !== (variant ?? variants[0]));
+  const remedy = others.length > 0 ? `use --variant ${others.join(" or ")}` : "let it end in plain scores";
+  return new Error(
+    `${model} ends in a softmax, which allows one class per image, but images can have several labels; ${remedy}`,
+  );
+}
+
 /** Everything that a run needs before its first step. Each part of the data is opened once, and the first batch made once. */
 export interface Prepared extends Loaders {
   readonly model: Module;
@@ -216,7 +247,10 @@ export async function prepareRun(
     const input = await inputShape(loaders.train);
     const model = await makeModel(config, { numClasses: data.classes.length, channels: input[1] as number });
     await prepareWeights(model, config, { input, resumed, onNote });
-    const outputs = classScores(mainOutput(trace(model, input, { training: false }).outputs)).shape[1];
+    const main = mainOutput(trace(model, input, { training: false }).outputs);
+    const { form } = outputForm(main);
+    if (config.loss === "binary-cross-entropy" && form.includes("softmax")) throw oneClassOnly(config);
+    const outputs = classScores(main).shape[1];
     if (outputs !== data.classes.length)
       throw new Error(
         `${config.model} has ${outputs} outputs, but ${config.data} has ${data.classes.length} classes; let the network's file export a function of { numClasses } that makes it`,

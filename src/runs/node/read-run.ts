@@ -48,12 +48,17 @@ export async function readRun(dir: string): Promise<Run> {
   };
 }
 
-/** The epoch with the best accuracy on the validation images, if any was evaluated; of equal ones the first. */
+/**
+ * The epoch with the best accuracy on the validation images, if any was evaluated, or the lowest loss if nothing was classified; of
+ * equal ones the first.
+ */
 export function bestEpoch(epochs: readonly EpochLine[]): EpochLine | undefined {
   return epochs
     .filter(({ validation }) => validation)
     .reduce<EpochLine | undefined>(
-      (best, epoch) => (best === undefined || epoch.validation!.top1 > best.validation!.top1 ? epoch : best),
+      (best, epoch) => (best === undefined || scoreOf(epoch) > scoreOf(best) ? epoch : best),
       undefined,
     );
 }
+
+const scoreOf = ({ validation }: EpochLine): number => validation!.top1 ?? -validation!.loss;

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { writeError } from "../../checkpoint/index.ts";
-import type { TrainEvent } from "../../train/index.ts";
+import { shareRight, type TrainEvent } from "../../train/index.ts";
 
 /*
  * Event files as TensorBoard reads them: a sequence of records (length, masked CRC-32C of the length, data, masked CRC-32C of the
@@ -71,19 +71,23 @@ function encodeEvent({ time, step, fileVersion, scalars, start }: Event): Uint8A
 /** What an event says of the training, by tag. Tags with a common first part share a section of TensorBoard's page. */
 function scalarsOf(event: TrainEvent): Record<string, number> | undefined {
   if (event.type === "step") {
-    const { loss, accuracy, lr, images, seconds } = event;
-    return { "loss/step": loss, "accuracy/step": accuracy, lr, images_per_second: images / seconds };
+    const { loss, lr, images, seconds } = event;
+    return { "loss/step": loss, "accuracy/step": shareRight(event), lr, images_per_second: images / seconds };
   }
   if (event.type === "epoch") {
     const { train, validation, utilisation } = event;
     return {
       "loss/train": train.loss,
-      "accuracy/train": train.accuracy,
+      "accuracy/train": shareRight(train),
       utilisation,
       ...(validation && {
         "loss/validation": validation.loss,
-        "top1/validation": validation.top1,
-        "top5/validation": validation.top5,
+        ...(validation.perLabel
+          ? {
+              "f1/validation": validation.metrics.f1 ?? Number.NaN,
+              "mean_average_precision/validation": validation.metrics.meanAveragePrecision ?? Number.NaN,
+            }
+          : { "top1/validation": validation.top1, "top5/validation": validation.top5 }),
       }),
     };
   }

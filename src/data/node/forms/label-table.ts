@@ -7,7 +7,7 @@ import { type Corrupt, DataError } from "../../errors.ts";
 import { imagesBelow, isImageFolder, isImageName } from "../image-folder.ts";
 import { type Labelled, shortList } from "../labelled.ts";
 import { partNamed, type Split, splitOf } from "../splits.ts";
-import { type Cell, isTableName, readTable, type Table } from "../table.ts";
+import { isTableName, readTable, type Table } from "../table.ts";
 import type { Context, Form, Found, Part } from "./form.ts";
 import { hasClassParts } from "./part-folders.ts";
 import { pixelTable } from "./pixel-table.ts";
@@ -90,8 +90,9 @@ function columnsOf({ columns: given, head }: Table, index: Index): Columns | str
   if (file === undefined) return undefined;
   const split = names.findIndex((name) => SPLIT.test(name));
   const others = places.filter((place) => place !== file && place !== split);
-  const several = others.find((place) => SEVERAL.includes(names[place]!));
-  const one = LABEL.map((name) => names.indexOf(name)).find((place) => others.includes(place));
+  const named = (pattern: RegExp) => others.find((place) => pattern.test(names[place]!));
+  const several = others.find((place) => SEVERAL.includes(names[place]!)) ?? named(/_(labels|tags)$/);
+  const one = LABEL.map((name) => names.indexOf(name)).find((place) => others.includes(place)) ?? named(/_label$/);
   const isList = (place: number) => head.some((row) => Array.isArray(row[place]));
   if (one !== undefined) return { file, split, labels: { kind: isList(one) ? "several" : "one", columns: [one] } };
   if (several !== undefined) return { file, split, labels: { kind: "several", columns: [several] } };
@@ -107,20 +108,45 @@ function columnsOf({ columns: given, head }: Table, index: Index): Columns | str
 
 const lastPart = (path: string) => path.slice(path.replaceAll("\\", "/").lastIndexOf("/") + 1);
 
-/** The labels in a cell: separated by |, ; or commas, else by spaces. */
-function labelsIn(cell: Cell): string[] {
-  if (typeof cell !== "string") return [...cell];
-  const separator = /[|;,]/.exec(cell)?.[0] ?? " ";
-  return cell
-    .split(separator)
-    .map((label) => label.trim())
-    .filter((label) => label !== ""); // prettier-ignore
-}
-
 interface Row {
   readonly image: string;
   readonly label: string | readonly string[];
   readonly row: number;
+}
+
+/** Cells that hold several labels become lists, if the column has several labels, or its cells say so. */
+function splitCells(parts: Map<Split, Row[]>, kind: "one" | "several"): void {
+  const cells = new Set([...parts.values()].flat().flatMap(({ label }) => (typeof label === "string" ? [label] : [])));
+  const separator =
+    kind === "one" ? separatorIn(cells) : (SEPARATORS.find((one) => [...cells].some((cell) => one.test(cell))) ?? / /);
+  if (!separator) return;
+  const listOf = (cell: string) =>
+    cell
+      .split(separator)
+      .map((label) => label.trim())
+      .filter((label) => label !== ""); // prettier-ignore
+  for (const [split, rows] of parts)
+    parts.set(
+      split,
+      rows.map((row) => (typeof row.label === "string" ? { ...row, label: listOf(row.label) } : row)),
+    );
+}
+
+/** What separates the labels in the cells of a column with several; else spaces do. */
+const SEPARATORS = [/\|/, /;/, /,/] as const;
+
+/**
+ * What separates several labels in the cells of a column: | or ;, what stands between numbers, or commas between what other cells
+ * hold by itself. Undefined if each cell is one class.
+ */
+function separatorIn(cells: ReadonlySet<string>): RegExp | undefined {
+  const all = [...cells];
+  if (all.some((cell) => /[|;]/.test(cell))) return /[|;]/;
+  if (all.every((cell) => /^\d+([ ,]+\d+)*$/.test(cell)))
+    return all.some((cell) => /[ ,]/.test(cell)) ? /[ ,]+/ : undefined;
+  const combined = all.filter((cell) => cell.includes(","));
+  const isKnown = (cell: string) => cell.split(",").every((one) => cells.has(one.trim()));
+  return combined.length > 0 && combined.every(isKnown) ? /,/ : undefined;
 }
 
 /** The rows of a table by part; those without a part are `whole`. */
@@ -146,16 +172,17 @@ function rowsOf(
     const chosen = labels.columns.filter((place) => Number(cells[place]) === 1);
     const cell = cells[labels.columns[0]!] ?? "";
     const label =
-      labels.kind === "one"
-        ? String(cell).trim()
-        : labels.kind === "several"
-          ? labelsIn(cell)
-          : chosen.map((place) => names[place] ?? String(place));
-    if (label === "") return complain(row, "the row names no class");
+      labels.kind === "each"
+        ? chosen.map((place) => names[place] ?? String(place))
+        : typeof cell === "string"
+          ? cell.trim()
+          : cell;
+    if (label === "" && labels.kind === "one") return complain(row, "the row names no class");
     const rows = parts.get(part);
     if (rows) rows.push({ image, label, row });
     else parts.set(part, [{ image, label, row }]);
   });
+  if (labels.kind !== "each") splitCells(parts, labels.kind);
   // one class an image, written as a column for each
   const isSingle = labels.kind === "each" && [...parts.values()].flat().every(({ label }) => label.length === 1);
   const classes = labels.kind === "each" ? labels.columns.map((place) => names[place] ?? String(place)) : undefined;
