@@ -61,7 +61,7 @@ describe("in Chromium", unless(noChromium), () => {
     await expect.poll(() => page.locator(".scores li").count()).toBe(5);
     await expect.poll(() => page.locator(".weights-note").textContent()).toBe("Initial weights, random");
     await page.locator(".channel").nth(3).hover();
-    await expect.poll(() => page.locator(".under").textContent()).toMatch(/^channel 3, row \d+, column \d+: -?\d/);
+    await expect.poll(() => page.locator(".under").textContent()).toMatch(/^channel 3, row \d+, column \d+: −?\d/);
     // the table and the map select the same layer
     await page.locator(".look-tabs button", { hasText: "Table" }).click();
     await page.locator("tbody tr", { hasText: "Linear" }).last().click();
