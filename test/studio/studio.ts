@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import { type StudioServer, serveStudio, type TrainingOptions } from "../../src/studio/node/index.ts";
-import { openBrowser } from "../support/browser.ts";
+import { openBrowser, openWebgpuBrowser } from "../support/browser.ts";
 import { buildPage } from "./page.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -34,10 +34,13 @@ export class Studios {
     this.#browser = browser;
   }
 
-  static async create(folder: string, { train }: { train?: TrainingOptions } = {}): Promise<Studios> {
+  static async create(
+    folder: string,
+    { train, webgpu = false }: { train?: TrainingOptions; webgpu?: boolean } = {},
+  ): Promise<Studios> {
     await buildPage();
     const server = await serveStudio({ folder, ...(train && { train }) });
-    return new Studios(server, await openBrowser());
+    return new Studios(server, await (webgpu ? openWebgpuBrowser() : openBrowser()));
   }
 
   /** Opens the studio; `query` is the part of the address after "#/explore?". Waits until the map is drawn. */
