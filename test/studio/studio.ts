@@ -47,8 +47,8 @@ export class Studios {
   async open(query: string, options: BrowserContextOptions = {}): Promise<OpenStudio> {
     const context = await this.#browser.newContext({ ...CONTEXT, ...options });
     const page = await context.newPage();
-    // another process may have the processor
-    page.setDefaultTimeout(60_000);
+    // another process may have the processor; below the time of a test, so that it says what it waited for
+    page.setDefaultTimeout(50_000);
     const problems: string[] = [];
     const origin = `http://127.0.0.1:${this.server.port}`;
     page.on("console", (message) => {
