@@ -48,6 +48,8 @@ export interface SourceOptions
   readonly variant?: Variant | undefined;
   /** Names of the classes, in the order of the labels. Default: those that the files record. */
   readonly classes?: readonly string[] | undefined;
+  /** The outputs as the network gives them, also one sigmoid that stands for two classes. */
+  readonly rawOutputs?: boolean | undefined;
   /** Default: what the files record, else torchvision's for ImageNet. */
   readonly preprocessing?: readonly Transform[] | undefined;
   /** Makes the network that the weights belong to, if it is your own. */
@@ -189,7 +191,7 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const images = [channels, height === undefined ? Number.NaN : height] as const;
   const note = formNote(file, form);
   const outputs = [...read.graph.outputs.keys()];
-  const isBinary = isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
+  const isBinary = !options.rawOutputs && isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
   const taken = form.layout === "NCHW" ? model : new ImageInput(model, form);
   const { preprocessing, ...completed } = complete(
     file,
