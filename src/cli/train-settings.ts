@@ -41,6 +41,7 @@ export interface TrainFlags extends PreprocessingFlags {
   shards?: number;
   reduce?: "exact" | "fast";
   compress?: "bf16" | "fp16";
+  syncBn?: boolean;
   lr?: number;
   /** Adapts the learning rate to the batch size. */
   scaleLr?: boolean;
@@ -124,6 +125,7 @@ export async function configOf(
   for (const name of SAME) if (flags[name] !== undefined) settings[name] = flags[name];
   if (settings.weights === undefined && (settings.key ?? settings.rename) !== undefined)
     throw new UsageError("--key and --rename are about the file of --weights, which is missing");
+  if (flags.syncBn) settings.syncBatchNorm = true;
   const say = flags.quiet || flags.printConfig ? () => {} : note;
   const isAsked = flags.data !== undefined || "data" in fromFile;
   if (isAsked) settings.data = dataNamed(settings.data as string, { dataDir: flags.dataDir, note: say });
@@ -235,6 +237,7 @@ const CHANGEABLE = ["workers", "threads", "skipCorrupt", "epochs"] as const;
 
 const FIXED = [
   ...SAME,
+  "syncBn",
   "data",
   "config",
   "variant",
@@ -274,7 +277,11 @@ export async function continuedConfig(dir: string, model: string | undefined, fl
   const has = saved as Readonly<Record<string, unknown>>;
   // the weights were found and the rate was computed when it began
   const compared = SAME.filter((name) => name !== "weights" && !(name === "lr" && flags.scaleLr));
-  const asked = { ...Object.fromEntries(compared.map((name) => [name, flags[name]])), model };
+  const asked = {
+    ...Object.fromEntries(compared.map((name) => [name, flags[name]])),
+    model,
+    syncBatchNorm: flags.syncBn,
+  };
   for (const [name, value] of Object.entries(asked)) {
     const isOther = value !== undefined && JSON.stringify(value) !== JSON.stringify(has[name]);
     if (isOther && !CHANGEABLE.some((other) => other === name))

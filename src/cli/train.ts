@@ -271,6 +271,7 @@ export const command = withWeightFlags(new Command("train"))
       "fp16",
     ]),
   )
+  .option("--sync-bn", "batch normalization by the statistics of the whole batch instead of each shard's")
   .option("--lr <rate>", "peak learning rate", parseNumber)
   .option("--scale-lr", "for large batches: learning rate × batch size / that of the recipe, and 5 epochs of warm-up")
   .addOption(new Option("--optimizer <name>", "optimizer").choices(["sgd", "lars", "adamw"]))

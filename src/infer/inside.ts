@@ -323,7 +323,7 @@ export function lookInside(model: Module, options: InsideOptions): Inside {
 
 /** A graph with outputs "gradient", "activation" and "value": of one number, at a value. */
 function gradientOf(graph: Graph, loss: Value, at: Value, { engine }: InsideOptions): Graph {
-  const { graph: result, gradients } = differentiate(graph, loss, [at], engine.target);
+  const { graph: result, gradients } = differentiate(graph, loss, [at], { target: engine.target });
   result.outputs.clear();
   result.output("gradient", gradients.get(at)!);
   if (!result.inputs.includes(at)) result.output("activation", at);

@@ -4,7 +4,13 @@
  */
 
 export { lowerConvolution } from "./convolution.ts";
-export { lowerBatchNormalization } from "./normalization.ts";
+export {
+  type Exchange,
+  lowerBatchNormalization,
+  type SharedStatistics,
+  sharedGradient,
+  sharedStatistics,
+} from "./normalization.ts";
 export { dtypeOfOnnx, ONNX_TYPE } from "./onnx-types.ts";
 export {
   Application,

@@ -63,6 +63,39 @@ export function lowerBatchNormalization(g: Ops, node: Node, inputs: Node["inputs
   return [y, blend(givenMean, mean), blend(givenVariance, variance)];
 }
 
+/** Statistics of a batch that several shards make up, as one shard has them. */
+export interface SharedStatistics {
+  /** x minus the mean of this shard, [N, C, H, W]. */
+  readonly centered: Value;
+  /** Mean of this shard, [C]. */
+  readonly own: Value;
+  /** Mean of the whole batch minus that of this shard, [C]. */
+  readonly offset: Value;
+  /** Mean and variance of the whole batch, [C]. */
+  readonly mean: Value;
+  readonly variance: Value;
+  /** Values per channel in the whole batch. */
+  readonly count: Value;
+}
+
+/** Gives the vectors of all shards, in their order, for that of one: [K] → [shards, K]. */
+export type Exchange = (g: Ops, own: Value) => Value;
+
+/** Statistics over all shards, from those of each (Chan et al. 1979): no sums of squares, which would cancel. */
+export function sharedStatistics(g: Ops, x: Value, exchange: Exchange): SharedStatistics {
+  const C = x.shape[1] as number;
+  const own = batchStatistics(g, x);
+  const size = g.reshape(g.count(x, [0, 2, 3]), [1]);
+  const all = exchange(g, g.concat([size, own.mean, own.variance], 0));
+  const [sizes, means, variances] = g.split(all, [1, C, C], 1) as [Value, Value, Value];
+  const count = g.reduceSum(sizes, [0, 1], false);
+  const mean = g.div(g.reduceSum(g.mul(sizes, means), 0, false), count);
+  const apart = g.sub(means, mean);
+  const squares = g.mul(sizes, g.add(variances, g.mul(apart, apart)));
+  const variance = g.div(g.reduceSum(squares, 0, false), count);
+  return { centered: own.centered, own: own.mean, offset: g.sub(mean, own.mean), mean, variance, count };
+}
+
 /** Σ over the window of channels of LRN: x [N, C, H, W] → [N, C, H, W]; `before` and `after` count channels. */
 function channelWindowSum(g: Ops, x: Value, before: number, after: number): Value {
   const [N, C, H, W] = x.shape as readonly [number | string, number, number, number];
@@ -182,14 +215,50 @@ function affine(g: Ops, x: Value, scale: Value, bias: Value): Value {
  *     dscale = Σ dy·x̂,  dbias = Σ dy,  dx = (dy − dbias/n − x̂ · dscale/n) · scale/σ
  */
 function trainingGradient(g: Ops, node: Backward): Gradients {
-  const { x, w: scale, dy, needs } = node;
-  const { variance, centered } = batchStatistics(g, x);
+  const { variance, centered } = batchStatistics(g, node.x);
+  return statisticsGradient(g, node, { variance, centered, count: g.count(node.x, [0, 2, 3]) });
+}
+
+/**
+ * The same for a shard of a batch, whose node applies shared statistics to the centered input. The gradient for that input is the one
+ * for x; dscale and dbias are this shard's parts of the sums.
+ */
+export function sharedGradient(g: Ops, node: Backward, statistics: SharedStatistics, exchange: Exchange): Gradients {
+  return statisticsGradient(g, node, {
+    ...statistics,
+    whole(dscale, dbias) {
+      const all = exchange(g, g.concat([dscale, dbias], 0));
+      return g.split(
+        g.reduceSum(all, 0, false),
+        [dscale, dbias].map(({ shape }) => shape[0] as number),
+        0,
+      );
+    },
+  });
+}
+
+interface GradientStatistics extends Pick<SharedStatistics, "centered" | "variance" | "count"> {
+  /** Default 0. */
+  readonly offset?: Value;
+  /** dscale and dbias of all shards from those of one. Default: there is one. */
+  readonly whole?: (dscale: Value, dbias: Value) => readonly Value[];
+}
+
+function statisticsGradient(
+  g: Ops,
+  node: Backward,
+  { variance, centered, count, offset, whole = (...own) => own }: GradientStatistics,
+): Gradients {
+  const { w: scale, dy, needs } = node;
   const inverse = inverseDeviation(g, node, variance);
   const dbias = sumPerChannel(g, dy);
-  const dscale = g.mul(dotPerChannel(g, dy, centered), inverse);
+  const along = dotPerChannel(g, dy, centered);
+  const dscale = g.mul(offset ? g.sub(along, g.mul(offset, dbias)) : along, inverse);
   if (!needs(0)) return [undefined, dscale, dbias];
-  const count = g.count(x, [0, 2, 3]);
-  const shift = affine(g, centered, g.neg(g.div(g.mul(inverse, dscale), count)), g.neg(g.div(dbias, count)));
+  const [allScale, allBias] = whole(dscale, dbias) as [Value, Value];
+  const slope = g.neg(g.div(g.mul(inverse, allScale), count));
+  const level = g.neg(g.div(allBias, count));
+  const shift = affine(g, centered, slope, offset ? g.sub(level, g.mul(slope, offset)) : level);
   // the factor comes last: the gradient of a convolution applies it to its weights, which are smaller
   const dx = g.mul(g.add(dy, shift), perChannel(g, g.mul(scale, inverse)));
   return [dx, dscale, dbias];

@@ -1,5 +1,5 @@
 import { check, formatShape, type Graph, type Node, type Value } from "../graph/index.ts";
-import { Backward, gradientOf, isQuantized, knownIn, Ops, type Target } from "../operators/index.ts";
+import { Backward, type Gradient, gradientOf, isQuantized, knownIn, Ops, type Target } from "../operators/index.ts";
 
 /** A graph with its gradients. */
 export interface Differentiated {
@@ -7,6 +7,16 @@ export interface Differentiated {
   readonly graph: Graph;
   /** Gradient for each value asked for; zeros where the loss does not depend on it. */
   readonly gradients: Map<Value, Value>;
+}
+
+/** Options of `differentiate`. */
+export interface DifferentiateOptions {
+  /** Kind of engine that formulas are written for. Default `"cpu"`. */
+  readonly target?: Target;
+  /** Gradient rules of single nodes, in place of those of their operators. */
+  readonly rules?: ReadonlyMap<Node, Gradient>;
+  /** Values that count as constants: no gradient passes them. */
+  readonly constants?: ReadonlySet<Value>;
 }
 
 /**
@@ -21,7 +31,7 @@ export function differentiate(
   graph: Graph,
   loss: Value,
   wrt: readonly Value[],
-  target: Target = "cpu",
+  { target = "cpu", rules, constants = new Set() }: DifferentiateOptions = {},
 ): Differentiated {
   check(
     loss.shape.every((dim) => dim === 1) && loss.dtype === "float32",
@@ -29,7 +39,7 @@ export function differentiate(
   );
   const result = graph.copy();
   const g = new Ops(result, { target, share: true });
-  const active = reachable(graph, wrt);
+  const active = reachable(graph, wrt, constants);
   const partials = new Map<Value, Value[]>();
   partials.set(loss, [g.expand(g.scalar(1), loss)]);
 
@@ -45,7 +55,7 @@ export function differentiate(
     if (!node.outputs.some((value) => active.has(value) && partials.has(value))) continue;
     const needs = (i: number) => node.inputs[i] !== undefined && active.has(node.inputs[i]);
     g.scope = node.scope === "" ? "backward" : `backward/${node.scope}`;
-    const gradient = gradientOf(node.op, node.domain);
+    const gradient = rules?.get(node) ?? gradientOf(node.op, node.domain);
     check(gradient, () => missing(graph, node, wrt));
     const gradients = gradient(
       g,
@@ -64,12 +74,12 @@ export function differentiate(
   return { graph: result, gradients };
 }
 
-/** The values that depend on one of these, themselves included. Whole numbers carry no gradient. */
-function reachable(graph: Graph, from: readonly Value[]): Set<Value> {
+/** The values that depend on one of these, themselves included, but not by way of constants. Whole numbers carry no gradient. */
+function reachable(graph: Graph, from: readonly Value[], constants: ReadonlySet<Value> = new Set()): Set<Value> {
   const reached = new Set(from);
   for (const node of graph.nodes) {
     if (!node.inputs.some((value) => value && reached.has(value))) continue;
-    for (const value of node.outputs) if (value.dtype.startsWith("float")) reached.add(value);
+    for (const value of node.outputs) if (value.dtype.startsWith("float") && !constants.has(value)) reached.add(value);
   }
   return reached;
 }

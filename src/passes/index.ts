@@ -1,5 +1,5 @@
 /** Graph in, graph out. Imports `graph` and `operators`. */
-export { type Differentiated, differentiate } from "./differentiate.ts";
+export { type Differentiated, type DifferentiateOptions, differentiate } from "./differentiate.ts";
 export type { Known } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
@@ -7,4 +7,6 @@ export { type LowerOptions, logSoftmax, lower, lowerBatchStatistics } from "./lo
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { poolFirst } from "./pool-first.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";
+export { inRounds, KEPT, RECEIVED, SENT, split } from "./segments.ts";
 export { simplify } from "./simplify.ts";
+export { normalizesBatches, type Synchronized, synchronize } from "./sync-batch-norm.ts";

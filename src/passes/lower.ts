@@ -31,7 +31,9 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
   );
 }
 
-const followsBatch = (node: Node) => node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1;
+/** Whether a node normalizes by the statistics of its batch. */
+export const followsBatch = (node: Node) =>
+  node.op === "BatchNormalization" && attribute.int(node, "training_mode", 0) === 1;
 
 /** Batch normalization by the statistics of the batch in operators that engines for inference compute rightly. */
 export function lowerBatchStatistics(graph: Graph): Graph {

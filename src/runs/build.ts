@@ -26,7 +26,7 @@ export function fitOptions(
   { engine, model, train, validation }: { engine: Engine; model: Module; train: Loader; validation: Loader },
   { signal, resume, collective }: { signal?: AbortSignal; resume?: TrainingState; collective?: Collective } = {},
 ): FitOptions {
-  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce, compress } = config;
+  const { auxWeight, decayNormAndBias, clipNorm, ema, patience, shards, reduce, compress, syncBatchNorm } = config;
   return {
     engine,
     train,
@@ -48,6 +48,7 @@ export function fitOptions(
     ...(shards !== undefined && { shards }),
     ...(reduce && { reduce }),
     ...(compress && { compress }),
+    ...(syncBatchNorm && { syncBatchNorm }),
     ...(collective && { collective }),
     ...(signal && { signal }),
     ...(resume && { resume }),

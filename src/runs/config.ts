@@ -95,6 +95,8 @@ export const trainConfigSchema = v.strictObject({
   reduce: v.optional(v.picklist(["exact", "fast"])),
   /** Type in which gradients travel between ranks. Default: as they are, in 32 bits. */
   compress: v.optional(v.picklist(["bf16", "fp16"])),
+  /** Whether batch normalization has the statistics of the whole batch instead of each part. */
+  syncBatchNorm: v.optional(v.boolean(), false),
   lr: positive,
   optimizer,
   schedule,

@@ -36,7 +36,7 @@ export interface TrainingOptions {
   readonly ema?: number;
   /**
    * Equal parts of each batch whose gradients are summed in a fixed order, so that any number of ranks that divides it gives the same
-   * numbers. Batch normalization takes its statistics of each part. Default: the number of ranks. Batches come from a loader with
+   * numbers. Batch normalization takes its statistics of each part, unless `syncBatchNorm` is set. Default: the number of ranks. Batches come from a loader with
    * `part: partOf(shards, size, rank)`.
    */
   readonly shards?: number;
@@ -49,6 +49,11 @@ export interface TrainingOptions {
    * rounded per shard, so that any number of ranks gives the same numbers. Default: they are sent as they are.
    */
   readonly compress?: WireType;
+  /**
+   * Batch normalization takes the statistics of the whole batch instead of each shard's, as one process without shards does. The
+   * shards then exchange them at each layer, forward and backward. Throws if the network has no batch normalization. Default false.
+   */
+  readonly syncBatchNorm?: boolean;
 }
 
 /** Options of `TrainingStep` and `trainingGraphs`. */
@@ -100,6 +105,7 @@ export const TRAINING_OPTIONS = [
   "collective",
   "reduce",
   "compress",
+  "syncBatchNorm",
 ] as const satisfies (keyof TrainingOptions)[];
 
 /** Throws for unknown options and for values that cannot be meant. `who` starts the message. */

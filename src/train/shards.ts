@@ -1,7 +1,8 @@
 import { type Collective, type Compression, type Part, partOf, slicesOf, type WireType } from "../cluster/index.ts";
-import { numel, type TensorData } from "../graph/index.ts";
+import { check, numel, type TensorData } from "../graph/index.ts";
 import type { DeviceTensor } from "../runtime/index.ts";
 import { addTotals, type Totals } from "./metrics.ts";
+import type { PreparedBatch } from "./step-batch.ts";
 import { next } from "./training-graph.ts";
 
 /** What was measured of one shard. */
@@ -13,6 +14,19 @@ export interface Measured {
   readonly loss: number;
   readonly totals: Totals;
 }
+
+/** What was measured of both. */
+export function added(a: Measured, b: Measured): Measured {
+  return {
+    weight: a.weight + b.weight,
+    images: a.images + b.images,
+    loss: a.loss + b.loss,
+    totals: addTotals(a.totals, b.totals),
+  };
+}
+
+/** Parts of batches that are computed at the same time; `part` numbers those of an update. */
+export type Turn = readonly { readonly batch: PreparedBatch; readonly shard: number; readonly part: number }[];
 
 /** Options of `Shards`. */
 export interface ShardsOptions {
@@ -45,6 +59,11 @@ export class Shards {
   readonly #statistics: ReadonlyMap<string, Place>;
   readonly #arrays: readonly Float32Array[];
   readonly #rounding: Compression | undefined;
+  /** How much the running statistics of each own shard count, and in the end those of all shards together. */
+  readonly #counts: Float64Array;
+  #counted = 0;
+  /** ms of waiting in exchanges. */
+  #waited = 0;
 
   /** `gradients` and `statistics` are shapes by name. */
   constructor(
@@ -70,6 +89,7 @@ export class Shards {
     const { from, to } = this.part;
     const arrays = (length: number) => Array.from({ length: to - from }, () => memory(length));
     this.#arrays = arrays(floats);
+    this.#counts = new Float64Array(to - from);
     this.#rounding = compress && {
       ...{ to: compress, floats: compressed },
       errors: arrays(compressed),
@@ -114,27 +134,92 @@ export class Shards {
       statistics[name] = value;
       for (const [i, number] of (value.data as Float32Array).entries()) array[at + i] = number * weight;
     }
+    this.#counts[shard - this.part.from] = weight;
     return statistics;
   }
 
   /** A shard without images adds nothing. */
   clear(shard: number): void {
     this.#arrays[shard - this.part.from]!.fill(0);
+    this.#counts[shard - this.part.from] = 0;
   }
 
-  /** Sums everything over all shards; the sums are then those of this rank's first shard. */
-  async sum(): Promise<void> {
+  /** Running statistics do not count until they are taken again. */
+  forgetStatistics(): void {
+    for (const array of this.#arrays)
+      for (const { at, shape } of this.#statistics.values()) array.fill(0, at, at + numel(shape));
+    this.#counts.fill(0);
+  }
+
+  /** Shards of this rank. */
+  get own(): number {
+    return this.part.to - this.part.from;
+  }
+
+  /** The parts of batches in the order in which they are computed; `together`, those of a batch at the same time. Throws where some lack. */
+  turns(batches: readonly PreparedBatch[], { together }: { readonly together: boolean }): Turn[] {
+    const { from, to, shards } = this.part;
+    const strange = batches.find(({ shard = -1 }) => shard < from || shard >= to);
+    const lists = Array.from({ length: to - from }, (_, i) => batches.filter(({ shard }) => shard === from + i));
+    const [{ length } = { length: 0 }] = lists;
+    check(
+      !strange && lists.every((list) => list.length === length),
+      () =>
+        `TrainingStep: this rank computes the shards ${from} to ${to - 1} of each batch, but got ${strange ? `shard ${strange.shard}` : `${batches.length} in all`}; give its loader part: partOf(shards, size, rank)`,
+    );
+    const turns = Array.from({ length }, (_, i) =>
+      lists.map((list, j) => ({ batch: list[i]!, shard: from + j, part: i * shards + from + j })),
+    );
+    return together ? turns : turns.flatMap((turn) => turn.map((one) => [one]));
+  }
+
+  nothingMeasured(): Map<number, Measured> {
+    const nothing = { weight: 0, images: 0, loss: 0, totals: {} };
+    return new Map(Array.from({ length: this.own }, (_, i) => [this.part.from + i, nothing]));
+  }
+
+  /** The vectors of all shards, in their order, for those of this rank; a shard without images has zeros. */
+  async exchange(
+    shards: readonly { readonly shard: number }[],
+    vectors: readonly Float32Array[],
+  ): Promise<Float32Array[]> {
+    const start = performance.now();
+    const own = new Map(shards.map(({ shard }, i) => [shard, vectors[i]!]));
+    const all = new Map((await this.#collective.gather(own)).flatMap((part) => [...part]));
+    this.#waited += performance.now() - start;
+    const [{ length } = { length: 0 }] = all.values();
+    return Array.from({ length: this.part.shards }, (_, shard) => all.get(shard) ?? new Float32Array(length));
+  }
+
+  /** Takes part in so many exchanges without anything to send. */
+  async attend(exchanges: number): Promise<void> {
+    for (let i = 0; i < exchanges; i++) await this.exchange([], []);
+  }
+
+  /**
+   * Sums everything over all shards; the sums are then those of this rank's first shard. Returns what was measured of all, and the
+   * seconds in which this rank waited for the others since the last sum.
+   */
+  async sum(own: readonly Measured[]): Promise<[measured: Measured, seconds: number]> {
+    const start = performance.now();
     const compression = this.#rounding;
-    await this.#collective.allReduce(this.#arrays, { fast: this.#fast, ...(compression && { compression }) });
+    const [all] = await Promise.all([
+      this.#collective.gather({ own, counts: [...this.#counts] }),
+      this.#collective.allReduce(this.#arrays, { fast: this.#fast, ...(compression && { compression }) }),
+    ]);
+    const seconds = (this.#waited + performance.now() - start) / 1000;
+    this.#waited = 0;
+    this.#counted = all.flatMap(({ counts }) => counts).reduce((sum, one) => sum + one);
+    return [all.flatMap(({ own }) => own).reduce(added), seconds];
   }
 
-  /** The running statistics after `sum`, divided by the weight of all shards. */
-  statistics(weight: number): Map<string, TensorData> {
+  /** The running statistics after `sum`, averaged over the shards. */
+  statistics(): Map<string, TensorData> {
     const views = Object.entries(this.#views(this.part.from, this.#statistics, (name) => name));
     return new Map(
       views.map(([name, { data, ...type }]) => [
         name,
-        { ...type, data: (data as Float32Array).map((sum) => sum / weight) } as TensorData,
+        { ...type, data: (data as Float32Array).map((sum) => sum / this.#counted) } as TensorData,
       ]),
     );
   }
@@ -200,16 +285,5 @@ export class Shards {
       if (sums) sumErrors.set(sums, at);
       else sumErrors.fill(0);
     }
-  }
-
-  /** What was measured of the whole batch. */
-  async measured(own: readonly Measured[]): Promise<Measured> {
-    const all = (await this.#collective.gather(own)).flat();
-    return all.reduce((sum, one) => ({
-      weight: sum.weight + one.weight,
-      images: sum.images + one.images,
-      loss: sum.loss + one.loss,
-      totals: addTotals(sum.totals, one.totals),
-    }));
   }
 }

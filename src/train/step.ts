@@ -1,14 +1,16 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
-import type { DeviceTensor, Executable, Feeds } from "../runtime/index.ts";
+import { inRounds, simplify } from "../passes/index.ts";
+import type { DeviceTensor, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
+import { Chain, runTogether } from "./chain.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
 import { type Norms, normsOf } from "./norms.ts";
 import { checkTraining, type TrainingStepOptions } from "./options.ts";
-import { type Measured, Shards } from "./shards.ts";
+import { added, Shards } from "./shards.ts";
 import {
   countOf,
   disposeOthers,
@@ -45,7 +47,7 @@ export class TrainingStep {
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
   /** Compiled graphs by what they do and the size of batches, those used last at the end. */
-  readonly #executables = new Map<string, Promise<Executable>>();
+  readonly #executables = new Map<string, Promise<Chain>>();
   #steps = 0;
 
   private constructor(model: Module, graphs: TrainingGraphs, options: TrainingStepOptions) {
@@ -137,7 +139,7 @@ export class TrainingStep {
         : this.#halves(prepared, step, rates);
     const result = await run;
     this.#steps = step;
-    const own = this.#shards ? this.#shards.part.to - this.#shards.part.from : 1;
+    const own = this.#shards ? this.#shards.own : 1;
     for (const key of this.#graphs.counters) this.#counts.set(key, this.#counts.get(key)! + BigInt(list.length / own));
     return result;
   }
@@ -186,57 +188,51 @@ export class TrainingStep {
   }
 
   async #sharded(shards: Shards, batches: readonly PreparedBatch[], step: number, rates: Feeds): Promise<StepResult> {
-    const { from, to } = shards.part;
-    const strange = batches.find(({ shard = -1 }) => shard < from || shard >= to);
-    check(
-      !strange && batches.length % (to - from) === 0,
-      () =>
-        `TrainingStep: this rank computes the shards ${from} to ${to - 1} of each batch, but got ${strange ? `shard ${strange.shard}` : `${batches.length} in all`}; give its loader part: partOf(shards, size, rank)`,
-    );
-    const own: Measured[] = [];
-    for (let shard = from; shard < to; shard++) {
-      const parts = batches.filter((batch) => batch.shard === shard);
-      own.push(await this.#shard(shards, shard, parts, step));
+    const { from } = shards.part;
+    const turns = shards.turns(batches, { together: this.#isSynchronized });
+    const measured = shards.nothingMeasured();
+    const statistics = new Map<number, Feeds>();
+    for (const turn of turns) {
+      // shards without images in the last batch do not know its statistics
+      if (this.#isSynchronized) shards.forgetStatistics();
+      const full = turn.filter(({ batch }) => batch.input.shape[0]! > 0);
+      const jobs = full.map(({ batch, shard, part }) => {
+        const images = batch.input.shape[0]!;
+        const weight = weightOf(batch, this.#graphs.loss as Partial<TargetLoss>);
+        const isFirst = measured.get(shard)!.images === 0;
+        const state = { ...this.feeds, ...statistics.get(shard), ...(!isFirst && shards.gradients(shard)) };
+        return {
+          ...{ shard, weight, images },
+          chain: this.#executable(isFirst ? "gradients" : "accumulate", images),
+          feeds: { ...state, ...this.#batch(batch, step, part), share: scalar(weight) },
+          into: isFirst ? shards.memory(shard) : {},
+        };
+      });
+      if (jobs.length === 0 && this.#isSynchronized) await shards.attend(this.#rounds);
+      const results = await runTogether(jobs, (own) => shards.exchange(jobs, own));
+      for (const [i, { shard, weight, images }] of jobs.entries()) {
+        const sum = measured.get(shard)!;
+        statistics.set(shard, await shards.take(shard, results[i]!, sum.weight + weight));
+        const { loss, totals } = await this.#measured(results[i]!);
+        measured.set(shard, added(sum, { weight, images, loss: loss * weight, totals }));
+      }
     }
-    const computed = performance.now();
-    const [{ weight, images, loss, totals }] = await Promise.all([shards.measured(own), shards.sum()]);
-    const communication = (performance.now() - computed) / 1000;
+    for (const [shard, { images }] of measured) if (images === 0) shards.clear(shard);
+    const [{ weight, images, loss, totals }, communication] = await shards.sum([...measured.values()]);
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
-    this.#state.put(shards.statistics(weight));
+    this.#state.put(shards.statistics());
     const given = { ...shards.gradients(from), ...rates, scale: scalar(1 / weight) };
     const norms = await this.#update("scaledUpdate", given);
     return { ...this.#result(loss / weight, totals, images, norms), communication };
   }
 
-  /** Gradients and running statistics of one shard, of one batch or of several. */
-  async #shard(shards: Shards, shard: number, batches: readonly PreparedBatch[], step: number): Promise<Measured> {
-    let sum: Measured = { weight: 0, images: 0, loss: 0, totals: {} };
-    let state: Feeds = this.feeds;
-    const full = [...batches.entries()].filter(([, { input }]) => input.shape[0]! > 0);
-    for (const [i, batch] of full) {
-      const weight = weightOf(batch, this.#graphs.loss as Partial<TargetLoss>);
-      const given = { ...state, ...this.#batch(batch, step, i * shards.part.shards + shard), share: scalar(weight) };
-      const results =
-        sum.images > 0
-          ? await (await this.#executable("accumulate", batch.input.shape[0]!)).run({
-              ...given,
-              ...shards.gradients(shard),
-            })
-          : await (await this.#executable("gradients", batch.input.shape[0]!)).run(given, {
-              into: shards.memory(shard),
-            });
-      const statistics = await shards.take(shard, results, sum.weight + weight);
-      state = { ...state, ...statistics };
-      const { loss, totals } = await this.#measured(results);
-      sum = {
-        weight: sum.weight + weight,
-        images: sum.images + batch.input.shape[0]!,
-        loss: sum.loss + loss * weight,
-        totals: addTotals(sum.totals, totals),
-      };
-    }
-    if (full.length === 0) shards.clear(shard);
-    return sum;
+  get #isSynchronized(): boolean {
+    return this.#shards !== undefined && this.#options.syncBatchNorm === true;
+  }
+
+  /** Exchanges between the shards of a batch. */
+  get #rounds(): number {
+    return inRounds(this.#graphs.forBatch(1).gradients).length - 1;
   }
 
   #batch({ input, target }: PreparedBatch, step: number, part: number): Feeds {
@@ -343,7 +339,7 @@ export class TrainingStep {
   }
 
   /** A compiled graph; those of batches are compiled for each size. */
-  async #executable(part: Part, size?: number): Promise<Executable> {
+  async #executable(part: Part, size?: number): Promise<Chain> {
     const key = `${part} ${size}`;
     const executable = this.#executables.get(key) ?? this.#compiled(part, size);
     // those used last are at the end
@@ -357,11 +353,12 @@ export class TrainingStep {
     return executable;
   }
 
-  #compiled(part: Part, size: number | undefined): Promise<Executable> {
+  #compiled(part: Part, size: number | undefined): Promise<Chain> {
     const isBatch = part !== "update" && part !== "scaledUpdate";
     const isOpen = typeof this.#options.input[0] !== "number";
-    const graph = isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part];
-    return this.#options.engine.compile(graph!, { keepOnDevice: true });
+    const graph = (isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part])!;
+    const isCut = isBatch && this.#isSynchronized;
+    return Chain.compile(this.#options.engine, isCut ? inRounds(simplify(graph)) : [graph]);
   }
 }
 

@@ -2,7 +2,14 @@ import { check, type Dim, Graph, numel, type TensorData, type Value } from "../g
 import { type Mask, type Module, mainOutput, type Tensor, trace } from "../nn/index.ts";
 import { Ops, type Target } from "../operators/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { differentiate, foldConstants, logSoftmax, poolFirst } from "../passes/index.ts";
+import {
+  differentiate,
+  foldConstants,
+  logSoftmax,
+  normalizesBatches,
+  poolFirst,
+  synchronize,
+} from "../passes/index.ts";
 import { FixedNetworks } from "./fixed-networks.ts";
 import { scalar, targetOf, totalLoss } from "./loss.ts";
 import { crossEntropyLoss, type Loss } from "./losses.ts";
@@ -24,7 +31,10 @@ export interface BatchGraphs {
   readonly step: Graph;
   /** The first half, for several batches to one update: (state, batch, masks, sums) → (next sums, loss, metrics). */
   readonly accumulate: Graph;
-  /** For a shard of a batch: (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). */
+  /**
+   * For a shard of a batch: (state, shard, masks, share) → (share × gradients as next sums, running statistics, loss, metrics). With
+   * `syncBatchNorm`, both of these exchange vectors with the other shards; see `synchronize`.
+   */
   readonly gradients: Graph;
 }
 
@@ -101,6 +111,10 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   for (const [key, { value }] of tracer.updates) tracer.graph.output(next(key), value);
 
   const stable = poolFirst(logSoftmax(tracer.graph));
+  check(
+    !options.syncBatchNorm || normalizesBatches(stable),
+    () => "syncBatchNorm has no effect: the network has no batch normalization in training form; leave it out",
+  );
   const values = new Map(stable.parameters.map((value) => [value.name, value]));
   const trained = [...model.parameters()].flatMap(([key, { requiresGrad, shape }]): Trained[] => {
     const value = values.get(key);
@@ -111,7 +125,6 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   check(trained.length > 0, () => "there is nothing to train: every parameter is frozen or unused");
 
   const graphs = batchGraphs(stable, trained, options);
-  const shards = options.shards ?? options.collective?.size ?? 1;
 
   const keys = trained.map(({ key, shape }) => [key, { shape, start: "weight", key }] as const);
   const buffers = new Map(model.buffers());
@@ -132,7 +145,7 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     },
     forBatch: (size) => batchGraphs(withBatch(stable, input[0]!, size), trained, options),
     update: updateOf(trained, options),
-    ...(shards > 1 && { scaledUpdate: updateOf(trained, options, { scaled: true }) }),
+    ...(shardsOf(options) > 1 && { scaledUpdate: updateOf(trained, options, { scaled: true }) }),
     state: new Map([
       ...keys,
       ...statistics,
@@ -153,6 +166,8 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
   };
 }
 
+const shardsOf = ({ shards, collective }: TrainingGraphOptions): number => shards ?? collective?.size ?? 1;
+
 /** A graph whose batches had the size `open`, with one that is known. */
 function withBatch(graph: Graph, open: Dim, size: number): Graph {
   if (open === size) return graph;
@@ -164,29 +179,29 @@ function withBatch(graph: Graph, open: Dim, size: number): Graph {
 function batchGraphs(forward: Graph, trained: readonly Trained[], options: TrainingGraphOptions): BatchGraphs {
   const target = options.engine?.target ?? "cpu";
   const parameters = trained.map(({ value }) => value);
-  const { graph: backward, gradients } = differentiate(forward, forward.outputs.get("loss")!, parameters, target);
-  /** The gradients with outputs for the sums that they are added to. */
-  const withSums = (added: (g: Ops, one: Trained, shared: Value) => Value) => {
-    const graph = backward.copy();
+  const shards = shardsOf(options);
+  const lossOf = (graph: Graph) => graph.outputs.get("loss")!;
+  /** The gradients of the loss times the share of a batch, with outputs for the sums that they are added to. */
+  const withSums = (added: (g: Ops, one: Trained, gradient: Value) => Value) => {
+    const synchronized = options.syncBatchNorm && shards > 1 ? synchronize(forward, { shards, target }) : undefined;
+    const shared = (synchronized?.graph ?? forward).copy();
+    const loss = new Ops(shared, { target }).mul(lossOf(shared), shared.input("share", "float32", []));
+    const { graph, gradients } = differentiate(shared, loss, parameters, { target, ...synchronized?.differentiation });
     const g = new Ops(graph, { target });
-    const share = graph.input("share", "float32", []);
-    for (const one of trained) {
-      const shared = g.mul(gradients.get(one.value)!, share);
-      graph.output(next(`sum:${one.key}`), added(g, one, shared));
-    }
+    for (const one of trained) graph.output(next(`sum:${one.key}`), added(g, one, gradients.get(one.value)!));
     return graph;
   };
   return {
     get step() {
-      const graph = backward.copy();
+      const { graph, gradients } = differentiate(forward, lossOf(forward), parameters, { target });
       addUpdate(graph, trained, gradients, options);
       return graph;
     },
     get accumulate() {
-      return withSums((g, { key, shape }, shared) => g.add(g.graph.input(`sum:${key}`, "float32", shape), shared));
+      return withSums((g, { key, shape }, gradient) => g.add(g.graph.input(`sum:${key}`, "float32", shape), gradient));
     },
     get gradients() {
-      return withSums((_g, _one, shared) => shared);
+      return withSums((_g, _one, gradient) => gradient);
     },
   };
 }

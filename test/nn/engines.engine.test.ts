@@ -38,7 +38,7 @@ async function results(engine: Engine, { make, input }: LayerCase): Promise<Tens
   const weights = y.wrap(traced.tracer.ops.constant(new Draw(2).uniform(y.shape as number[])));
   const loss = y.mul(y).mul(weights).sum().value;
   const wrt = [traced.inputs[0]!.value, ...traced.graph.parameters.filter(({ name }) => !name.startsWith("running"))];
-  const { graph, gradients } = differentiate(traced.graph, loss, wrt, target);
+  const { graph, gradients } = differentiate(traced.graph, loss, wrt, { target });
   wrt.forEach((value, i) => {
     graph.output(`d${i}`, gradients.get(value)!);
   });

@@ -73,7 +73,7 @@ async function compile(
   if (wrt.length === 0) return { executable: await engine.compile(tracer.graph), outputs, wrt };
   const loss = weighted.reduce((sum, term) => sum.add(term));
   const values = wrt.map((i) => x[i]!.value);
-  const { graph, gradients } = differentiate(tracer.graph, loss.value, values, target);
+  const { graph, gradients } = differentiate(tracer.graph, loss.value, values, { target });
   for (const [i, value] of values.entries()) graph.output(`dx${wrt[i]}`, gradients.get(value)!);
   return { executable: await engine.compile(graph), outputs, wrt };
 }
