@@ -159,7 +159,7 @@ export const command = withWeightFlags(new Command("classify"))
   .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
   .option(
     "--weights <file>",
-    "a run's folder, weights written by train, an .onnx file, a model.json of TensorFlow.js, .pth or .safetensors with --model, or torchvision (the default)",
+    "a run's folder, weights written by train, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), .pth or .safetensors with --model, or torchvision (the default)",
   )
   .option(
     "--model <name>",

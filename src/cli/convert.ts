@@ -102,10 +102,12 @@ async function imagesOf(from: string): Promise<{ channels: number; side: number 
 }
 
 export const command = withWeightFlags(new Command("convert"))
-  .description("Convert weights between PyTorch's files, safetensors and ONNX, and networks from TensorFlow.js.")
+  .description(
+    "Convert weights between PyTorch's files, safetensors and ONNX, and networks from TensorFlow.js and Keras.",
+  )
   .argument(
     "<from>",
-    "weights (.safetensors, .pth, .pt), a run's folder, an .onnx file, whose weights keep their names, or a model.json of TensorFlow.js",
+    "weights (.safetensors, .pth, .pt), a run's folder, an .onnx file, whose weights keep their names, or a model of TensorFlow.js (model.json) or Keras (.keras, .h5)",
   )
   .argument("<to>", "the file to write: .safetensors, .pth or .pt, or .onnx for the network with its weights")
   .addOption(new Option("--dtype <type>", "type of the real numbers").choices(["float32", "float16", "bfloat16"]))

@@ -176,7 +176,7 @@ export const command = withWeightFlags(new Command("inspect"))
   )
   .argument(
     "<file>",
-    "weights, an .onnx file, a model.json of TensorFlow.js, a run's folder, a data set or an image; the format is detected from the content",
+    "weights, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), a run's folder, a data set or an image; the format is detected from the content",
   )
   .option("--json", "everything, as JSON")
   .addHelpText(

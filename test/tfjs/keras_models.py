@@ -24,7 +24,7 @@ def sequential():
             L.DepthwiseConv2D(3, padding="same"),
             L.MaxPooling2D(),
             L.Flatten(),
-            L.Dense(3, activation="softmax"),
+            L.Dense(2, activation="softmax"),
         ],
         name="sequential_model",
     )

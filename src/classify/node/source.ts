@@ -73,7 +73,7 @@ export interface Source {
 
 /**
  * Opens a network with its weights. `source` is the name of a registered network (with `weights`), a weight file that records
- * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model.json of TensorFlow.js.
+ * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model of TensorFlow.js or Keras.
  *
  * Throws a CheckpointError that names the file and says what is missing.
  */
@@ -295,7 +295,7 @@ function registered(
 
 /** The network in a file that a run was started from, with a last layer for its classes. */
 async function imported(file: string, architecture: string, numClasses: number | undefined): Promise<Module> {
-  if (!/\.(onnx|json)$/i.test(architecture)) {
+  if (!/\.(onnx|json|keras|h5|hdf5)$/i.test(architecture)) {
     throw new CheckpointError(
       `${file} has weights of "${architecture}", which is not a built-in network. The path stored in a weight file is never executed; pass the network with --model`,
     );
