@@ -5,8 +5,10 @@
  *     x.engine.test.ts     ONNX Runtime, the build in dist   npm run test:engine
  *     x.parity.test.ts     Python, to compare with           npm run test:parity
  *     x.browser.test.ts    Chromium                          npm run test:browser
+ *     x.system.test.ts     all of these, and minutes         npm run test:system
  *
- * Nothing that a test imports may need more than that.
+ * Nothing that a test imports may need more than that. The system's tests kill programs and browser tabs, run ranks under mpirun,
+ * install the packed package, and follow the tutorial and the examples; `npm test` leaves them out, and .ci/run runs them after it.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -30,9 +32,9 @@ const NEEDS = {
 
 /** Tiers whose tests may need what belongs to a tier. */
 const ALLOWED = {
-  engine: ["engine", "parity", "browser"],
+  engine: ["engine", "parity", "browser", "system"],
   parity: ["parity"],
-  browser: ["browser"],
+  browser: ["browser", "system"],
 } as const;
 
 /** Files and packages that a file imports, directly and through others; types and late imports aside. */
@@ -57,7 +59,7 @@ test("the files that start first are there", () => {
 });
 
 test.each(files.map((name) => [name]))("%s", (name) => {
-  const tier = /\.(engine|parity|browser)\.test\.ts$/.exec(name)?.[1] ?? "unit";
+  const tier = /\.(engine|parity|browser|system)\.test\.ts$/.exec(name)?.[1] ?? "unit";
   const imports = [...reached(join(TEST, name))];
   for (const need of ["engine", "parity", "browser"] as const) {
     const cause = imports.find((path) => NEEDS[need].some((pattern) => pattern.test(path)));

@@ -15,6 +15,8 @@ export interface Hosts {
   limit(rate: string | undefined): void;
   /** Cuts a host from the others. */
   cut(name: string): void;
+  /** Connects it again. */
+  rejoin(name: string): void;
   remove(): void;
 }
 
@@ -96,6 +98,7 @@ export function makeHosts(count: number): Hosts {
       }
     },
     cut: (name) => ip("ip", "link", "set", link(name), "down"),
+    rejoin: (name) => ip("ip", "link", "set", link(name), "up"),
     remove,
   };
 }

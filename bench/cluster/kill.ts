@@ -139,36 +139,39 @@ while (kills < Number(values.kills)) {
   );
 }
 
-const reason = hostsReason();
-if (reason !== undefined) console.log(`no cuts: ${reason}`);
-for (let cut = 1; reason === undefined && cut <= Number(values.cuts); cut++) {
-  const hosts = makeHosts(2);
-  try {
-    const before = existsSync(join(out, "last.safetensors")) ? bytes(out) : undefined;
-    const run = start([...hosts.mpirun, "-n", "2", process.execPath, ...train(out)]);
-    while (run.exitCode === null && (!existsSync(join(out, "last.safetensors")) || before?.equals(bytes(out))))
-      await sleep(20);
-    hosts.cut(hosts.names[1]!);
-    // mpirun itself waits for the host that is gone
-    const since = performance.now();
-    while (run.exitCode === null && !run.text().includes("MPI_ABORT")) {
-      if (performance.now() - since > 30_000) throw new Error(`cut ${cut}: nobody noticed\n${run.text()}`);
-      await sleep(50);
-    }
-    console.log(`cut ${cut}: noticed after ${((performance.now() - since) / 1000).toFixed(1)} s`);
-    run.kill("SIGKILL");
-    await run.ended;
-    // a lock of another host cannot be checked from here
-    rmSync(join(out, "lock"), { force: true });
-    for (const pid of ranksOf(run.pid!)) process.kill(pid, "SIGKILL");
-  } finally {
-    hosts.remove();
-  }
-}
+// what the last kill left
 const last = start(on(4, out));
 if ((await last.ended) !== 0) throw new Error(last.text());
 if (!bytes(out).equals(expected)) throw new Error(`${out}: other bytes than one process`);
 finished++;
+
+const reason = hostsReason();
+if (reason !== undefined) console.log(`no cuts: ${reason}`);
+for (let cut = 1; reason === undefined && cut <= Number(values.cuts); cut++) {
+  newRun();
+  const hosts = makeHosts(2);
+  try {
+    const launch = [process.execPath, CLI, "launch", "--max-restarts", "1", "--"];
+    const run = start([...launch, ...hosts.mpirun, "-n", "2", process.execPath, ...train(out)]);
+    while (run.exitCode === null && !existsSync(join(out, "last.safetensors"))) await sleep(20);
+    const [, other] = hosts.names as readonly [string, string];
+    hosts.cut(other);
+    const since = performance.now();
+    const seconds = () => ((performance.now() - since) / 1000).toFixed(1);
+    while (run.exitCode === null && !run.text().includes("stops all ranks")) {
+      if (performance.now() - since > 30_000) throw new Error(`cut ${cut}: nobody noticed\n${run.text()}`);
+      await sleep(50);
+    }
+    const noticed = seconds();
+    hosts.rejoin(other);
+    if ((await run.ended) !== 0) throw new Error(run.text());
+    if (!bytes(out).equals(expected)) throw new Error(`${out}: other bytes than one process`);
+    finished++;
+    console.log(`cut ${cut}: noticed after ${noticed} s, restarted and finished after ${seconds()} s`);
+  } finally {
+    hosts.remove();
+  }
+}
 console.log(
   `${kills} kills, ${whileWriting} while a checkpoint was written: ${finished} runs finished, all with the bytes of one process; the slowest end took ${(slowest / 1000).toFixed(1)} s`,
 );

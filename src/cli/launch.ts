@@ -10,23 +10,59 @@ const FINAL = [0, 2, 130];
 /** ms before a command is started again; hosts need a moment to clean up. */
 const PAUSE = 1000;
 
+/** What ranks or MPI print when they end all ranks. */
+const BROKEN = /stops all ranks|MPI_ABORT was invoked|MPI_Abort\(/;
+/** ms from there until the command is asked to end, as mpirun waits for hosts that are gone, and then until it is killed. */
+const PATIENCE = 10_000;
+const LAST_RESORT = 5000;
+/** ms until what it printed last has been read. */
+const DRAIN = 1000;
+
 /** Runs a command with this process's streams, and passes signals on. Returns its exit code, or 128 + the signal that ended it. */
 async function run([program, ...args]: readonly string[]): Promise<{ code: number; asked: boolean }> {
   let asked = false;
-  const child = spawn(program!, args, { stdio: "inherit" });
+  // a group of its own, to be killed as a whole
+  const child = spawn(program!, args, { stdio: ["inherit", "inherit", "pipe"], detached: true });
   const passOn = (signal: NodeJS.Signals) => {
     asked = true;
     child.kill(signal);
   };
+  const timers: NodeJS.Timeout[] = [];
+  const end = () => {
+    note("The ranks have stopped, but the command has not: ending it.");
+    child.kill("SIGTERM");
+    timers.push(setTimeout(() => killGroup(child.pid!), LAST_RESORT));
+  };
+  let tail = "";
+  child.stderr!.on("data", (chunk: Buffer) => {
+    process.stderr.write(chunk);
+    tail = (tail + chunk).slice(-2000);
+    if (timers.length === 0 && BROKEN.test(tail)) timers.push(setTimeout(end, PATIENCE));
+  });
   const signals = ["SIGINT", "SIGTERM", "SIGUSR2"] as const;
   for (const signal of signals) process.on(signal, passOn);
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", (error) => reject(new UsageError(`${program} cannot be started: ${error.message}`)));
-      child.once("exit", (code, signal) => resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 143), asked }));
+      child.once("exit", (code, signal) => {
+        const ended = () => resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 143), asked });
+        child.stderr!.once("close", ended);
+        // processes that it left behind may hold the other end
+        timers.push(setTimeout(ended, DRAIN));
+      });
     });
   } finally {
     for (const signal of signals) process.off(signal, passOn);
+    for (const timer of timers) clearTimeout(timer);
+    child.stderr!.destroy();
+  }
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // it ended by itself
   }
 }
 

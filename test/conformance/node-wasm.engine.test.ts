@@ -5,7 +5,7 @@ import { basics, errors } from "./cases/running.ts";
 import { conform } from "./conform.ts";
 import { attempt, type Setting } from "./suite.ts";
 
-/** What replaces the native build where there is none. Its numbers and its memory are those of web.test.ts, which runs all cases. */
+/** What replaces the native build where there is none. Its numbers and its memory are those of web.browser.test.ts, which runs all cases. */
 const setting: Setting = {
   engine: async ({ threads = 1 } = {}) => nodeEngine({ build: "wasm", threads }),
   threadCounts: "one process has one number of threads",

@@ -1,4 +1,4 @@
-/** The suite in a browser, for web.test.ts: what engines hold is measured at the browser's own interfaces. */
+/** The suite in a browser, for web.browser.test.ts and webgpu.system.test.ts: what engines hold is measured at the browser's own interfaces. */
 import { type WebEngineOptions, webEngine } from "../../src/web.ts";
 import { attempt, type Setting, SUITE } from "./suite.ts";
 
@@ -85,7 +85,7 @@ function settingOf(device: "wasm" | "webgpu", more: WebEngineOptions = {}): Sett
   };
 }
 
-/** What web.test.ts calls. */
+/** What they call. */
 const calls = {
   /** Runs a case; returns why it was skipped, if it was. */
   attempt: (name: string, device: "wasm" | "webgpu", more?: WebEngineOptions) =>

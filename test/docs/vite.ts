@@ -15,6 +15,8 @@ export async function withPage(folder: string, path: string, use: (page: Page) =
   try {
     await server.listen();
     const page = await browser.newPage();
+    // the server bundles dependencies when they are first asked for
+    page.setDefaultTimeout(100_000);
     const failure = new Promise<never>((_, reject) => page.on("pageerror", reject));
     await page.goto(new URL(path, server.resolvedUrls!.local[0]).href);
     await Promise.race([use(page), failure]);

@@ -44,6 +44,8 @@ export class Studios {
   async open(query: string, options: BrowserContextOptions = {}): Promise<OpenStudio> {
     const context = await this.#browser.newContext({ ...CONTEXT, ...options });
     const page = await context.newPage();
+    // another process may have the processor
+    page.setDefaultTimeout(60_000);
     const problems: string[] = [];
     const origin = `http://127.0.0.1:${this.server.port}`;
     page.on("console", (message) => {
@@ -65,6 +67,21 @@ export class Studios {
     await this.server?.close();
   }
 }
+
+/** Goes to another address of the open page, the part after "#", and waits until the page shows it. */
+export const go = (page: Page, hash: string) =>
+  page.evaluate(
+    (to) =>
+      new Promise<void>((done) => {
+        if (location.hash === to) return done();
+        // the page's own listener comes first, and draws in the next frame
+        addEventListener("popstate", () => requestAnimationFrame(() => requestAnimationFrame(() => done())), {
+          once: true,
+        });
+        location.hash = to;
+      }),
+    hash,
+  );
 
 /** Waits until the map shows boxes. */
 export const drawn = (page: Page) => page.waitForSelector(".map .node");

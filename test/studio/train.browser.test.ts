@@ -18,13 +18,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Whether there is time to learn what the shapes are. */
 const LONG = process.env.CONVNETS_LONG_TESTS === "1";
 /** Else few images, which are soon known by heart: 4 epochs of 4 steps. */
-const IMAGES = LONG ? 2000 : 64;
-const TEST_IMAGES = LONG ? 400 : 20;
-const EPOCHS = LONG ? 8 : 4;
+const IMAGES = LONG ? 5000 : 64;
+const TEST_IMAGES = LONG ? 1000 : 20;
+const EPOCHS = LONG ? 6 : 4;
 const BATCH = LONG ? 32 : 16;
 const STEPS = EPOCHS * Math.ceil(IMAGES / BATCH);
-/** After so many steps sums in another order are still no more than that. */
-const COMPARED = 16;
+/**
+ * Steps in which sums in another order are no more than that: then a ReLU or a pool decides otherwise, and losses part. At the higher
+ * learning rate they are 2e-7 apart for 8 steps, and 1e-3 at the 17th.
+ */
+const COMPARED = LONG ? 8 : 16;
 const CHOSEN = {
   data: { kind: "shapes", images: IMAGES },
   device: "wasm",
@@ -106,17 +109,17 @@ describe("in Chromium", unless(noChromium), () => {
       await press(page, "Start training");
       await press(page, "Pause");
       await untilRests(page);
-      expect(await state(page)).toBe("Paused");
+      await expect.poll(() => state(page)).toBe("Paused");
       const before = (await stored<Measured>(page, "measured.json")).steps.length;
       await press(page, "One step");
+      await expect.poll(async () => (await stored<Measured>(page, "measured.json")).steps.length).toBe(before + 1);
       await untilRests(page);
-      expect((await stored<Measured>(page, "measured.json")).steps.length).toBe(before + 1);
       await press(page, "Resume");
       // the tab ends in the middle of an epoch; what was saved is there
-      await page.getByText(/Saved in this browser at step ([89]|1\d)/).waitFor({ timeout: 60_000 });
+      await page.getByText(/Saved in this browser at step ([89]|\d\d)/).waitFor({ timeout: 60_000 });
       await page.reload();
-      await page.waitForSelector(".matrix button");
-      expect(await state(page)).toBe("Paused");
+      await page.waitForSelector(".run-title");
+      await expect.poll(() => state(page)).toBe("Paused");
       expect((await stored<Measured>(page, "measured.json")).steps.length).toBeGreaterThanOrEqual(
         LONG ? 8 : Math.floor(IMAGES / 16),
       );
@@ -134,11 +137,11 @@ describe("in Chromium", unless(noChromium), () => {
       await page.waitForSelector(".run-title .dot.is-finished", { timeout: RUN });
       const whole = await stored<Measured>(page, "measured.json");
       // gradients of both runs, which are the same
-      expect(await page.locator(".norms rect").count()).toBe(2 * 5);
+      await expect.poll(() => page.locator(".norms rect").count()).toBe(2 * 5);
       const told = await page.locator(".norms rect title").allTextContents();
       expect(told[0]).toMatch(/^features\.0: [\d.]+/);
       expect(told.slice(0, 5)).toEqual(told.slice(5));
-      expect(await page.locator(".moments canvas").count()).toBe(4);
+      await expect.poll(() => page.locator(".moments canvas").count()).toBe(4);
       expect(losses).toEqual(whole.steps.map(({ loss }) => loss));
       expect(losses).toHaveLength(STEPS);
       const mean = (part: number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
@@ -188,12 +191,10 @@ describe("in Chromium", unless(noChromium), () => {
     );
     await page.evaluate('location.hash = "#/train?net=code"');
     await page.getByText("which has not run since this page was opened").waitFor();
-    expect(await page.getByRole("button", { name: "Start training" }).isDisabled()).toBe(true);
+    await expect.poll(() => page.getByRole("button", { name: "Start training" }).isDisabled()).toBe(true);
     await press(page, "Run the code");
-    await expect.poll(() => page.locator(".net-choice b").textContent(), { timeout: 20_000 }).toBe("MyNet");
-    await expect
-      .poll(() => page.getByRole("button", { name: "Start training" }).isEnabled(), { timeout: 20_000 })
-      .toBe(true);
+    await expect.poll(() => page.locator(".net-choice b").textContent()).toBe("MyNet");
+    await expect.poll(() => page.getByRole("button", { name: "Start training" }).isEnabled()).toBe(true);
     expect(await oneStep()).toBe("MyNet on shapes");
     expect((await download(page, "TypeScript")).toString()).toContain("class MyNet");
     expect((await download(page, "PyTorch")).toString()).toContain("self.block1.conv1 = nn.Conv2d(");

@@ -1,7 +1,9 @@
-/** Prints at the end of a run what was skipped: for each reason, the number of tests. */
+/** Prints at the end of a run what was skipped, for each reason the number of tests, and which tests `npm test` leaves out. */
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/node";
 
 const UNKNOWN = "no reason given";
+const SYSTEM =
+  "the tests of the system (kills, ranks under mpirun, the installed package, the tutorial and the examples): npm run test:system";
 
 function reasonOf(test: TestCase): string {
   const result = test.result();
@@ -15,9 +17,11 @@ function reasonOf(test: TestCase): string {
 
 export default class SkippedReporter implements Reporter {
   #filtered = false;
+  #leavesOut = false;
 
-  onInit({ config }: Vitest): void {
+  onInit({ config, projects }: Vitest): void {
     this.#filtered = config.testNamePattern !== undefined;
+    this.#leavesOut = projects.length > 1 && projects.every(({ name }) => name !== "system");
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -30,11 +34,11 @@ export default class SkippedReporter implements Reporter {
         counts.set(reason, (counts.get(reason) ?? 0) + 1);
       }
     }
-    if (counts.size === 0) return;
-    console.log("\nSkipped:");
+    if (counts.size > 0) console.log("\nSkipped:");
     const rows = [...counts].sort(([, a], [, b]) => b - a);
     for (const [reason, count] of rows) {
       console.log(`${String(count).padStart(6)} ${count === 1 ? "test " : "tests"}  ${reason}`);
     }
+    if (this.#leavesOut) console.log(`\nLeft out: ${SYSTEM}`);
   }
 }

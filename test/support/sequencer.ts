@@ -6,7 +6,7 @@ import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { LONG } from "./long.ts";
 
-const PROJECTS = ["parity", "engine", "browser", "unit"];
+const PROJECTS = ["system", "parity", "engine", "browser", "unit"];
 
 export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,7 +1,7 @@
 import { readWeights } from "convnets/checkpoint";
 import { createModel, MODELS, type ModelOptions, modelEntry, recognize, type Variant } from "convnets/models";
 import type { Module } from "convnets/nn";
-import { onnxModule } from "convnets/onnx";
+import { onnxFacts, onnxModule } from "convnets/onnx";
 import type { Source } from "./protocol.ts";
 
 /** A network with the shape of its input. */
@@ -15,6 +15,8 @@ export interface Loaded {
   readonly made?: { readonly name: string; readonly options: ModelOptions };
   /** Names of the classes, if the file records them. */
   readonly classes?: readonly string[];
+  /** What its images were normalized by, if the file records it. */
+  readonly normalization?: { readonly mean: readonly number[]; readonly std: readonly number[] };
 }
 
 /** Side in pixels of the images of networks that do not record it. */
@@ -47,7 +49,29 @@ function ofOnnx(name: string, bytes: Uint8Array): Loaded {
   const input = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 1 : SIDE));
   const isOpen = shape.slice(1).some((dim) => typeof dim !== "number");
   const notes = isOpen ? [`${name} does not record its input size; assuming ${input.join("×")}`] : [];
-  return { title: name, model, input, weights: "file", notes };
+  const { metadata } = onnxFacts({ size: bytes.length, read: (from, count) => bytes.subarray(from, from + count) });
+  return { title: name, model, input, weights: "file", notes, ...recorded(metadata) };
+}
+
+/** What the metadata of a trained network say about its classes and images. */
+function recorded({ classes, preprocessing }: Readonly<Record<string, string>>) {
+  const names = listOf(classes);
+  const steps = listOf(preprocessing) as readonly { readonly normalize?: Loaded["normalization"] }[] | undefined;
+  const normalization = steps?.find(({ normalize }) => normalize)?.normalize;
+  return {
+    ...(names?.every((one): one is string => typeof one === "string") && { classes: names }),
+    ...(normalization && { normalization }),
+  };
+}
+
+/** A list in JSON; other programs may mean something else by the same name. */
+function listOf(json: string | undefined): readonly unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(json ?? "null");
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Weights with the network that they belong to: the one that the file records, else the one whose weights have these shapes. */
@@ -65,7 +89,7 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ? { variant: found.variant, numClasses: found.numClasses, inChannels: found.inChannels }
     : without({
         variant: variant as Variant | undefined,
-        numClasses: number(numClasses) ?? classesOf(metadata.classes),
+        numClasses: number(numClasses) ?? listOf(metadata.classes)?.length,
         inChannels: number(inChannels),
         inputSize: number(inputSize),
       });
@@ -75,13 +99,10 @@ async function ofWeights(name: string, bytes: Uint8Array): Promise<Loaded> {
     ...loaded,
     title: name,
     weights: "file",
-    ...(metadata.classes !== undefined && { classes: JSON.parse(metadata.classes) as string[] }),
+    ...recorded(metadata),
     notes: found ? [`recognized as ${found.model}, variant ${found.variant}`] : [],
   };
 }
-
-const classesOf = (json: string | undefined) =>
-  json === undefined ? undefined : (JSON.parse(json) as readonly unknown[]).length;
 
 /** Without the options that are undefined. */
 function without(options: { [name in keyof ModelOptions]: ModelOptions[name] | undefined }): ModelOptions {

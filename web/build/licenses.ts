@@ -30,15 +30,18 @@ export function licenses(): Plugin {
       if (found) packages.add(found);
     },
     generateBundle() {
-      const texts = [...packages].sort().flatMap((folder) => {
+      // packages of one project have one text
+      const byText = new Map<string, string[]>();
+      for (const folder of [...packages].sort()) {
         const manifest = join(folder, "package.json");
-        if (!existsSync(manifest)) return [];
+        if (!existsSync(manifest)) continue;
         const { name, version, license, author } = JSON.parse(readFileSync(manifest, "utf8"));
         const file = readdirSync(folder).find((one) => LICENSE_FILE.test(one));
         const by = typeof author === "string" ? author : author?.name;
         const text = file ? readFileSync(join(folder, file), "utf8").trim() : `${license}${by ? `, by ${by}` : ""}`;
-        return [`${name} ${version} (${license})\n\n${text}`];
-      });
+        byText.set(text, [...(byText.get(text) ?? []), `${name} ${version} (${license})`]);
+      }
+      const texts = [...byText].map(([text, names]) => `${names.join("\n")}\n\n${text}`);
       this.emitFile({
         type: "asset",
         fileName: "licenses.txt",

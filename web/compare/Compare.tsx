@@ -5,7 +5,7 @@ import { Dock } from "../dock/Dock.tsx";
 import type { View } from "../map/view.ts";
 import { compareWith, counts, otherDrawing, swap } from "../state/compare.ts";
 import { route } from "../state/route.ts";
-import { drawing, fileName } from "../state/stage.ts";
+import { drawing, labelOf } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { LayerPairs } from "./LayerPairs.tsx";
@@ -16,8 +16,6 @@ export const COMPARE_TABS = [
   { id: "table", name: "layersCompared", view: LayerPairs },
   { id: "costs", name: "totals", view: Totals },
 ] as const;
-
-const labelOf = (net: string, variant: string | undefined) => `${fileName(net) ?? net}${variant ? `, ${variant}` : ""}`;
 
 /** Two networks side by side: their maps in step, and a table of both. */
 export default function Compare() {

@@ -2,7 +2,7 @@ import type { Totals as Costs } from "convnets/summary";
 import type { Network } from "../bench/protocol.ts";
 import { otherNetwork } from "../state/compare.ts";
 import { route } from "../state/route.ts";
-import { fileName, network } from "../state/stage.ts";
+import { labelOf, network } from "../state/stage.ts";
 import { type TextKey, t } from "../text/index.ts";
 import { bytes, grouped, perSample, shape } from "../ui/format.ts";
 
@@ -32,7 +32,7 @@ const outputOf = ({ summary }: Network) => shape(perSample(summary.rows[0]?.outp
 /** What both networks cost, and b as a multiple of a. */
 export function Totals() {
   const [a, b] = [network.value.value, otherNetwork.value.value];
-  const { net, other } = route.value;
+  const { net, variant, other, otherVariant } = route.value;
   if (!a || !b) return null;
   const [first, second] = [a.summary.totals, b.summary.totals];
   return (
@@ -41,8 +41,8 @@ export function Totals() {
         <thead>
           <tr>
             <td />
-            <th scope="col">{fileName(net) ?? net}</th>
-            <th scope="col">{fileName(other ?? "") ?? other}</th>
+            <th scope="col">{labelOf(net, variant)}</th>
+            <th scope="col">{labelOf(other ?? "", otherVariant)}</th>
             <th scope="col">{t("ratio")}</th>
           </tr>
         </thead>

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import type { Row } from "convnets/summary";
+import type { Row, Totals } from "convnets/summary";
 import { type Cost, costOf } from "../map/heat.ts";
 import { route } from "../state/route.ts";
 import { hovered, network, rowOf, rows, select } from "../state/stage.ts";
@@ -8,6 +8,8 @@ import { bytes, percent, short } from "../ui/format.ts";
 import { kindOf } from "./kinds.ts";
 
 const COSTS = ["params", "macs", "memory"] as const satisfies readonly Cost[];
+/** Layers above which their bars are thinner than anybody could point at, so that blocks are shown first. */
+const MANY = 80;
 
 /** Rows whose costs add up to the whole: the layers, or the parts that the network itself has. */
 function barsOf(all: readonly Row[], level: "layer" | "block"): readonly Row[] {
@@ -21,8 +23,10 @@ function barsOf(all: readonly Row[], level: "layer" | "block"): readonly Row[] {
 
 /** Where parameters, multiply-accumulates and memory are: a bar for each layer, from the input to the output. */
 export function Costs() {
-  const level = useSignal<"layer" | "block">("layer");
-  const bars = barsOf(rows.value, level.value);
+  const chosen = useSignal<"layer" | "block" | undefined>(undefined);
+  const layers = barsOf(rows.value, "layer");
+  const level = chosen.value ?? (layers.length > MANY ? "block" : "layer");
+  const bars = level === "layer" ? layers : barsOf(rows.value, level);
   const totals = network.value.value?.summary.totals;
   if (!totals) return null;
   return (
@@ -33,9 +37,9 @@ export function Costs() {
           <button
             key={one}
             type="button"
-            aria-pressed={level.value === one}
+            aria-pressed={level === one}
             onClick={() => {
-              level.value = one;
+              chosen.value = one;
             }}
           >
             {t(one === "layer" ? "byLayer" : "byBlock")}
@@ -43,18 +47,22 @@ export function Costs() {
         ))}
       </fieldset>
       {COSTS.map((cost) => (
-        <Strip key={cost} cost={cost} bars={bars} />
+        <Strip key={cost} cost={cost} bars={bars} totals={totals} />
       ))}
     </div>
   );
 }
 
-function Strip({ cost, bars }: { readonly cost: Cost; readonly bars: readonly Row[] }) {
+interface StripProps {
+  readonly cost: Cost;
+  readonly bars: readonly Row[];
+  readonly totals: Totals;
+}
+
+function Strip({ cost, bars, totals }: StripProps) {
   const costs = bars.map((row) => costOf(row, cost));
-  const total = Math.max(
-    1,
-    costs.reduce((sum, value) => sum + value, 0),
-  );
+  // of the whole network, which also has the outputs of operators between layers
+  const total = Math.max(1, cost === "memory" ? totals.activationBytes : totals[cost]);
   const most = Math.max(1, ...costs);
   const chosen = route.value.selected;
   const over = rowOf(hovered.value ?? chosen);

@@ -30,7 +30,7 @@ export function Table() {
 
   return (
     <div {...props} class="table-box" tabIndex={0} role="group" aria-label={t("table")} onKeyDown={keys}>
-      <table class="table" aria-rowcount={all.length + 1}>
+      <table class="table" aria-rowcount={all.length + 1} hidden={all.length === 0}>
         <thead>
           <tr aria-rowindex={1}>
             <th scope="col">{t("layer")}</th>

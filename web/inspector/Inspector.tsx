@@ -18,7 +18,7 @@ export function Inspector() {
   const { selected } = route.value;
   return (
     <aside class="inspector" aria-label={t("details")}>
-      {selected === undefined ? <Overview /> : <Selected id={selected} />}
+      {selected === undefined || !network.value.value ? <Overview /> : <Selected id={selected} />}
     </aside>
   );
 }
@@ -50,7 +50,8 @@ function Selected({ id }: { readonly id: string }) {
   const row = rowOf(id);
   const [node] = nodesOf(drawing.value.value, id);
   const totals = network.value.value?.summary.totals;
-  const title = node?.id === id ? node.title : (row?.varName ?? id);
+  // layers of a list are called by their number, which says little
+  const title = node?.id === id ? node.title : row && /^\d+$/.test(row.varName) ? row.type : (row?.varName ?? id);
   const outputs = perSample(row?.outputSize) ?? node?.shape;
   return (
     <>

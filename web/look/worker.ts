@@ -34,7 +34,11 @@ async function openNetwork(source: Parameters<Look["open"]>[0]): Promise<Open> {
   if (weights === "random") model.initialize(0);
   const { engine } = await loadEngine(device);
   const assumed = channels === 3 ? NORMALIZATION.imagenet : { mean: [0.5], std: [0.25] };
-  return { ...loaded, inside: lookInside(model, { engine }), ...(model.spec?.normalization ?? assumed) };
+  return {
+    ...loaded,
+    inside: lookInside(model, { engine }),
+    ...(loaded.normalization ?? model.spec?.normalization ?? assumed),
+  };
 }
 
 function opened(): Promise<Open> {

@@ -1,8 +1,11 @@
+import type { Diagram } from "convnets/draw";
 import type { RefObject } from "preact";
 import { go, type Route, route } from "../state/route.ts";
-import { drawing, openEverything, select } from "../state/stage.ts";
+import { drawing, openEverything, rowOf, select, titleOf } from "../state/stage.ts";
 import { t } from "../text/index.ts";
+import { bytes, short } from "../ui/format.ts";
 import { FormChoice, Legend, ZoomButtons } from "./controls.tsx";
+import { mostOf } from "./heat.ts";
 import type { View } from "./view.ts";
 
 interface Props {
@@ -46,7 +49,7 @@ export function MapTools({ view, onColor }: Props) {
         onOpenAll={openEverything}
         onCloseAll={() => go({ open: [] })}
       />
-      {color ? <Scale color={color} /> : <Legend diagram={diagram} />}
+      {color ? <Scale color={color} diagram={diagram} /> : <Legend diagram={diagram} />}
     </>
   );
 }
@@ -68,7 +71,7 @@ function Breadcrumb() {
       <ol>
         <li>
           <button type="button" onClick={() => select(undefined)}>
-            {net.replace(/^file:/, "")}
+            {titleOf(net)}
           </button>
         </li>
         {around.map(({ id, title }, i) => (
@@ -87,12 +90,14 @@ function Breadcrumb() {
   );
 }
 
-function Scale({ color }: { readonly color: NonNullable<Route["color"]> }) {
+function Scale({ color, diagram }: { readonly color: NonNullable<Route["color"]>; readonly diagram: Diagram }) {
+  const most = mostOf(diagram, color, rowOf);
   return (
     <div class="legend legend-scale">
+      <span>{t(color)}</span>
       <span>0</span>
       <i class="ramp" />
-      <span>{t(color)}</span>
+      <span>{color === "memory" ? bytes(most) : short(most)}</span>
     </div>
   );
 }

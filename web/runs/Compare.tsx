@@ -21,8 +21,8 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
   const weight = useSignal(0.85);
   const isOne = runs.length === 1;
   const names = namesOf(runs.map(({ run }) => run));
-  const drawn = (measure: Measure): Drawn[] =>
-    runs.flatMap((run, i) => {
+  const drawn = (measure: Measure): Drawn[] => {
+    const lines = runs.flatMap((run, i) => {
       const { raw, training, validation } = linesOf(run, measure, { axis: axis.value, weight: weight.value });
       const name = names[i]!;
       const label = (what: string) => (isOne ? what : `${name}, ${what}`);
@@ -49,6 +49,8 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
           : []),
       ];
     });
+    return isOne ? lines : lines.filter(({ x }) => x.length > 0);
+  };
   const loss = drawn("loss");
   const end = Math.max(1e-6, ...loss.flatMap(({ x }) => x.slice(-1)));
   const hasNorm = runs.some(({ steps }) => steps[0]?.gradientNorm !== undefined);

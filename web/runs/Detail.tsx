@@ -97,7 +97,7 @@ export function Detail({ watched }: { readonly watched: Watched }) {
       />
       <p class="run-facts">
         <b>{t("runsEpochs", { done, epochs })}</b>
-        {steps.length > 0 && <span>{t("trainMomentAt", { step: grouped(steps.at(-1)!.step) })}</span>}
+        {steps.length > 0 && <span>{t("runsAtStep", { step: grouped(steps.at(-1)!.step) })}</span>}
         {lives && seconds > 0 && <span>{t("trainSpeed", { speed: grouped(Math.round(speed)) })}</span>}
         {best && <span>{t("trainTop1", { accuracy: percent(best.top1) })}</span>}
         <span class="run-name">{name}</span>

@@ -1,4 +1,4 @@
-import { edit, undo } from "../state/edits.ts";
+import { canUndo, discard, edit, undo } from "../state/edits.ts";
 import { problem, select } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 
@@ -27,8 +27,8 @@ export function Misfit() {
             {t("show")}
           </button>
         )}
-        <button type="button" class="button" onClick={undo}>
-          {t("undo")}
+        <button type="button" class="button" onClick={canUndo.value ? undo : discard}>
+          {t(canUndo.value ? "undo" : "discard")}
         </button>
       </div>
     </div>

@@ -2,7 +2,7 @@ import { Play } from "lucide";
 import { MapView } from "../map/MapView.tsx";
 import { CODE, code, runCode, runs } from "../state/code.ts";
 import { go, route } from "../state/route.ts";
-import { drawing, fileName, network } from "../state/stage.ts";
+import { drawing, problem as misfit, network, titleOf } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { dialog } from "./dialogs.ts";
@@ -12,8 +12,9 @@ import { Misfit } from "./Misfit.tsx";
 export function Stage() {
   const { error, busy, value } = network.value;
   const { net, panel } = route.value;
-  const name = net === CODE ? t("yourCode") : (fileName(net) ?? net);
-  const problem = error ?? drawing.value.error;
+  const name = titleOf(net);
+  // a change that does not fit is said by Misfit
+  const problem = misfit.value ? undefined : (error ?? drawing.value.error);
   const waits = net === CODE && runs.value === 0;
   return (
     <div class="stage">

@@ -1,7 +1,7 @@
 import { ChevronDown, CircleHelp, Columns2, Moon, Search as SearchIcon, Sun } from "lucide";
 import { theme } from "../state/preferences.ts";
 import { go, route } from "../state/route.ts";
-import { fileName, network } from "../state/stage.ts";
+import { fileName, network, titleOf } from "../state/stage.ts";
 import { t } from "../text/index.ts";
 import { short } from "../ui/format.ts";
 import { Icon } from "../ui/Icon.tsx";
@@ -17,14 +17,14 @@ export function TopBar() {
   const otherTheme = theme.value === "dark" ? "light" : "dark";
   return (
     <header class="top">
-      <h1 class="unseen">convnets studio: {fileName(net) ?? net}</h1>
+      <h1 class="unseen">convnets studio: {titleOf(net)}</h1>
       <a class="brand" href="#/explore" aria-label="convnets studio">
         <Logo />
         <span>convnets</span>
       </a>
       <div class="pickers">
         <button type="button" class="picker" aria-haspopup="dialog" onClick={() => (dialog.value = "networks")}>
-          <b>{fileName(net) ?? net}</b>
+          <b>{titleOf(net)}</b>
           {variant && <span class="tag">{variant}</span>}
           {value && (
             <span class={`picker-facts${busy ? " is-busy" : ""}`}>

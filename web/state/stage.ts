@@ -5,6 +5,7 @@ import type { Row } from "convnets/summary";
 import { bench } from "../bench/client.ts";
 import type { Family, Network, Problem, Source } from "../bench/protocol.ts";
 import { pathOf } from "../map/nodes.ts";
+import { t } from "../text/index.ts";
 import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
 import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
@@ -41,6 +42,12 @@ const FILE = "file:";
 /** The name of the file that a network is from. */
 export const fileName = (net: string) => (net.startsWith(FILE) ? net.slice(FILE.length) : undefined);
 
+/** What people call a network. */
+export const titleOf = (net: string): string =>
+  net === CODE ? (runs.value > 0 && network.value.value?.title) || t("yourCode") : (fileName(net) ?? net);
+/** What people call a network and its variant. */
+export const labelOf = (net: string, variant: string | undefined) => `${titleOf(net)}${variant ? `, ${variant}` : ""}`;
+
 /** The network that the address names; a file with its bytes. */
 export const currentSource = (): Promise<Source> => sourceOf(wanted.peek());
 
@@ -75,7 +82,12 @@ effect(() => {
   sourceOf(key)
     .then((source) => {
       const opened = bench.open("a", source, parseEdits(edits));
-      return isCode ? inTime(opened) : opened;
+      if (isCode) return inTime(opened);
+      return opened.then(async (found) => {
+        if (found.network || network.peek().value) return found;
+        // an address with changes that do not fit shows the network without them
+        return { ...(await bench.open("a", source, [])), ...found };
+      });
     })
     .then(
       (found) => {

@@ -83,7 +83,7 @@ export const zh: Texts = {
   notNetwork: "{name} 不是网络文件：可以打开 .onnx、.pth、.pt 与 .safetensors",
   notReadable: "无法读取 {name}（{size}）：文件超出浏览器内存可容纳的大小，或已被移动。可改用 “convnets summary”。",
   engineLine: "所有计算都在本页面完成",
-  isolated: "WebAssembly 多线程",
+  isolated: "WebAssembly，{threads} 线程",
   notIsolated: "WebAssembly 单线程：页面未跨源隔离，用 “convnets studio” 启动即可",
   engineLoading: "正在载入 ONNX Runtime…",
   onGpu: "ONNX Runtime，WebGPU：{gpu}",

@@ -25,12 +25,14 @@ interface Props {
   readonly format: (value: number) => string;
   /** Upper end of the y axis at least, and at most. */
   readonly most?: number;
+  /** Whether the y axis always ends at `most`, so that charts side by side have one scale. */
+  readonly fixed?: boolean;
 }
 
 const HEIGHT = 210;
 
 /** A chart that follows its data; under the pointer it shows the values of a moment, else the last ones. */
-export function Chart({ title, lines, end, format, most }: Props) {
+export function Chart({ title, lines, end, format, most, fixed = false }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const at = useSignal<number | undefined>(undefined);
@@ -38,7 +40,7 @@ export function Chart({ title, lines, end, format, most }: Props) {
 
   useEffect(() => {
     const element = box.current!;
-    const made = new uPlot(optionsOf(element, { lines, end, format, most, at }), dataOf(lines), element);
+    const made = new uPlot(optionsOf(element, { lines, end, format, most, fixed, at }), dataOf(lines), element);
     plot.current = made;
     const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
@@ -95,9 +97,11 @@ function optionsOf(
     end,
     format,
     most,
+    fixed,
     at,
   }: Pick<Props, "lines" | "end" | "format"> & {
     readonly most: number | undefined;
+    readonly fixed: boolean;
     readonly at: { value: number | undefined };
   },
 ): uPlot.Options {
@@ -114,7 +118,7 @@ function optionsOf(
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
       x: { time: false, range: () => [0, end] },
-      y: { range: (_, low, high) => rangeOf(low, high, most) },
+      y: { range: (_, low, high) => (fixed && most !== undefined ? [0, most] : rangeOf(low, high, most)) },
     },
     axes: [
       { ...axis, grid: { show: false }, size: 28, values: (_, ticks) => ticks.map((tick) => String(tick)) },

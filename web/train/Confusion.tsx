@@ -10,6 +10,8 @@ import { Pixels } from "./Pixels.tsx";
 
 /** With more classes than this, a list of the most frequent mistakes says more than a matrix. */
 const MOST = 20;
+/** Percent of its color that a full cell has: ink can be read on it in both themes. */
+const FULL = 62;
 /** Pictures that a cell opens. */
 const SHOWN = 30;
 
@@ -127,8 +129,8 @@ function Matrix({ counts, classes, chosen, choose }: MatrixProps) {
                       <button
                         type="button"
                         data-cell={`${label} ${predicted}`}
-                        class={`${label === predicted ? "is-right" : "is-wrong"}${share > 0.55 ? " is-full" : ""}`}
-                        style={{ "--share": `${Math.round(100 * Math.sqrt(share))}%` }}
+                        class={label === predicted ? "is-right" : "is-wrong"}
+                        style={{ "--share": `${Math.round(FULL * Math.sqrt(share))}%` }}
                         tabIndex={isHere ? 0 : -1}
                         aria-pressed={isChosen}
                         aria-label={told(classes, { label, predicted }, count)}

@@ -50,7 +50,14 @@ function Row({ info }: { readonly info: RunInfo }) {
         <b>{name}</b>
         <span>
           <i class={`dot is-${state}`} /> {t(STATES[state])}
-          {best && ` · ${t("trainTop1", { accuracy: percent(best.top1) })}`} · {time}
+          {best && (
+            <>
+              {" · "}
+              <span class="nowrap">{t("trainTop1", { accuracy: percent(best.top1) })}</span>
+            </>
+          )}
+          {" · "}
+          <span class="nowrap">{time}</span>
         </span>
       </button>
       <button

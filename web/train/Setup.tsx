@@ -73,7 +73,7 @@ export function Setup() {
                 </label>
               ),
           )}
-          <p class="muted">{t("trainPartsHint")}</p>
+          <p class="muted small">{t("trainPartsHint")}</p>
         </section>
       )}
       {value && <SettingsForm settings={value.settings} canSplit={value.settings.validationFraction > 0} />}

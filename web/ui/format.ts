@@ -13,13 +13,13 @@ const UNITS = [
 /** Three digits and a unit: 138 M. */
 export function short(count: number): string {
   const found = UNITS.find(([size]) => count >= size * 0.9995);
-  return found ? `${Number((count / found[0]).toPrecision(3))} ${found[1]}` : String(count);
+  return found ? `${(count / found[0]).toPrecision(3)} ${found[1]}` : String(count);
 }
 
 /** Bytes with a unit of 1000: 3.21 MB. */
 export function bytes(count: number): string {
   const found = UNITS.find(([size]) => count >= size * 0.9995);
-  return found ? `${Number((count / found[0]).toPrecision(3))} ${found[1]}B` : `${count} B`;
+  return found ? `${(count / found[0]).toPrecision(3)} ${found[1]}B` : `${count} B`;
 }
 
 export function percent(share: number): string {
@@ -35,7 +35,7 @@ export const perSample = (dims: readonly (number | string)[] | undefined) =>
   dims && dims.length > 1 ? dims.slice(1) : dims;
 
 /** A number with three digits. */
-export const digits = (value: number): string => String(Number(value.toPrecision(3)));
+export const digits = (value: number): string => String(Number(value.toPrecision(3))).replace("-", "−");
 
 /** Names in a sentence. */
 export const listOf = (names: readonly string[]): string => names.join(language.value === "zh" ? "、" : ", ");

@@ -1,7 +1,10 @@
 /** The code that the editor starts with. */
-export const START = `import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, Sequential, Tensor } from "convnets";
+export const START = `import {
+  AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear,
+  MaxPool2d, Module, Sequential, Tensor,
+} from "convnets";
 
-/** Two convolutions and a way around them. */
+/** Two convolutions and a shortcut around them. */
 class Residual extends Module<Tensor> {
   conv1: Conv2d;
   norm1: BatchNorm2d;
@@ -10,9 +13,10 @@ class Residual extends Module<Tensor> {
 
   constructor(channels: number) {
     super();
-    this.conv1 = new Conv2d(channels, channels, 3, { padding: 1, bias: false });
+    const options = { padding: 1, bias: false };
+    this.conv1 = new Conv2d(channels, channels, 3, options);
     this.norm1 = new BatchNorm2d(channels);
-    this.conv2 = new Conv2d(channels, channels, 3, { padding: 1, bias: false });
+    this.conv2 = new Conv2d(channels, channels, 3, options);
     this.norm2 = new BatchNorm2d(channels);
   }
 
@@ -35,10 +39,12 @@ export default class MyNet extends Module<Tensor> {
   classify = new Linear(64, 10);
 
   forward(x: Tensor) {
-    x = this.pool1.call(this.stem.call(x).relu()); // [N, 32, 32, 32]
-    x = this.pool2.call(this.widen.call(this.block1.call(x)).relu()); // [N, 64, 16, 16]
-    x = this.average.call(this.blocks.call(x)).flatten(1); // [N, 64]
-    return this.classify.call(x); // [N, 10]
+    x = this.stem.call(x).relu(); // [N, 32, 64, 64]
+    x = this.pool1.call(x); // [N, 32, 32, 32]
+    x = this.widen.call(this.block1.call(x)).relu();
+    x = this.pool2.call(x); // [N, 64, 16, 16]
+    x = this.average.call(this.blocks.call(x));
+    return this.classify.call(x.flatten(1)); // [N, 10]
   }
 }
 `;

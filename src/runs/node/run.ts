@@ -18,7 +18,7 @@ import { VERSION } from "../../version.ts";
 import { fitOptions } from "../build.ts";
 import { parseConfig, type TrainConfig } from "../config.ts";
 import { environment, threadsOf } from "./environment.ts";
-import { lock } from "./lock.ts";
+import { type Lock, LostLockError, lock } from "./lock.ts";
 import { openMetricsLog } from "./metrics-log.ts";
 import {
   type DataOptions,
@@ -81,10 +81,10 @@ export async function* trainRun(asked: TrainConfig, options: RunOptions): AsyncG
   const resumed = state !== undefined || !leads;
   const prepared = await prepareRun(config, data, { makeModel, resumed, collective, onNote: options.onNote });
   const { model, input } = prepared;
-  let unlock: (() => Promise<void>) | undefined;
+  let held: Lock | undefined;
   const begin = async () => {
     await mkdir(dir, { recursive: true });
-    unlock = await lock(file("lock"));
+    held = await lock(file("lock"), { onNote: options.onNote });
     if (!resume && existsSync(file("config")))
       throw new Error(`${dir} already holds a run; resume it, or choose another folder`);
     await writeJson(file("config"), config);
@@ -122,6 +122,7 @@ export async function* trainRun(asked: TrainConfig, options: RunOptions): AsyncG
       const now = new Date();
       await metrics.add(event, now);
       await board.add(event, now);
+      if (event.type === "epoch" || event.type === "checkpoint") await held?.check();
       if (event.type === "epoch") {
         if (event.validation)
           await writeJson(file("evaluation"), { epoch: event.epoch, classes: data.classes, ...event.validation });
@@ -142,12 +143,13 @@ export async function* trainRun(asked: TrainConfig, options: RunOptions): AsyncG
   } catch (error) {
     const reason = error instanceof DivergedError ? "diverged" : "failed";
     // on a full disk even this may fail; the first error says why
-    await logs?.metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
+    if (!(error instanceof LostLockError))
+      await logs?.metrics.fail(reason, (error as Error).message, new Date()).catch(() => {});
     throw error;
   } finally {
     // and it must not hide the first error
     await Promise.allSettled([logs?.metrics.close(), logs?.board.close(), prepared.close()]);
-    await unlock?.();
+    await held?.unlock();
   }
 }
 

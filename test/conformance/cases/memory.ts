@@ -14,7 +14,7 @@ const ROUNDS = 3;
  * takes. Memory is noisy, but a leak grows in every round.
  */
 async function assertNoLeak(setting: Setting, task: () => Promise<void>, count: number, bytes: number): Promise<void> {
-  await repeat(Math.max(5, count / 10), task);
+  await repeat(Math.max(3, count / 10), task);
   let grown = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const before = await measured(setting.memory());
@@ -58,7 +58,7 @@ export const memory: Case[] = [
       const feeds = { x: zeros("float32", [1, 1024]) };
       const once = () =>
         using(engine.compile(graph, { weights }), async (executable) => (await executable.run(feeds)).y!.dispose());
-      await assertNoLeak(setting, once, 10, 4 * MiB);
+      await assertNoLeak(setting, once, 5, 4 * MiB);
     },
   },
 ];
@@ -80,7 +80,7 @@ export const state: Case[] = [
         assert(perStep < 1024, () => `a step reads back ${perStep} bytes`);
         const state = [...(await step.state()).values()];
         const bytes = state.reduce((sum, { data }) => sum + data.byteLength, 0);
-        await assertNoLeak(setting, once, 10, bytes);
+        await assertNoLeak(setting, once, 6, bytes);
       } finally {
         await step.dispose();
       }

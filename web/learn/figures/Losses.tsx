@@ -26,6 +26,7 @@ export function Losses({ title, total, most, guess, lines }: Props) {
       title={title}
       end={total}
       most={most}
+      fixed
       format={(value) => value.toFixed(2)}
       lines={[
         {
@@ -49,8 +50,8 @@ export function Losses({ title, total, most, guess, lines }: Props) {
   );
 }
 
-/** The mean of the last few steps, so that lines can be told apart. */
-function smooth(loss: readonly number[]): number[] {
+/** The mean of the last few steps at each step, so that lines can be told apart. */
+export function smooth(loss: readonly number[]): number[] {
   return loss.map((_, i) => {
     const last = loss.slice(Math.max(0, i - 4), i + 1);
     return last.reduce((sum, value) => sum + value, 0) / last.length;

@@ -1,7 +1,7 @@
 import { grouped } from "../../ui/format.ts";
 import { costsOf } from "../compute.ts";
 import { Slider, Stepper, Switch } from "../controls.tsx";
-import { Losses } from "../figures/Losses.tsx";
+import { Losses, smooth } from "../figures/Losses.tsx";
 import { AuxiliaryNet } from "../lab/auxiliary.ts";
 import { CLASSES, SIDE } from "../lab/images.ts";
 import type { AuxiliaryResult, LabResult, Moment } from "../lab/protocol.ts";
@@ -156,10 +156,7 @@ const GUESS = Math.log(CLASSES);
 /** Whether the main loss ended at least a twentieth lower with the auxiliary classifiers. */
 const isBetter = (found: AuxiliaryResult) =>
   Number(lastLoss(found.with.loss)) < 0.95 * Number(lastLoss(found.without.loss));
-const lastLoss = (loss: readonly number[]) => {
-  const last = loss.slice(-10);
-  return (last.reduce((sum, value) => sum + value, 0) / last.length).toFixed(2);
-};
+const lastLoss = (loss: readonly number[]) => (smooth(loss).at(-1) ?? Number.NaN).toFixed(2);
 
 function formula({ weight }: Result) {
   return (

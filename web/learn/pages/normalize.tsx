@@ -1,7 +1,7 @@
 import { listOf } from "../../ui/format.ts";
 import { costsOf } from "../compute.ts";
 import { Presets, Slider, Stepper } from "../controls.tsx";
-import { Losses } from "../figures/Losses.tsx";
+import { Losses, smooth } from "../figures/Losses.tsx";
 import { CLASSES, SIDE } from "../lab/images.ts";
 import { PlainNet, RATES } from "../lab/normalize.ts";
 import type { Course, LabResult, Moment, Spread } from "../lab/protocol.ts";
@@ -20,10 +20,7 @@ const RANGES = {
 const LEARNED = 0.85;
 const GUESS = Math.log(CLASSES);
 
-const ended = ({ loss }: Course) => {
-  const last = loss.slice(-8);
-  return last.reduce((sum, value) => sum + value, 0) / last.length;
-};
+const ended = ({ loss }: Course) => smooth(loss).at(-1) ?? Number.NaN;
 const learned = (course: Course) => ended(course) < LEARNED * GUESS;
 
 function compute({ l, r, m }: Values<typeof RANGES>, measured?: LabResult) {
@@ -88,7 +85,11 @@ function Spreads({ title, moment, layers, most, kind }: SpreadsProps) {
 }
 
 const digits = (value: number) =>
-  value >= 0.005 || value === 0 ? String(Number(value.toPrecision(2))) : value.toExponential(0);
+  value >= 10
+    ? String(Math.round(value))
+    : value >= 0.005 || value === 0
+      ? value.toPrecision(2)
+      : value.toExponential(0);
 
 function Figure({ result, revealed }: Props) {
   const { found, layers, rate } = result;

@@ -49,6 +49,7 @@ const finished = (page: Page) => page.waitForSelector(".run-title .dot.is-finish
 
 async function training(context: BrowserContext, base: string): Promise<Page> {
   const page = await context.newPage();
+  page.setDefaultTimeout(SOON.timeout);
   await page.goto(`${base}#/explore?net=vgg_small`);
   await page.evaluate(`localStorage.setItem("convnets-training", ${JSON.stringify(JSON.stringify(CHOSEN))})`);
   await page.goto(`${base}#/train?net=vgg_small`);
