@@ -50,7 +50,7 @@ export async function foundTable(): Promise<string> {
       const cell = (work: Promise<string>) =>
         work.then(
           (text) => text,
-          (error: Error) => `refused: ${error.message.replaceAll(`${path}: `, "").split("\n")[0]!.slice(0, 220)}`,
+          (error: Error) => `refused: ${error.message.replaceAll(`${path}: `, "").split("\n")[0]!.slice(0, 140)}`,
         );
       const inspected = await cell(call("inspect", [path]).then((text) => describedIn(text, path)));
       const isNetwork = name.endsWith(".onnx");

@@ -24,6 +24,8 @@ it(
   "the table of files that others published is what inspect and summary say",
   unless(isFound ? undefined : `there is no ${FOUND}`),
   async () => {
-    expect(document).toContain(await foundTable());
+    // the formatter pads cells
+    const plain = (text: string) => text.replaceAll(/[ -]+/g, " ");
+    expect(plain(document)).toContain(plain(await foundTable()));
   },
 );
