@@ -1,14 +1,16 @@
 /**
  * Two ranks of one core each against one process of one core, and against PyTorch's DistributedDataParallel on two cores, in turn.
  *
- *     npm run build && npx tsx bench/cluster/ranks.ts --only nin [--pairs 3] [--steps 5] [--ddp]
+ *     npm run build && npx tsx bench/cluster/ranks.ts [--only nin,googlenet,vgg16] [--pairs 3] [--steps 5] [--ddp]
+ *
+ * Prints a table for docs/cluster.md.
  */
 import { parseArgs } from "node:util";
 import { ddp, type Measured, ours } from "./run.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "" },
+    only: { type: "string", default: "nin,googlenet,vgg16" },
     pairs: { type: "string", default: "3" },
     steps: { type: "string", default: "5" },
     ddp: { type: "boolean", default: false },
@@ -21,18 +23,23 @@ const TWO = ["mpirun.openmpi", "-n", "2", "--bind-to", "core"];
 
 const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
 const steps = Number(values.steps);
+const other = values.ddp ? "DDP of two" : "one process";
+console.log(
+  `| network | images a rank | two ranks, images/s | ${other}, images/s | ratio | MB a process | ${other}, MB |`,
+);
+console.log(`| --- |${" ---: |".repeat(6)}`);
 for (const [network, batch] of Object.entries(BATCHES)) {
-  if (!network.includes(values.only)) continue;
+  if (!values.only.split(",").includes(network)) continue;
   const pairs: [Measured, Measured][] = [];
   for (let i = 0; i < Number(values.pairs); i++) {
-    const other = values.ddp ? ddp(2, network, batch, steps) : ours(ONE, network, batch, steps);
-    pairs.push([ours(TWO, network, batch, steps), other]);
+    const peer = values.ddp ? ddp(2, network, batch, steps) : ours(ONE, network, batch, steps);
+    pairs.push([ours(TWO, network, batch, steps), peer]);
   }
-  const ratios = pairs.map(([two, other]) => two.imagesPerSecond / other.imagesPerSecond);
-  const [two, other] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!.imagesPerSecond)));
+  const ratios = pairs.map(([two, one]) => two.imagesPerSecond / one.imagesPerSecond);
+  const [two, one] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!.imagesPerSecond)));
   const memory = [0, 1].map((side) => Math.round(Math.max(...pairs.map((pair) => pair[side]!.memory)) / 1e6));
+  const [lowest, highest] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
   console.log(
-    `${network}, ${batch} images a rank: two ranks ${two!.toFixed(1)} images/s, ${values.ddp ? "DDP of two" : "one process"} ${other!.toFixed(1)}: ` +
-      `${median(ratios).toFixed(2)}× [${Math.min(...ratios).toFixed(2)} … ${Math.max(...ratios).toFixed(2)}], ${memory[0]} and ${memory[1]} MB a process`,
+    `| ${network} | ${batch} | ${two!.toFixed(1)} | ${one!.toFixed(1)} | ${median(ratios).toFixed(2)} (${lowest} to ${highest}) | ${memory[0]} | ${memory[1]} |`,
   );
 }

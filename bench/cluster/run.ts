@@ -27,7 +27,7 @@ function measured(words: readonly string[]): Measured {
     ...{ OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" },
     NOTE_MODELS: process.env.NOTE_MODELS ?? here("../../../shared/seed"),
   };
-  const { stdout, stderr, status } = spawnSync(words[0]!, words.slice(1), { encoding: "utf8", env, timeout: 230_000 });
+  const { stdout, stderr, status } = spawnSync(words[0]!, words.slice(1), { encoding: "utf8", env, timeout: 600_000 });
   const line = stdout?.split("\n").find((text) => text.startsWith("{"));
   if (status !== 0 || line === undefined) throw new Error(`${words.join(" ")} ended with ${status}: ${stderr}`);
   return JSON.parse(line);

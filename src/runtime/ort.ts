@@ -136,12 +136,20 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       try {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
+        const separate = filesOf(lowered, weights);
         const bytes = encode(lowered, {
           ...(weights && { weights }),
+          external: new Map(
+            [...separate].map(([name, { path, data }]) => [name, { location: path, offset: 0, length: data.length }]),
+          ),
           ...(kept === "javascript" && { sequence: UNRETURNED }),
         });
         const model = own("uint8", bytes) as Uint8Array;
-        const created = await schedule(() => ort.InferenceSession.create(model, sessionOptions));
+        const externalData = [...separate.values()].map(({ path, data }) => ({
+          path,
+          data: own("uint8", data) as Uint8Array,
+        }));
+        const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
         return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept });
       } catch (error) {
         const cause = message(error);
@@ -153,6 +161,24 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       }
     },
   };
+}
+
+/** Bytes from which a weight is worth a file. */
+const LARGE = 4096;
+
+/**
+ * Large weights by name, as files in memory. ONNX Runtime reads them from there; inside the model's own bytes they would be copied
+ * several times on the way.
+ */
+function filesOf({ parameters }: Graph, weights: CompileOptions["weights"]) {
+  const files = new Map<string, { readonly path: string; readonly data: Uint8Array }>();
+  for (const { name } of parameters) {
+    const data = weights?.get(name)?.data;
+    if (data === undefined || data.byteLength < LARGE) continue;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    files.set(name, { path: `weight${files.size}`, data: bytes });
+  }
+  return files;
 }
 
 interface Compiled {

@@ -10,7 +10,7 @@ import type { ExternalResolver } from "../tensor.ts";
 
 /** Reads an .onnx file. Throws an OnnxError that names the file where it is damaged or needs what is not supported. */
 export async function readOnnx(path: string, options: Omit<DecodeOptions, "external"> = {}): Promise<OnnxModel> {
-  const bytes = new Uint8Array(await readFile(path));
+  const bytes = await readFile(path);
   try {
     return decode(bytes, { ...options, external: filesBeside(path) });
   } catch (error) {
