@@ -153,7 +153,9 @@ test("predict computes with images, and convert keeps the preprocessing that it 
     expect(value).toBeCloseTo(sigmoid[i], 6);
   for (const file of ["told.pth", "told.safetensors"]) {
     expect(run("convert", "run", file, "--std", "0.25").status).toBe(0);
-    const { preprocessing } = JSON.parse(run("inspect", file, "--json").stdout).metadata;
+    const inspected = run("inspect", file, "--json");
+    expect(inspected.stderr).toBe("");
+    const { preprocessing } = JSON.parse(inspected.stdout).metadata;
     expect(preprocessing).toContain('"normalize":{"mean":[0],"std":[0.25]}');
   }
   expect(run("predict", "told.onnx", "images/0.png", "x.npy").stderr).toContain("is an image, x.npy is none");
