@@ -30,3 +30,4 @@ export { mapStateDict } from "./state-dict.ts";
 export { openTorch, readTorch } from "./torch.ts";
 export { encodeTorch, type TorchWriteOptions, writeTorch } from "./torch-write.ts";
 export { readZipDirectory, type ZipEntry } from "./zip.ts";
+export { readZipEntry } from "./zip-entry.ts";

@@ -21,8 +21,12 @@ export async function openWeights(
   const start = await readRange(file, 0, Math.min(300, file.size), "the file");
   const { rename } = options;
   if (rename && rename.length > 0) return renamed(file, options, rename);
-  if (isZip(start) || isTorchStream(start) || isTar(start) || isPickle(start)) return openTorch(file, options);
-  if (start[8] === 0x7b) return openSafetensors(file, options);
+  if (isZip(start) || isTorchStream(start) || isTar(start)) return openTorch(file, options);
+  // the length of a header may begin like a pickle
+  const isHeader = start[8] === 0x7b;
+  if (isHeader && start.subarray(4, 8).every((byte) => byte === 0)) return openSafetensors(file, options);
+  if (isPickle(start)) return openTorch(file, options);
+  if (isHeader) return openSafetensors(file, options);
   throw new CheckpointError(`this is no weight file: ${fileKind(start)}; safetensors and PyTorch's .pth can be read`);
 }
 

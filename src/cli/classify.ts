@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
@@ -10,7 +9,6 @@ import {
   decodeFile,
   decodeImage,
   fileDataset,
-  imagesBelow,
   type Loader,
   rgbToGrayscale,
   workerLoader,
@@ -20,6 +18,7 @@ import { nodeEngine } from "../runtime/node/index.ts";
 import { isImported } from "../tfjs/node/index.ts";
 import { classNames } from "./class-names.ts";
 import { percent } from "./format.ts";
+import { FEW, imageFiles } from "./image-files.ts";
 import { isPublished, type WeightFlags, withWeightFlags } from "./model.ts";
 import { openNetwork } from "./network.ts";
 import { addPreprocessing, type PreprocessingFlags, withTold } from "./preprocessing.ts";
@@ -106,24 +105,6 @@ function writerOf({ json, jsonl, csv }: Flags): Writer {
   return csv ? csvWriter() : textWriter();
 }
 
-/** The image files to classify: files as they are named, and all images in folders. */
-async function imageFiles(names: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const name of names) {
-    if (/^https?:\/\//.test(name))
-      throw new UsageError(`images are not downloaded; fetch it first: curl -L '${name}' | convnets classify -`);
-    const found = await stat(name).catch(() => undefined);
-    if (!found?.isDirectory()) {
-      files.push(name);
-      continue;
-    }
-    const { images } = await imagesBelow(name);
-    if (images.length === 0) throw new UsageError(`there are no images in ${name}`);
-    files.push(...images);
-  }
-  return files;
-}
-
 /** Results in the order of the files, including those that cannot be read. */
 async function* inBatches(
   files: readonly string[],
@@ -173,15 +154,12 @@ async function openAsked({ model, weights, variant, classes: file, key, rename }
   return openNetwork(network, { weights: weights ?? published, variant, classes, key, rename });
 }
 
-/** So few images are decoded here sooner than a worker starts. */
-const FEW = 8;
-
 export const command = withWeightFlags(new Command("classify"))
   .description("Classify images. An image that cannot be read is reported, and the others are still classified.")
   .argument("<images...>", 'image files, folders (all images below), or "-" for an image from standard input')
   .option(
     "--weights <file>",
-    "a run's folder, weights written by train, an .onnx file, a model.json of TensorFlow.js, .pth or .safetensors with --model, or torchvision (the default)",
+    "a run's folder, weights written by train, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), .pth or .safetensors with --model, or torchvision (the default)",
   )
   .option(
     "--model <name>",

@@ -9,16 +9,18 @@ import {
   toReal,
   writeCheckpoint,
 } from "../checkpoint/node/index.ts";
-import { recognize, VARIANTS } from "../models/index.ts";
+import { openSource } from "../classify/node/index.ts";
+import { MODELS, recognize, VARIANTS } from "../models/index.ts";
 import { readConfig } from "../runs/node/index.ts";
 import { isImported, readImported } from "../tfjs/node/index.ts";
 import { checkFree, type ExportFlags, exportNetwork } from "./export.ts";
 import { grouped, megabytes } from "./format.ts";
 import { MODEL_HELP, type ModelFlags, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
+import { addPreprocessing, type PreprocessingFlags, recordedAsTold, TOLD, toldBy } from "./preprocessing.ts";
 import { networkOf } from "./recognized.ts";
 import { note, parseInput, parsePositive, print, UsageError } from "./support.ts";
 
-interface Flags extends ModelFlags, WeightFlags {
+interface Flags extends ModelFlags, PreprocessingFlags, WeightFlags {
   model?: string;
   integers?: boolean;
   dtype?: RealType;
@@ -29,7 +31,8 @@ const TARGETS = [".safetensors", ".pth", ".pt", ".onnx"];
 const kindOf = (path: string) => extname(path).toLowerCase();
 
 /** Throws a UsageError for what makes no sense. */
-function check(from: string, to: string, { dtype, force, key, rename, integers, ...flags }: Flags): void {
+function check(from: string, to: string, { dtype, force, key, rename, integers, ...others }: Flags): void {
+  const flags = Object.keys(others).filter((name) => !(TOLD as readonly string[]).includes(name));
   if (!TARGETS.includes(kindOf(to))) throw new UsageError(`${to} has to end in ${TARGETS.join(", ")}`);
   if (!existsSync(dirname(to))) throw new UsageError(`there is no folder ${dirname(to)}`);
   checkFree(to, force);
@@ -39,7 +42,7 @@ function check(from: string, to: string, { dtype, force, key, rename, integers, 
     throw new UsageError("--key, --rename and --integers are for weight files");
   if (toOnnx && dtype !== undefined && dtype !== "float32")
     throw new UsageError(`--dtype ${dtype}: networks compute in float32, and .onnx files are written in it`);
-  if (!toOnnx && Object.keys(flags).length > 0)
+  if (!toOnnx && flags.length > 0)
     throw new UsageError("--model, --variant, --num-classes and --input are for writing .onnx files");
 }
 
@@ -67,18 +70,44 @@ async function read(from: string, { key, rename, dtype, integers }: Flags): Prom
 }
 
 /** A network of TensorFlow.js as an .onnx file. */
-async function exportImported(from: string, to: string, { model, variant, numClasses, input }: Flags): Promise<void> {
+async function exportImported(
+  from: string,
+  to: string,
+  { model, variant, numClasses, input, ...told }: Flags,
+): Promise<void> {
   if (model !== undefined || variant !== undefined)
     throw new UsageError(`${from} is a network itself; leave out --model and --variant`);
   const asked = { ...(numClasses !== undefined && { numClasses }), ...(input && { input }) };
-  await exportNetwork(from, { output: to, force: true, ...asked });
+  await exportNetwork(from, { output: to, force: true, ...asked, ...told });
+}
+
+/** The checkpoint with the preprocessing that was told in its metadata. */
+async function withPreprocessing(from: string, checkpoint: Checkpoint, flags: Flags): Promise<Checkpoint> {
+  if (!toldBy(flags)) return checkpoint;
+  const { tensors, metadata } = checkpoint;
+  const images = isImported(from) ? await imagesOf(from) : undefined;
+  const [fit] = recognize(tensors);
+  // the first convolution knows the channels
+  const [first] = [...tensors.values()].filter(({ shape }) => shape.length === 4);
+  const channels = images?.channels ?? Number(metadata.inChannels ?? fit?.inChannels ?? first?.shape[1] ?? 3);
+  const side = images?.side ?? Number(metadata.inputSize ?? (fit ? (MODELS[fit.model].inputSize ?? 0) : 0));
+  const preprocessing = recordedAsTold(metadata.preprocessing, flags, { channels, side });
+  return { tensors, metadata: { ...metadata, ...(preprocessing !== undefined && { preprocessing }) } };
+}
+
+/** Channels and side of the images that a network in a file takes. */
+async function imagesOf(from: string): Promise<{ channels: number; side: number }> {
+  const { channels, model } = await openSource(from);
+  return { channels, side: model.spec?.inputSize ?? 0 };
 }
 
 export const command = withWeightFlags(new Command("convert"))
-  .description("Convert weights between PyTorch's files, safetensors and ONNX, and networks from TensorFlow.js.")
+  .description(
+    "Convert weights between PyTorch's files, safetensors and ONNX, and networks from TensorFlow.js and Keras.",
+  )
   .argument(
     "<from>",
-    "weights (.safetensors, .pth, .pt), a run's folder, an .onnx file, whose weights keep their names, or a model.json of TensorFlow.js",
+    "weights (.safetensors, .pth, .pt), a run's folder, an .onnx file, whose weights keep their names, or a model of TensorFlow.js (model.json) or Keras (.keras, .h5)",
   )
   .argument("<to>", "the file to write: .safetensors, .pth or .pt, or .onnx for the network with its weights")
   .addOption(new Option("--dtype <type>", "type of the real numbers").choices(["float32", "float16", "bfloat16"]))
@@ -115,10 +144,12 @@ Examples:
       const tensors = new Map([...checkpoint.tensors].map(([key, value]) => [key, toReal(value, "float32")]));
       const { variant } = network;
       const metadata = { ...checkpoint.metadata, architecture: name, ...(variant && { variant }) };
-      const exported: ExportFlags = { output: to, force: true, ...network };
+      const exported: ExportFlags = { ...toldBy(flags), output: to, force: true, ...network };
       return exportNetwork(name, exported, { tensors, metadata });
     }
-    await writeCheckpoint(to, checkpoint);
+    await writeCheckpoint(to, await withPreprocessing(from, checkpoint, flags));
     const { size } = statSync(to);
     print(`${to}  ${megabytes(size)}, ${grouped(checkpoint.tensors.size)} tensors`);
   });
+
+addPreprocessing(command);

@@ -6,7 +6,7 @@ import { openCheckpoint } from "../checkpoint/node/index.ts";
 import { formatShape, itemSize, numel } from "../graph/index.ts";
 import { MODELS, type Recognized, recognize } from "../models/index.ts";
 import { type OnnxFacts, readOnnxFacts } from "../onnx/node/index.ts";
-import { isImported, readTfjsFacts, tfjsFile } from "../tfjs/node/index.ts";
+import { isImported, isKeras, readImportedFacts, tfjsFile } from "../tfjs/node/index.ts";
 import { grouped, megabytes, valueList } from "./format.ts";
 import { type Described, describeFile, describeFolder, unreadable } from "./inspect-other.ts";
 import { isNetworkFile, type WeightFlags, weightFileOf, withWeightFlags } from "./model.ts";
@@ -50,13 +50,15 @@ const FORMATS = {
   safetensors: "safetensors",
   onnx: "ONNX",
   tfjs: "TensorFlow.js model",
+  keras: "Keras model",
 } as const;
 
 async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Facts> {
   const { size } = statSync(file);
+  const kind = isKeras(file) ? "keras" : "tfjs";
   const isTfjs = isImported(file) && extname(file).toLowerCase() !== ".onnx";
   if (isTfjs || (await isOnnx(file))) {
-    const read = isTfjs ? await readTfjsFacts(tfjsFile(file)!) : readOnnxFacts(file);
+    const read = isTfjs ? await readImportedFacts(file) : readOnnxFacts(file);
     const { metadata, weights, inputs, outputs, operators, ...rest } = read;
     const tensors = [...weights].map(([name, { dtype, shape, bytes }]) => ({ name, dtype, shape, bytes }));
     const onnx = {
@@ -65,8 +67,9 @@ async function factsOf(file: string, { key, rename }: WeightFlags): Promise<Fact
       outputs: Object.fromEntries(outputs),
       operators: Object.fromEntries(operators),
     };
-    const whole = statSync(tfjsFile(file) ?? file).size + tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (isTfjs) return { file, format: "tfjs", size: whole, metadata, tensors, networks: [], onnx };
+    const beside = kind === "tfjs" ? tensors.reduce((sum, { bytes }) => sum + bytes, 0) : 0;
+    const whole = statSync(tfjsFile(file) ?? file).size + beside;
+    if (isTfjs) return { file, format: kind, size: whole, metadata, tensors, networks: [], onnx };
     return { file, format: "onnx", size, metadata, tensors, networks: recognize(weights), onnx };
   }
   const opened = await openCheckpoint(file, { key, rename, fits: (entries) => recognize(entries).length });
@@ -106,7 +109,7 @@ function show(
     print(`outputs   ${valueList(Object.entries(onnx.outputs))}`);
     const operators = Object.entries(onnx.operators);
     print(
-      `${format === "tfjs" ? "layers   " : "operators"} ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`,
+      `${"tfjs keras".includes(format) ? "layers   " : "operators"} ${operators.map(([name, count]) => `${name} ×${count}`).join(", ")}`,
     );
   }
   const removed = networks[0]?.removed;
@@ -173,7 +176,7 @@ export const command = withWeightFlags(new Command("inspect"))
   )
   .argument(
     "<file>",
-    "weights, an .onnx file, a model.json of TensorFlow.js, a run's folder, a data set or an image; the format is detected from the content",
+    "weights, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), a run's folder, a data set or an image; the format is detected from the content",
   )
   .option("--json", "everything, as JSON")
   .addHelpText(

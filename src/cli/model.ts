@@ -26,7 +26,7 @@ const BLOCKS: Readonly<Record<string, { build: () => Module; input: readonly num
 
 /** What a command that takes a network says about it in its help. */
 export const MODEL_HELP =
-  'a network ("convnets models" lists them), inception, naive_inception, an .onnx file, a model.json of TensorFlow.js, a run\'s folder, or net.js[#Export]: a Module, a class that extends Module, or a function that returns a Module';
+  'a network ("convnets models" lists them), inception, naive_inception, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), a run\'s folder, or net.js[#Export]: a Module, a class that extends Module, or a function that returns a Module';
 
 export interface ModelFlags {
   variant?: Variant;
@@ -86,7 +86,7 @@ export async function loadModel(name: string, flags: ModelFlags = {}): Promise<L
   if (statSync(file).isDirectory()) return modelOfRun(file, flags);
   if (!isNetworkFile(file))
     throw new UsageError(
-      `${file} is not a network: a network is an .onnx, .js or .ts file, or a model.json of TensorFlow.js`,
+      `${file} is not a network: a network is an .onnx, .keras, .js or .ts file, or a model.json of TensorFlow.js`,
     );
   const model = await moduleOfFile(file, exported, options, finished);
   const shape = input ?? imagesFor(model);

@@ -10,9 +10,9 @@ import { UsageError } from "./support.ts";
 
 /** What a command that takes a network with its weights says about it in its help. */
 export const NETWORK_HELP =
-  "a run's folder (its best weights), weights written by train, an .onnx file, a model.json of TensorFlow.js, or, with --weights, the name of a network or net.js";
+  "a run's folder (its best weights), weights written by train, an .onnx file, a model of TensorFlow.js (model.json) or Keras (.keras, .h5), or, with --weights, the name of a network or net.js";
 
-export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download" | "key" | "rename"> {
+export interface NetworkFlags extends Pick<SourceOptions, "classes" | "download" | "key" | "rename" | "rawOutputs"> {
   /** The network that the weights belong to, if they do not record it. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
@@ -54,12 +54,13 @@ async function networkOf(run: string): Promise<string> {
   return (await readConfig(run)).model;
 }
 
-const options = ({ variant, classes, download, key, rename }: NetworkFlags): SourceOptions => ({
+const options = ({ variant, classes, download, key, rename, rawOutputs }: NetworkFlags): SourceOptions => ({
   variant,
   classes,
   download,
   key,
   rename,
+  rawOutputs,
 });
 
 async function withWeights(network: string, weights: string | undefined, flags: NetworkFlags): Promise<Source> {

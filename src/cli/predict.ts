@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, extname } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
@@ -12,17 +13,20 @@ import {
   toFloat32,
   writeNumpy,
 } from "../checkpoint/node/index.ts";
+import { fileDataset, workerLoader } from "../data/node/index.ts";
 import { formatShape, type TensorData } from "../graph/index.ts";
 import { compile } from "../infer/index.ts";
 import { VARIANTS, type Variant } from "../models/index.ts";
 import { Module } from "../nn/index.ts";
 import { nodeEngine } from "../runtime/node/index.ts";
 import { isImported } from "../tfjs/node/index.ts";
+import { FEW, imageFiles, namesImages } from "./image-files.ts";
 import { checkInputs, isNetworkFile, loadModel, WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { NETWORK_HELP, openNetwork } from "./network.ts";
+import { addPreprocessing, type PreprocessingFlags, TOLD, withTold } from "./preprocessing.ts";
 import { note, parsePositive, print, printJson, UsageError } from "./support.ts";
 
-interface Flags extends WeightFlags {
+interface Flags extends PreprocessingFlags, WeightFlags {
   output?: string;
   weights?: string;
   model?: string;
@@ -55,6 +59,85 @@ async function networkOf(target: string, { model, weights, variant, key, rename 
   const opened = await openNetwork(target, { model, weights, variant, key, rename });
   for (const sentence of opened.assumed) if (!/preprocessing|names of its classes/.test(sentence)) note(sentence);
   return opened;
+}
+
+/** Images that run together. */
+const BATCH = 16;
+
+/** The outputs of a network for image files, prepared as its weights need it. */
+async function ofImages(target: string, names: readonly string[], flags: Flags): Promise<TensorData | Tensors> {
+  const { model: named, weights: asked, variant, key, rename, threads } = flags;
+  const files = await imageFiles(names);
+  const opened = withTold(
+    await openNetwork(target, { model: named, weights: asked, variant, key, rename, rawOutputs: true }),
+    flags,
+  );
+  for (const sentence of opened.assumed) if (!/names of its classes/.test(sentence)) note(sentence);
+  const { model, weights, preprocessing, channels } = opened;
+  const labels = new Int32Array(files.length);
+  const dataset = fileDataset({ name: "images", classes: ["unknown"], files, labels, decode: { channels } });
+  const workers = files.length <= FEW ? 0 : Math.max(1, availableParallelism() >> 1);
+  const loader = workerLoader(dataset, { batchSize: BATCH, workers, transforms: preprocessing });
+  const predict = await compile(model, { engine: nodeEngine(threads === undefined ? {} : { threads }), weights });
+  const parts: (TensorData | Tensors)[] = [];
+  try {
+    for await (const { images } of loader.epoch(0)) parts.push(await predict(images));
+  } finally {
+    await predict.dispose();
+    await loader.close();
+  }
+  const [first] = parts;
+  if (isTensor(first!)) return stacked("output", parts as TensorData[]);
+  const outputs = Object.keys(first!);
+  return Object.fromEntries(
+    outputs.map((name) => [
+      name,
+      stacked(
+        name,
+        parts.map((part) => (part as Tensors)[name]!),
+      ),
+    ]),
+  );
+}
+
+/** Outputs of several batches as one. */
+function stacked(name: string, parts: readonly TensorData[]): TensorData {
+  const [first] = parts as [TensorData];
+  if (parts.length === 1) return first;
+  const rest = first.shape.slice(1);
+  if (first.shape.length === 0 || parts.some(({ shape }) => String(shape.slice(1)) !== String(rest)))
+    throw new UsageError(`the output ${name} has no axis for the images; give at most ${BATCH} of them`);
+  const data = new Float32Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data as Float32Array, at);
+    at += part.data.length;
+  }
+  return { dtype: "float32", shape: [parts.reduce((sum, { shape }) => sum + shape[0]!, 0), ...rest], data };
+}
+
+/** The outputs of a network for arrays, which are passed on as they are. */
+async function ofArrays(target: string, texts: readonly string[], flags: Flags): Promise<TensorData | Tensors> {
+  const told = TOLD.find((name) => flags[name] !== undefined);
+  if (told !== undefined)
+    throw new UsageError(`--${told} is for image files; arrays are passed on as they are, so prepare them before`);
+  const { threads } = flags;
+  const inputs = await readInputs(texts);
+  const { model, weights } = await networkOf(target, flags);
+  const given = isTensor(inputs) ? 1 : Object.keys(inputs).length;
+  checkInputs(target, model, given, "name each: a=x.npy b=y.npy, or a .npz file with them");
+  const engine = nodeEngine(threads === undefined ? {} : { threads });
+  const names = inputNames(model, inputs);
+  if (names?.length === 0)
+    throw new UsageError(
+      `${target}: the inputs of its forward have no names that can be read; give it a forward(a, b)`,
+    );
+  const predict = await compile(model, { engine, ...(weights && { weights }), ...(names && { inputs: names }) });
+  try {
+    return await predict(inputs);
+  } finally {
+    await predict.dispose();
+  }
 }
 
 /** One array without a name, or inputs by name: `name=file.npy`, and the arrays of .npz files. */
@@ -156,11 +239,11 @@ function checkOutput(output: string): void {
 }
 
 export const command = withWeightFlags(new Command("predict"))
-  .description("Compute the outputs of a network: tensors from .npy or .npz files in, tensors out.")
+  .description("Compute the outputs of a network: images, or tensors from .npy or .npz files, in; tensors out.")
   .argument("<network>", NETWORK_HELP)
   .argument(
     "<inputs...>",
-    'float32 arrays [N, C, H, W]: x.npy, name=x.npy for each of several inputs, a .npz file with arrays of these names, or "-" for standard input',
+    'image files and folders of them; or float32 arrays [N, C, H, W]: x.npy, name=x.npy for each of several inputs, a .npz file with arrays of these names, or "-" for standard input',
   )
   .option("-o, --output <file>", 'write the outputs: .npy for one, .npz for several, "-" for standard output')
   .option("--weights <file>", `weights of the network: ${WEIGHTS_HELP}`)
@@ -171,37 +254,32 @@ export const command = withWeightFlags(new Command("predict"))
   .addHelpText(
     "after",
     `
-Inputs are passed on as they are: scale and normalize images as in training. The network runs in evaluation
-mode. "convnets classify" takes image files.
+Images are prepared as the weights need it, in the order in which they are named; "convnets classify" gives
+names of classes instead. Arrays are passed on as they are: scale and normalize them as in training. The
+network runs in evaluation mode.
 
 Examples:
+  convnets predict model.onnx photo.jpg --json
+  convnets predict model.onnx photos/ -o features.npy --mean 0.5 --std 0.5
   convnets predict model.onnx x.npy -o y.npy
   convnets predict run/20260101-120000-nin-cifar10 x.npy --json
   convnets predict net.js image=a.npy mask=b.npy --weights weights.pth -o outputs.npz
   python make_input.py | convnets predict model.onnx - -o - | python use_output.py`,
   )
   .action(async (target: string, texts: string[], flags: Flags) => {
-    const { output, threads, json } = flags;
+    const { output, json } = flags;
     if (output !== undefined) checkOutput(output);
     if (output === "-" && json) throw new UsageError("--json and -o - both write to standard output");
-    const inputs = await readInputs(texts);
-    const { model, weights } = await networkOf(target, flags);
-    const given = isTensor(inputs) ? 1 : Object.keys(inputs).length;
-    checkInputs(target, model, given, "name each: a=x.npy b=y.npy, or a .npz file with them");
-    const engine = nodeEngine(threads === undefined ? {} : { threads });
-    const names = inputNames(model, inputs);
-    if (names?.length === 0)
+    const images = texts.filter(namesImages);
+    if (images.length > 0 && images.length < texts.length)
       throw new UsageError(
-        `${target}: the inputs of its forward have no names that can be read; give it a forward(a, b)`,
+        `${images[0]} is an image, ${texts.find((text) => !namesImages(text))} is none; give either`,
       );
-    const predict = await compile(model, { engine, ...(weights && { weights }), ...(names && { inputs: names }) });
-    try {
-      const results: TensorData | Tensors = await predict(inputs);
-      if (output !== undefined) await write(output, results);
-      const named = Object.entries(isTensor(results) ? { output: results } : results);
-      if (json) printJson(Object.fromEntries(named.map(([name, tensor]) => [name, factsOf(tensor)])));
-      else if (output !== "-") for (const [name, tensor] of named) print(lineOf(name, tensor));
-    } finally {
-      await predict.dispose();
-    }
+    const results = await (images.length > 0 ? ofImages : ofArrays)(target, texts, flags);
+    if (output !== undefined) await write(output, results);
+    const named = Object.entries(isTensor(results) ? { output: results } : results);
+    if (json) printJson(Object.fromEntries(named.map(([name, tensor]) => [name, factsOf(tensor)])));
+    else if (output !== "-") for (const [name, tensor] of named) print(lineOf(name, tensor));
   });
+
+addPreprocessing(command);

@@ -111,7 +111,9 @@ export function recordedAsTold(
 ): string | undefined {
   const told = toldBy(flags);
   if (!told) return recorded;
-  const assumed = imagenetPreprocessing(side > 0 ? side : undefined);
+  const isSized = (step: Transform) => typeof step === "object" && ("resize" in step || "centerCrop" in step);
+  // of an unknown size, images are later brought to that of the network
+  const assumed = imagenetPreprocessing(side > 0 ? side : undefined).filter((step) => side > 0 || !isSized(step));
   // ImageNet's mean is that of colors
   const before =
     recorded !== undefined ? parseTransforms(JSON.parse(recorded)) : channels === 1 ? assumed.slice(0, -1) : assumed; // prettier-ignore

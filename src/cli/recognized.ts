@@ -16,7 +16,7 @@ export function networkOf(
 ): { name: string } & ModelFlags {
   const { variant, numClasses, input } = flags;
   const name = model ?? metadata.architecture;
-  const isKnown = (path: string) => Object.hasOwn(MODELS, path) || /\.(onnx|json)$/i.test(path);
+  const isKnown = (path: string) => Object.hasOwn(MODELS, path) || /\.(onnx|json|keras|h5|hdf5)$/i.test(path);
   if (model === undefined && name !== undefined && !isKnown(name)) {
     throw new UsageError(
       `${from} has weights of ${name}. The path stored in a weight file is never executed; ${remedy}`,

@@ -11,13 +11,17 @@ const SIGNATURES: readonly (readonly [start: RegExp, what: string])[] = [
   [/^\s*[{[]/, "it is text, probably JSON"],
 ];
 
+/** What to do with a model of Keras where weights are expected. */
+const KERAS =
+  "which commands take as a network if it holds the whole model; `convnets convert` makes a .pth file of that";
+
 /** What a file seems to be that is none of those expected, from its first 300 bytes: "it is a PNG image". */
 export function fileKind(start: Uint8Array): string {
   const text = new TextDecoder("latin1").decode(start);
   if (start.length === 0) return "it is empty";
   if (text.startsWith("version https://git-lfs"))
     return "it is a Git LFS pointer, fetch the file itself with `git lfs pull`";
-  if (text.startsWith("\x89HDF")) return "it is HDF5 (Keras)";
+  if (text.startsWith("\x89HDF")) return `it is HDF5, as Keras writes it, ${KERAS}`;
   if (text.startsWith("\x1f\x8b")) return "it is compressed with gzip, unpack it first";
   if (/^\s*<(!doctype|html)/i.test(text)) return "it is a web page, the download went wrong";
   const known = SIGNATURES.find(([signature]) => signature.test(text));

@@ -13,12 +13,14 @@ import {
   BatchNorm2d,
   type Initializer,
   init,
+  labelScores,
   type ModelSpec,
   Module,
   ModuleBuffer,
   type Output,
+  outputForm,
   Parameter,
-  type Tensor,
+  Tensor,
   trace,
 } from "../nn/index.ts";
 import { prune } from "../passes/index.ts";
@@ -59,6 +61,7 @@ export class OnnxModule extends Module<Output> {
   readonly #items: readonly (Node | OnnxPart)[];
   /** Batch normalizations that the file no longer has, until a warning told so. */
   #foldedNorms: number;
+  #isNewHead = false;
   readonly #places = new Map<Value, { readonly holder: Module; readonly property: string }>();
 
   constructor(
@@ -105,12 +108,16 @@ export class OnnxModule extends Module<Output> {
   /** Takes the inputs of the file's graph, in their order. */
   forward(...inputs: Tensor[]): Output {
     if (inputs[0]?.tracer.training && this.#foldedNorms > 0) this.#warnOfFolding();
-    return this.#replay.forward(inputs, this.#items, this);
+    const outputs = this.#replay.forward(inputs, this.#items, this);
+    if (!this.#isNewHead) return outputs;
+    if (outputs instanceof Tensor) return withoutSigmoid(outputs);
+    return Object.fromEntries(Object.entries(outputs).map(([name, x]) => [name, withoutSigmoid(x)]));
   }
 
   /**
    * Gives the network a new last layer for another number of classes, to be fine-tuned. Its weights are initialized at random, as
-   * PyTorch does it, and keep their keys. If there are several outputs, each gets a new last layer.
+   * PyTorch does it, and keep their keys. If there are several outputs, each gets a new last layer. A sigmoid after it is left out:
+   * the outputs are scores, of classes or of labels.
    */
   replaceHead(numClasses: number): this {
     const { graph, stored, classes: changed } = this.#replay;
@@ -126,6 +133,7 @@ export class OnnxModule extends Module<Output> {
       }
       for (const node of after) changed.set(node, { from: classes, to: numClasses });
     }
+    this.#isNewHead = true;
     return this;
   }
 
@@ -222,3 +230,6 @@ function weightKinds(graph: Graph): Map<Value, WeightKind> {
   }
   return kinds;
 }
+
+/** Scores [N, K] before a sigmoid; other outputs as they are. */
+const withoutSigmoid = (x: Tensor): Tensor => (outputForm(x).form === "sigmoid" ? labelScores(x) : x);

@@ -256,7 +256,8 @@ function unpack(bytes: Uint8Array, type: Scalar): ArrayLike<unknown> {
   if (type === "float" || type === "double") {
     const { BYTES_PER_ELEMENT: size } = type === "float" ? Float32Array : Float64Array;
     if (bytes.length % size !== 0) throw new RangeError(`${bytes.length} bytes hold no whole count of ${type}`);
-    const { buffer } = bytes.slice();
+    // slice() of a Buffer is no copy
+    const { buffer } = new Uint8Array(bytes);
     return type === "float" ? new Float32Array(buffer) : new Float64Array(buffer);
   }
   // each varint ends at a byte without the highest bit

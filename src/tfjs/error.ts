@@ -1,4 +1,4 @@
-/** A TensorFlow.js model that cannot be used. The only error that `readTfjs` and `tfjsModel` throw for what the files hold. */
+/** A model of TensorFlow.js or Keras that cannot be used. The only error that their readers throw for what the files hold. */
 export class TfjsError extends Error {
   override readonly name: string = "TfjsError";
 

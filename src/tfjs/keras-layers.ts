@@ -283,7 +283,9 @@ const concatenate: LayerRule = ({ b, inputs, read }) => {
 
 const LAYERS: Readonly<Record<string, LayerRule>> = {
   Conv2D: convolution(conv),
-  DepthwiseConv2D: convolution(depthwise, "depthwise_kernel"),
+  // Keras 3 calls its kernel in .h5 files like any other
+  DepthwiseConv2D: (call) =>
+    convolution(depthwise, call.weights.find(call.name, "depthwise_kernel") ? "depthwise_kernel" : "kernel")(call),
   SeparableConv2D: separable,
   Conv2DTranspose: transposed,
   Dense: fullyConnected,

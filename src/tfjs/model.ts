@@ -85,6 +85,18 @@ export function buildTfjs(
   return { graph, weights: placed, declared, metadata: {}, producer: producerOf(json), opset: OPSET };
 }
 
+/** The network of a model of Keras: its config, and its weights by names that end in "layer/weight". */
+export function buildKerasModel(
+  { config, producer }: { readonly config: unknown; readonly producer: string },
+  weights: ReadonlyMap<string, TensorData>,
+  { name, inputs = {} }: TfjsOptions = {},
+): OnnxModel & { readonly declared: ReadonlyMap<string, Shape> } {
+  const b = new Builder(name ?? nameIn({ model_config: config }));
+  buildKeras(b, config, { weights: new LayerTensors(weights), inputs });
+  const { graph, weights: placed, declared } = b;
+  return { graph, weights: placed, declared, metadata: {}, producer, opset: OPSET };
+}
+
 /** How often each class of layers, or each operator, is in the model, the most frequent first. */
 export function countOperators({ modelTopology }: TfjsJson): Map<string, number> {
   const counts = new Map<string, number>();

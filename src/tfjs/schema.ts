@@ -127,6 +127,6 @@ export function parse<T extends v.BaseSchema<unknown, unknown, v.BaseIssue<unkno
   const [issue] = result.issues;
   const path = v.getDotPath(issue)?.slice(0, 200);
   throw new TfjsError(
-    `${what} ${path === undefined ? "" : `at ${path} `}is not as TensorFlow.js writes it: ${issue.message}`,
+    `${what} ${path === undefined ? "" : `at ${path} `}is not as Keras and TensorFlow.js write it: ${issue.message}`,
   );
 }

@@ -7,6 +7,7 @@ import {
   openSafetensors,
   readSafetensors,
   readSafetensorsHeader,
+  readWeights,
   safetensorsLayout,
   writeSafetensors,
 } from "../../src/checkpoint/index.ts";
@@ -46,6 +47,16 @@ describe("safetensors", () => {
         expect(Object.entries(read.metadata)).toEqual(Object.entries(checkpoint.metadata));
       }),
     );
+  });
+
+  it("is told from a pickle, also where the length of its header begins like one", async () => {
+    const tensors = new Map([["weight", tensor("float32", [1], Float32Array.of(1.5))]]);
+    for (let length = 400, found = 0; found < 4; length += 8) {
+      const bytes = writeSafetensors({ tensors, metadata: { note: "x".repeat(length) } });
+      if (bytes[0] !== 0x80) continue;
+      expect(bytes[1]).toBe(2 + found++);
+      expect((await readWeights(bytes)).tensors.get("weight")!.data[0]).toBe(1.5);
+    }
   });
 
   it("keeps the order of the state dict, while wider types lie first in the file", async () => {

@@ -125,6 +125,42 @@ test("train chooses the loss, and says so; eval, classify and the report know wh
   }
 });
 
+test("predict computes with images, and convert keeps the preprocessing that it is told", () => {
+  const predict = (...args: string[]) => JSON.parse(run("predict", ...args, "--json").stdout).output;
+  expect(
+    run(
+      "convert",
+      "run",
+      "told.onnx",
+      "--model",
+      "net.mjs",
+      "--input",
+      "1,3,8,8",
+      "--num-classes",
+      "3",
+      "--mean",
+      "0.5",
+      "--std",
+      "0.5",
+    ).status,
+  ).toBe(0); // prettier-ignore
+  const { shape, data } = predict("told.onnx", "images/0.png", "images/1.png");
+  expect(shape).toEqual([2, 3]);
+  expect(predict("told.onnx", "images").shape).toEqual([160, 3]);
+  const again = predict("net.onnx", "images/1.png", "images/0.png", "--mean", "0.5", "--std", "0.5").data;
+  const sigmoid = data.map((score: number) => 1 / (1 + Math.exp(-score)));
+  for (const [i, value] of [...again.slice(3), ...again.slice(0, 3)].entries())
+    expect(value).toBeCloseTo(sigmoid[i], 6);
+  for (const file of ["told.pth", "told.safetensors"]) {
+    expect(run("convert", "run", file, "--std", "0.25").status).toBe(0);
+    const inspected = run("inspect", file, "--json");
+    expect(inspected.stderr).toBe("");
+    const { preprocessing } = JSON.parse(inspected.stdout).metadata;
+    expect(preprocessing).toContain('"normalize":{"mean":[0],"std":[0.25]}');
+  }
+  expect(run("predict", "told.onnx", "images/0.png", "x.npy").stderr).toContain("is an image, x.npy is none");
+});
+
 test("a run goes on with more epochs", () => {
   const { stdout, status } = run("train", "--resume", "run", "--epochs", "7");
   expect(status).toBe(0);

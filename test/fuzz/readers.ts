@@ -1,6 +1,7 @@
 /** Every reader of files with small files that it reads, and a mutator that damages them. Used by the test and by scripts/fuzz.ts. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync, zipSync } from "fflate";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { packTar } from "modern-tar";
@@ -27,6 +28,8 @@ import { Conv2d, Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.ts
 import { decode, exportOnnx, onnxFacts } from "../../src/onnx/index.ts";
 import type { Random } from "../../src/random.ts";
 import { tfjsModel } from "../../src/tfjs/index.ts";
+import { buildKerasModel } from "../../src/tfjs/model.ts";
+import { kerasFile } from "../../src/tfjs/node/keras-files.ts";
 import { bmp } from "../support/bmp.ts";
 import {
   called,
@@ -146,6 +149,10 @@ export async function readers(folder: string): Promise<Readonly<Record<string, R
       if (opened.length > 0) await opened.get(opened.length - 1);
     },
   });
+  const fixture = (name: string) => readFileSync(fileURLToPath(new URL(`../tfjs/fixtures/${name}`, import.meta.url)));
+  const keras = ["sequential_model.keras", "functional_model.h5"].map(fixture);
+  // the library takes its memory at the first file
+  await kerasFile(keras[0]!);
   const raw = { raw: { width: 4, height: 4, channels: 3 as const } };
   const pixels = sharp(Buffer.alloc(48, 77), raw);
   const row = Array.from({ length: 16 }, (_, i) => i).join(",");
@@ -198,6 +205,14 @@ export async function readers(folder: string): Promise<Readonly<Record<string, R
       read: (bytes) =>
         tfjsModel(kerasFiles.text, (path) => (path.includes("1of2") ? bytes : readerOf(kerasFiles)(path))),
     },
+    Keras: {
+      seeds: keras,
+      share: 0.1,
+      read: async (bytes) => {
+        const file = await kerasFile(bytes);
+        buildKerasModel(file, file.weights);
+      },
+    },
     zip: { seeds: [zipSync(entries)], read: (bytes) => readZipDirectory(inMemory(bytes)) },
     tar: { seeds: [tar], read: (bytes) => readTarDirectory(inMemory(bytes)) },
     bmp: { seeds: [bmp(24), bmp(8, 1), bmp(4), bmp(1)], read: (bytes) => decodeImage(bytes, { maxPixels: 1e6 }) },
@@ -230,6 +245,7 @@ export async function readers(folder: string): Promise<Readonly<Record<string, R
     "data in tar": dataset("set.tar", tar),
     "data in tar.gz": dataset("set.tar.gz", gzipSync(tar)),
     "data in csv": dataset("pixels.csv", text(`label,${row.replaceAll(/\d+/g, "p$&")}\n3,${row}\n"4",${row}\n`)),
+    "data in csv, labels": dataset("labels.csv", text("file,labels\n1.ppm,a|b\n1.ppm,b\n1.ppm,\n")),
     "data in jsonl": dataset("set.jsonl", text('{"file":"1.ppm","label":["a","b"]}\n{"file":"1.ppm","label":["b"]}\n')),
     "data in parquet": dataset(
       "set.parquet",
@@ -251,7 +267,8 @@ const WORDS = ["-1", "0", "1e9", "9007199254740993", "null", "[]", "{}", '""', "
 
 /** A file with some bytes changed, left out, doubled, moved or cut off; in text, also other numbers and values. */
 export function mutated(bytes: Uint8Array, random: Random): Uint8Array {
-  let out = bytes;
+  // slice() of a Buffer is no copy
+  let out: Uint8Array = new Uint8Array(bytes);
   for (let changes = 1 + random.integer(4); changes > 0; changes--) {
     const { length } = out;
     const at = random.integer(Math.max(1, length));

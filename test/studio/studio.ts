@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import { type StudioServer, serveStudio, type TrainingOptions } from "../../src/studio/node/index.ts";
-import { openBrowser } from "../support/browser.ts";
+import { openBrowser, openWebgpuBrowser } from "../support/browser.ts";
 import { buildPage } from "./page.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -34,18 +34,21 @@ export class Studios {
     this.#browser = browser;
   }
 
-  static async create(folder: string, { train }: { train?: TrainingOptions } = {}): Promise<Studios> {
+  static async create(
+    folder: string,
+    { train, webgpu = false }: { train?: TrainingOptions; webgpu?: boolean } = {},
+  ): Promise<Studios> {
     await buildPage();
     const server = await serveStudio({ folder, ...(train && { train }) });
-    return new Studios(server, await openBrowser());
+    return new Studios(server, await (webgpu ? openWebgpuBrowser() : openBrowser()));
   }
 
   /** Opens the studio; `query` is the part of the address after "#/explore?". Waits until the map is drawn. */
   async open(query: string, options: BrowserContextOptions = {}): Promise<OpenStudio> {
     const context = await this.#browser.newContext({ ...CONTEXT, ...options });
     const page = await context.newPage();
-    // another process may have the processor
-    page.setDefaultTimeout(60_000);
+    // another process may have the processor; below the time of a test, so that it says what it waited for
+    page.setDefaultTimeout(50_000);
     const problems: string[] = [];
     const origin = `http://127.0.0.1:${this.server.port}`;
     page.on("console", (message) => {

@@ -64,12 +64,12 @@ async function download(page: Page, name: string): Promise<Buffer> {
 }
 
 /** The same training in Node, from its config. */
-async function inNode(config: TrainConfig) {
+async function inNode(config: TrainConfig, images = IMAGES, tests = TEST_IMAGES) {
   const { batchSize, seed, transforms } = config;
-  const train = dataLoader(shapes({ length: IMAGES }), {
+  const train = dataLoader(shapes({ length: images }), {
     ...{ batchSize, seed, transforms: transforms.train, shuffle: true },
   });
-  const validation = dataLoader(shapes({ split: "test", length: TEST_IMAGES }), {
+  const validation = dataLoader(shapes({ split: "test", length: tests }), {
     ...{ batchSize, seed, transforms: transforms.validation },
   });
   const engine = nodeEngine({ threads: 1 });
@@ -173,6 +173,46 @@ describe("in Chromium", unless(noChromium), () => {
     },
     4 * RUN,
   );
+
+  // compiling the shaders takes minutes where the processor stands in for a GPU
+  if (LONG)
+    it(
+      "goes on after a pause and the end of its tab on WebGPU, with the losses of Node",
+      async () => {
+        const own = await Studios.create(folder, { webgpu: true });
+        try {
+          const { page, problems } = await own.open("net=vgg_small&theme=light");
+          const asked = { "vgg_small  shapes": { epochs: 2, batchSize: 16, lr: 0.02 } };
+          const chosen = { data: { kind: "shapes", images: 64 }, device: "webgpu", asked };
+          await page.evaluate(`localStorage.setItem("convnets-training", ${JSON.stringify(JSON.stringify(chosen))})`);
+          await page.getByRole("button", { name: "Train", exact: true }).click();
+          await page.waitForSelector(".preview canvas");
+          await press(page, "Start training");
+          const began = performance.now();
+          await page.getByText(/step 1 of 4/).waitFor({ timeout: RUN });
+          const first = performance.now() - began;
+          await press(page, "Pause");
+          await page.waitForSelector(".run-title .dot:not(.is-running)", { timeout: RUN });
+          await page.reload();
+          await page.waitForSelector(".run-title");
+          await press(page, "Resume");
+          await page.waitForSelector(".run-title .dot.is-finished", { timeout: RUN });
+          const losses = (await stored<Measured>(page, "measured.json")).steps.map(({ loss }) => loss);
+          const config = parseConfig((await stored<{ config: unknown }>(page, "plan.json")).config);
+          const node = await inNode(config, 64, 20);
+          const apart = Math.max(...losses.map((loss, i) => Math.abs(loss - node.losses[i]!)));
+          console.info(
+            `studio: on WebGPU, the first step after ${(first / 1000).toFixed(0)} s; losses ${apart.toExponential(1)} from Node's`,
+          );
+          expect(losses).toHaveLength(8);
+          expect(apart).toBeLessThan(1e-4);
+          expect(problems).toEqual([]);
+        } finally {
+          await own.close();
+        }
+      },
+      RUN,
+    );
 
   it("trains a network with changed layers, and one written in the page after a click", async () => {
     const changes = "features.0:outChannels=16 features.1:numFeatures=16 features.4:inChannels=16";

@@ -18,6 +18,19 @@ const OPTIONS = {
   args: ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
 };
 
+/** On machines without a GPU, Chromium then computes WebGPU in software. */
+const WEBGPU = {
+  ...OPTIONS,
+  args: [
+    ...OPTIONS.args.filter((flag) => flag !== "--disable-gpu"),
+    "--enable-unsafe-webgpu",
+    "--enable-features=Vulkan",
+  ],
+};
+
+/** A browser of its own, with WebGPU. */
+export const openWebgpuBrowser = (): Promise<Browser> => chromium.launch(WEBGPU);
+
 /** The browser that is running; outside of the tests that need one, one of its own. Closing it leaves the others' contexts open. */
 export function openBrowser(): Promise<Browser> {
   const address = process.env[ADDRESS];

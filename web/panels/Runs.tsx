@@ -54,7 +54,7 @@ function Native() {
           </ul>
         </section>
       </aside>
-      <div class="train-main">
+      <div class="train-main" tabIndex={0} role="region" aria-label={t("runsRun")}>
         {problem.value !== undefined && (
           <p class="train-problem" role="alert">
             {problem.value || t("runsGone")}

@@ -3,6 +3,7 @@ import "../style/train.css";
 import { useEffect } from "preact/hooks";
 import { dropTaker } from "../stage/open.ts";
 import { route } from "../state/route.ts";
+import { t } from "../text/index.ts";
 import { live, openProblem } from "../training/live.ts";
 import { takeDropped } from "./draft.ts";
 import { Preview } from "./Preview.tsx";
@@ -26,7 +27,8 @@ export function TrainView() {
         <Setup />
         <Runs />
       </aside>
-      <div class="train-main">
+      {/* what scrolls has to be reachable by keyboard */}
+      <div class="train-main" tabIndex={0} role="region" aria-label={t("train")}>
         {openProblem.value && (
           <p class="train-problem" role="alert">
             {openProblem.value}

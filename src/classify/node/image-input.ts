@@ -66,9 +66,9 @@ export function formNote(file: string, { layout, channels, height, width }: Imag
 }
 
 /** Whether a network has one output, a sigmoid, which tells two classes apart. */
-export function isYesOrNo({ outputs, producer }: Graph): boolean {
-  const main = outputs.get(mainOutputName(outputs.keys()))!;
-  return product(main.shape.slice(1)) === 1 && producer(main)?.op === "Sigmoid";
+export function isYesOrNo(graph: Graph): boolean {
+  const main = graph.outputs.get(mainOutputName(graph.outputs.keys()))!;
+  return product(main.shape.slice(1)) === 1 && graph.producer(main)?.op === "Sigmoid";
 }
 
 /** A network of one sigmoid with a score for each of two classes, whose softmax is that sigmoid. */

@@ -48,6 +48,8 @@ export interface SourceOptions
   readonly variant?: Variant | undefined;
   /** Names of the classes, in the order of the labels. Default: those that the files record. */
   readonly classes?: readonly string[] | undefined;
+  /** The outputs as the network gives them, also one sigmoid that stands for two classes. */
+  readonly rawOutputs?: boolean | undefined;
   /** Default: what the files record, else torchvision's for ImageNet. */
   readonly preprocessing?: readonly Transform[] | undefined;
   /** Makes the network that the weights belong to, if it is your own. */
@@ -71,7 +73,7 @@ export interface Source {
 
 /**
  * Opens a network with its weights. `source` is the name of a registered network (with `weights`), a weight file that records
- * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model.json of TensorFlow.js.
+ * its network, as "convnets train" writes it, the folder of a run, an .onnx file, or a model of TensorFlow.js or Keras.
  *
  * Throws a CheckpointError that names the file and says what is missing.
  */
@@ -189,7 +191,7 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const images = [channels, height === undefined ? Number.NaN : height] as const;
   const note = formNote(file, form);
   const outputs = [...read.graph.outputs.keys()];
-  const isBinary = isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
+  const isBinary = !options.rawOutputs && isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
   const taken = form.layout === "NCHW" ? model : new ImageInput(model, form);
   const { preprocessing, ...completed } = complete(
     file,
@@ -293,7 +295,7 @@ function registered(
 
 /** The network in a file that a run was started from, with a last layer for its classes. */
 async function imported(file: string, architecture: string, numClasses: number | undefined): Promise<Module> {
-  if (!/\.(onnx|json)$/i.test(architecture)) {
+  if (!/\.(onnx|json|keras|h5|hdf5)$/i.test(architecture)) {
     throw new CheckpointError(
       `${file} has weights of "${architecture}", which is not a built-in network. The path stored in a weight file is never executed; pass the network with --model`,
     );

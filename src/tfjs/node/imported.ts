@@ -1,9 +1,10 @@
-/** Files that hold a whole network, in whichever format: .onnx, or a model.json of TensorFlow.js. */
+/** Files that hold a whole network, in whichever format: .onnx, a model.json of TensorFlow.js, or a model of Keras. */
 import { basename, dirname, extname } from "node:path";
 import type { Shape } from "../../graph/index.ts";
 import { type OnnxFacts, type OnnxModel, OnnxModule, readOnnx, readOnnxFacts } from "../../onnx/node/index.ts";
 import { ensure } from "../error.ts";
 import { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
+import { isKeras, readKeras, readKerasFacts } from "./keras-files.ts";
 
 /** How a network is read from a file. */
 export interface ImportOptions {
@@ -14,20 +15,22 @@ export interface ImportOptions {
 }
 
 /** Whether a path names a file, or the folder of one, that holds a whole network. */
-export const isImported = (path: string): boolean => isOnnx(path) || tfjsFile(path) !== undefined;
+export const isImported = (path: string): boolean => isOnnx(path) || isKeras(path) || tfjsFile(path) !== undefined;
 
 const isOnnx = (path: string) => extname(path).toLowerCase() === ".onnx";
 
 /** The graph and the weights of such a file. */
 export async function readImported(path: string, options: ImportOptions = {}): Promise<OnnxModel> {
+  const { inputs } = options;
+  if (isKeras(path)) return readKeras(path, inputs ? { inputs } : {});
   const model = tfjsFile(path);
   if (model === undefined) return readOnnx(path, { ...options, fold: false });
-  const { inputs } = options;
   return readTfjs(model, inputs ? { inputs } : {});
 }
 
 /** What such a file holds, without its numbers. */
 export async function readImportedFacts(path: string): Promise<OnnxFacts> {
+  if (isKeras(path)) return readKerasFacts(path);
   const model = tfjsFile(path);
   return model === undefined ? readOnnxFacts(path) : readTfjsFacts(model);
 }

@@ -9,3 +9,4 @@ export {
   readImportedModule,
   readTfjsModule,
 } from "./imported.ts";
+export { isKeras, readKeras, readKerasFacts } from "./keras-files.ts";
