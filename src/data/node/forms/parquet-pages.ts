@@ -5,6 +5,7 @@
  * Source: apache/parquet-format, parquet.thrift (PageHeader); apache/thrift, "Thrift Compact Protocol".
  */
 import type { FileMetaData } from "hyparquet";
+import { bitsOf, checkRuns, levelsOf } from "./parquet-runs.ts";
 
 /** Structures in structures; a page header has three levels. */
 const MAX_DEPTH = 8;
@@ -77,8 +78,17 @@ class Compact {
   }
 }
 
+/** Unpacks what a codec packed into so many bytes. */
+export type Unpack = (codec: string, packed: Uint8Array, unpacked: number) => Uint8Array;
+
+/** Fields of the headers of data pages, dictionaries, and data pages of the second form, by the type of the page. */
+const HEADERS = [5, 6, 7, 8];
+const PLACES = [2, 8]; // PLAIN_DICTIONARY, RLE_DICTIONARY
+const RLE = 3;
+
 /** Throws an Error unless all pages of all columns lie where they should and claim no more values than their column has. */
-export function checkPages(bytes: Uint8Array, { row_groups: groups }: FileMetaData): void {
+export function checkPages(bytes: Uint8Array, metadata: FileMetaData, unpack: Unpack): void {
+  const { row_groups: groups } = metadata;
   for (const { columns, num_rows: rows } of groups) {
     if (rows < 0n || rows > BigInt(bytes.length)) throw new Error(`it claims ${rows} rows in ${bytes.length} bytes`);
     for (const { meta_data: column } of columns) {
@@ -98,10 +108,13 @@ export function checkPages(bytes: Uint8Array, { row_groups: groups }: FileMetaDa
           throw new Error("a page reaches out of its column");
         if (typeof unpacked !== "number" || unpacked < 0 || unpacked > packed * MAX_RATIO + 1024)
           throw new Error(`a page of ${packed} bytes claims ${unpacked}`);
-        const header = page.get(5) ?? page.get(8);
+        const type = page.get(1);
+        if (![0, 2, 3].includes(type as number) || !(page.get(HEADERS[type as number]!) instanceof Map))
+          throw new Error("a page has no header of its type");
+        const header = type === 2 ? undefined : page.get(HEADERS[type as number]!);
         const values = header instanceof Map ? header.get(1) : 0;
         if (typeof values !== "number" || values < 0 || values > left) throw new Error("a page claims too many values");
-        const v2 = page.get(8);
+        const v2 = type === 3 ? header : undefined;
         // nulls, rows, and the bytes of the levels
         const counts = v2 instanceof Map ? [2, 3, 5, 6].map((id) => v2.get(id) ?? 0) : [];
         if (counts.some((count) => typeof count !== "number" || count < 0 || count > packed + values))
@@ -111,8 +124,53 @@ export function checkPages(bytes: Uint8Array, { row_groups: groups }: FileMetaDa
         if (typeof entries !== "number" || entries < 0 || entries > unpacked)
           throw new Error("a page claims too many values");
         left -= values;
+        const data = bytes.subarray(reader.at, reader.at + packed);
+        const levels = levelsOf(metadata, column.path_in_schema);
+        if (header instanceof Map) checkData(page, { data, codec: column.codec, values, unpacked, levels }, unpack);
         reader.skip(packed);
       }
     }
   }
+}
+
+interface Data {
+  readonly data: Uint8Array;
+  readonly codec: string;
+  readonly values: number;
+  readonly unpacked: number;
+  readonly levels: { readonly definition: number; readonly repetition: number };
+}
+
+/** Throws an Error unless the runs in a page of data are as long as its values. */
+function checkData(page: Fields, { data, codec, values, unpacked, levels }: Data, unpack: Unpack): void {
+  const widths = [levels.repetition, levels.definition].map(bitsOf) as [number, number];
+  const v2 = page.get(1) === 3 ? page.get(8) : undefined;
+  const header = (v2 ?? page.get(5)) as Fields;
+  const plain = (packed: Uint8Array, size: number) =>
+    codec === "UNCOMPRESSED" || packed.length === 0 ? packed : unpack(codec, packed, size);
+  let rest: Uint8Array;
+  if (v2 instanceof Map) {
+    let at = 0;
+    for (const [i, width] of widths.entries()) {
+      const length = Number(v2.get(i === 0 ? 6 : 5) ?? 0);
+      if (width > 0) checkRuns(data.subarray(at, at + length), width, values);
+      at += length;
+    }
+    const isPacked = v2.get(7) !== 0;
+    rest = isPacked ? plain(data.subarray(at), unpacked - at) : data.subarray(at);
+  } else {
+    rest = plain(data, unpacked);
+    for (const width of widths) {
+      if (width === 0) continue;
+      if (rest.length < 4) throw new Error("the levels of a page are cut off");
+      const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0, true);
+      checkRuns(rest.subarray(4, 4 + length), width, values);
+      rest = rest.subarray(4 + length);
+    }
+  }
+  const encoding = header.get(v2 instanceof Map ? 4 : 2);
+  // in the first form of pages, a width of 0 has no runs
+  if (PLACES.includes(encoding as number) && rest.length > 1 && (v2 || rest[0]! > 0))
+    checkRuns(rest.subarray(1), rest[0]!, values, { fewer: true });
+  if (encoding === RLE && rest.length > 4) checkRuns(rest.subarray(4), 1, values, { fewer: true });
 }

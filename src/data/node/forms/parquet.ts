@@ -6,7 +6,7 @@ import { readBytes } from "../files.ts";
 import { joined, type Labelled, shortList } from "../labelled.ts";
 import { partNamed, type Split } from "../splits.ts";
 import type { Form, Part } from "./form.ts";
-import { checkPages } from "./parquet-pages.ts";
+import { checkPages, type Unpack } from "./parquet-pages.ts";
 
 const LABEL = ["label", "labels", "fine_label", "class", "target", "category", "species", "digit"];
 
@@ -37,6 +37,8 @@ function namesIn(
 
 type Rows = Record<string, unknown>[];
 
+type Decompress = (bytes: Uint8Array, length: number) => Uint8Array;
+
 /** Decompressors of Node; snappy is hyparquet's own. */
 async function compressors() {
   const zlib = await import("node:zlib");
@@ -60,15 +62,23 @@ async function readParquet(file: string): Promise<Labelled> {
     throw new DataError(reason, { file });
   };
   if (new TextDecoder("latin1").decode(bytes.subarray(-4)) !== "PAR1") fail("is no Parquet file, or is cut off");
-  const { parquetMetadata, parquetReadObjects, parquetSchema } = await import("hyparquet");
+  const { parquetMetadata, parquetReadObjects, parquetSchema, snappyUncompress } = await import("hyparquet");
+  const decompress = await compressors();
+  const unpack: Unpack = (codec, packed, size) => {
+    if (codec !== "SNAPPY")
+      return (decompress as Record<string, Decompress | undefined>)[codec]?.(packed, size) ?? packed;
+    const page = new Uint8Array(size);
+    snappyUncompress(packed, page);
+    return page;
+  };
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
   try {
     const metadata = parquetMetadata(buffer);
-    checkPages(bytes, metadata);
+    checkPages(bytes, metadata, unpack);
     const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
     const total = metadata.row_groups.reduce((sum, { total_byte_size }) => sum + Number(total_byte_size), 0);
     if (total > bytes.length * MAX_RATIO) fail(`${bytes.length} bytes cannot hold the ${total} that it claims`);
-    const options = { file: buffer, metadata, utf8: false, compressors: await compressors() };
+    const options = { file: buffer, metadata, utf8: false, compressors: decompress };
     const label = LABEL.find((name) => columns.includes(name));
     const read = (names: string[], rowStart: number, rowEnd: number) =>
       parquetReadObjects({ ...options, columns: names, rowStart, rowEnd }) as Promise<Rows>;
