@@ -152,7 +152,7 @@ describe("errors", () => {
     [
       "a field of a wrong type",
       () => with_(layer("MaxPooling2D", "p", { pool_size: "2" })),
-      'the config of the layer "p" (MaxPooling2D) at pool_size is not as TensorFlow.js writes it',
+      'the config of the layer "p" (MaxPooling2D) at pool_size is not as Keras and TensorFlow.js write it',
     ],
     [
       "a kernel of other channels",
