@@ -294,6 +294,8 @@ describe("archives", () => {
     "set/test/red/2.png": png.red,
     "__MACOSX/set/._1.png": png.red,
     "set/../../evil/3.png": png.red,
+    "set/cat/\u00004.png": png.red,
+    ".": png.red,
     "/etc/4.png": png.blue,
   }); // prettier-ignore
   const expected = { format: "image-folder", classes: ["blue", "red"], train: COLORS, test: [[255, 1]] };

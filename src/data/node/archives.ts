@@ -147,8 +147,8 @@ function archiveOf<E extends { readonly name: string }>(
       .replaceAll("\\", "/")
       .split("/")
       .filter((part) => part !== "" && part !== "."); // prettier-ignore
-    if (parts.includes("..") || /^[\\/]|^[a-z]:/i.test(entry.name) || /[\\/]$/.test(entry.name) || parts.length > 64)
-      continue;
+    const isName = parts.length > 0 && parts.length <= 64 && !parts.includes("..") && !entry.name.includes("\0");
+    if (!isName || /^[\\/]|^[a-z]:/i.test(entry.name) || /[\\/]$/.test(entry.name)) continue;
     for (let depth = 0; depth < parts.length - 1; depth++) {
       const path = parts.slice(0, depth + 1).join("/");
       folders.get(parts.slice(0, depth).join("/"))!.folders.add(parts[depth]!);
