@@ -26,5 +26,7 @@ export function fileKind(start: Uint8Array): string {
   if (/^\s*<(!doctype|html)/i.test(text)) return "it is a web page, the download went wrong";
   const known = SIGNATURES.find(([signature]) => signature.test(text));
   if (known) return known[1];
-  return /^[\t\r\n\x20-\x7e]+$/.test(text) ? "it is a text file" : "its content is of no known kind";
+  if (!/^[\t\r\n\x20-\x7e]+$/.test(text)) return "its content is of no known kind";
+  const [line = ""] = text.trim().split(/[\r\n]/);
+  return `it is a text file that begins "${line.slice(0, 60)}", get the file itself from where it was published`;
 }
