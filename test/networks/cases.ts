@@ -60,6 +60,9 @@ function narrowPaperAlexNet(): Module {
   return Object.assign(createModel("alexnet", { variant: "paper", inputSize: 99 }), { classifier });
 }
 
+/** Whether there is time to train those whose layers are those of a smaller relative. */
+const LONG = process.env.CONVNETS_LONG_TESTS === "1";
+
 /** Torchvision's DenseNet-121 without its last two blocks. */
 function shortDenseNet(): Module {
   const model = createModel("densenet121", { variant: "torchvision" }) as DenseNet;
@@ -176,9 +179,9 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
     evalSide: 17,
     training: { side: 20, batch: 4, lr: 1e-3, steps: 2 },
   },
-  ...photographs("squeezenet1_0", { trained: false }),
+  ...photographs("squeezenet1_0", { trained: LONG }),
   ...photographs("squeezenet1_1"),
-  ...photographs("densenet121", { trained: false }),
+  ...photographs("densenet121", { trained: LONG }),
   // to compile the training of all 58 layers takes ONNX Runtime ten seconds
   "torchvision's DenseNet-121 up to its second block": {
     create: shortDenseNet,
@@ -190,7 +193,7 @@ export const TORCHVISION: Readonly<Record<string, Case>> = {
   ...photographs("mobilenet_v2"),
   ...photographs("shufflenet_v2_x1_0"),
   ...photographs("mobilenet_v3_small"),
-  ...photographs("mobilenet_v3_large", { trained: false, evalSide: 128 }),
+  ...photographs("mobilenet_v3_large", { trained: LONG, evalSide: 128 }),
   ...photographs("efficientnet_b0", { smooth: true }),
 };
 
