@@ -17,7 +17,7 @@ export async function imageFiles(names: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const name of names) {
     if (/^https?:\/\//.test(name))
-      throw new UsageError(`images are not downloaded; fetch it first: curl -L '${name}' | convnets classify -`);
+      throw new UsageError(`images are not downloaded; fetch it first: curl -LO '${name}'`);
     const found = await stat(name).catch(() => undefined);
     if (!found?.isDirectory()) {
       files.push(name);

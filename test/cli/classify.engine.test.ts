@@ -159,7 +159,7 @@ describe("convnets classify", () => {
   });
 
   it.each([
-    [["https://example.org/cat.jpg"], "curl -L 'https://example.org/cat.jpg' | convnets classify -"],
+    [["https://example.org/cat.jpg"], "curl -LO 'https://example.org/cat.jpg'"],
     [["-", "a.png"], '"-" stands for one image'],
     [["a.png", "--topk", "0"], "It has to be above 0"],
     [["a.png", "--csv", "--json"], "cannot be used with"],

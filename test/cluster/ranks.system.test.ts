@@ -1,33 +1,21 @@
 /** Trainings on several ranks as people start them: by mpirun. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hostsReason, makeHosts } from "../../bench/cluster/hosts.ts";
-import { shapes } from "../../src/data/index.ts";
 import { CLI, convnets } from "../cli/run.ts";
+import { writeCifar } from "../support/cifar.ts";
 import { unless } from "../support/skip.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-ranks-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const data = join(folder, "data");
 
-/** Small pictures as a CIFAR folder: label, then 3·32·32 bytes. The last batch is not full. */
-beforeAll(() => {
-  mkdirSync(data);
-  const files = [1, 2, 3, 4, 5].map((i) => [`data_batch_${i}.bin`, "train", i] as const);
-  for (const [file, split, seed] of [...files, ["test_batch.bin", "test", 0] as const]) {
-    const { memory } = shapes({ split, seed, length: 5 });
-    const bytes = new Uint8Array(5 * 3073);
-    for (let i = 0; i < 5; i++) {
-      bytes[i * 3073] = memory.labels![i]!;
-      bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
-    }
-    writeFileSync(join(data, file), bytes);
-  }
-});
+/** The last batch is not full. */
+beforeAll(() => writeCifar(data, 5));
 
 const SETTINGS = [
   ...["--batch-size", "16", "--shards", "4", "--compress", "fp16", "--threads", "1", "--workers", "0"],

@@ -1,33 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { shapes } from "../../src/data/index.ts";
 import { Random } from "../../src/random.ts";
+import { writeCifar } from "../support/cifar.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const LIBRARY = new URL("../../dist/", import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), "convnets-kill-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Small pictures as a CIFAR folder: label, then 3·32·32 bytes. */
-function writeData(): string {
-  const dir = join(folder, "data");
-  mkdirSync(dir);
-  const files = [1, 2, 3, 4, 5].map((i) => [`data_batch_${i}.bin`, "train", i] as const);
-  for (const [file, split, seed] of [...files, ["test_batch.bin", "test", 0] as const]) {
-    const { memory } = shapes({ split, seed, length: 96 });
-    const bytes = new Uint8Array(96 * 3073);
-    for (let i = 0; i < 96; i++) {
-      bytes[i * 3073] = memory.labels![i]!;
-      bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
-    }
-    writeFileSync(join(dir, file), bytes);
-  }
-  return dir;
-}
 
 /** A small network with everything that has a state: batch normalization, dropout. */
 function writeModel(): string {
@@ -43,7 +26,8 @@ export default () => new Sequential(
   return file;
 }
 
-const data = writeData();
+const data = join(folder, "data");
+writeCifar(data, 96);
 const model = writeModel();
 
 function train(dir: string, resume: boolean): ChildProcess {

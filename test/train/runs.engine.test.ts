@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { command } from "../../src/cli/runs.ts";
-import { type MemoryDataset, shapes } from "../../src/data/index.ts";
+import type { MemoryDataset } from "../../src/data/index.ts";
 import { locateDataset } from "../../src/data/node/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
@@ -22,6 +22,7 @@ import { dataFacts, openedOnce } from "../../src/runs/node/prepare.ts";
 import { readRun } from "../../src/runs/node/read-run.ts";
 import { trainRun } from "../../src/runs/node/run.ts";
 import { writeReport } from "../../src/runs/node/write-report.ts";
+import { writeCifar } from "../support/cifar.ts";
 import { type Course, course } from "./made-up.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "convnets-runs-"));
@@ -219,18 +220,7 @@ describe("a real training of a few steps", () => {
     new Sequential(new BasicConv(3, 8, 3, { stride: 4 }), new AdaptiveAvgPool2d(1), new Flatten(), new Linear(8, 10));
 
   beforeAll(async () => {
-    // small pictures as a CIFAR folder: label, then 3·32·32 bytes
-    mkdirSync(data);
-    const files = [1, 2, 3, 4, 5].map((i) => [`data_batch_${i}.bin`, i] as const);
-    for (const [file, seed] of [...files, ["test_batch.bin", 0] as const]) {
-      const { memory } = shapes({ seed, length: 20 });
-      const bytes = new Uint8Array(20 * 3073);
-      for (let i = 0; i < 20; i++) {
-        bytes[i * 3073] = memory.labels![i]!;
-        bytes.set(memory.images.subarray(i * 3072, (i + 1) * 3072), i * 3073 + 1);
-      }
-      writeFileSync(join(data, file), bytes);
-    }
+    writeCifar(data, 20);
     for await (const _ of trainRun(config({ model: "small", data, epochs: 2, batchSize: 32 }), { dir, makeModel }));
   });
 
