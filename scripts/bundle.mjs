@@ -10,9 +10,10 @@ const root = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(root("package.json"), "utf8"));
 
 const targets = [...Object.values(exports).map(({ node }) => node), bin.convnets].filter(Boolean);
-const WORKERS = ["data/node/worker.js", "cluster/node/worker.js"];
+/** The threads that the library starts, and the commands, of which tests run many in one process. */
+const OTHERS = ["data/node/worker.js", "cluster/node/worker.js", "cli/program.js"];
 await build({
-  entryPoints: [...targets.map((target) => target.replace(/^(\.\/)?dist\/bundle\//, "")), ...WORKERS].map((name) =>
+  entryPoints: [...targets.map((target) => target.replace(/^(\.\/)?dist\/bundle\//, "")), ...OTHERS].map((name) =>
     root(`dist/${name}`),
   ),
   outdir: root("dist/bundle"),
