@@ -23,7 +23,7 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
     const lines = runs.flatMap((run, i) => {
       const { raw, training, validation } = linesOf(run, measure, { axis: axis.value, weight: weight.value });
       const name = names[i]!;
-      const label = (what: string) => (isOne ? what : `${name}, ${what}`);
+      const label = (what: string) => (isOne ? what : t("trainEarlier", { name, what }));
       const [color, other] = isOne ? (["--train", "--validation"] as const) : ([colorOf(i), colorOf(i)] as const);
       return [
         ...(weight.value > 0 && measure !== "lr"
