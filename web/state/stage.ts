@@ -123,6 +123,33 @@ const manner = computed(() => {
   return JSON.stringify({ open, form: other === undefined ? form : "boxes", asked: form });
 });
 
+type Options = Parameters<typeof bench.diagram>[1];
+/** How the drawing on the map was asked for. */
+let current: Options | undefined;
+/** The drawing with the selected block open, laid out before somebody opens it. */
+let ahead: { readonly of: Network; readonly key: string; readonly diagram: Promise<Diagram> } | undefined;
+/** Milliseconds after a selection, when its card has been asked for. */
+const SOON = 40;
+
+const opening = computed(() => {
+  const { selected } = route.value;
+  const node = drawing.value.value?.nodes.find(({ id }) => id === selected);
+  return node?.opens && !node.open ? node.id : undefined;
+});
+effect(() => {
+  const id = opening.value;
+  const of = network.peek().value;
+  if (id === undefined || !of) return;
+  const timer = setTimeout(() => {
+    if (!current || network.peek().value !== of) return;
+    const options = { ...current, open: [...(current.open as readonly string[]), id] };
+    const diagram = bench.diagram("a", options);
+    diagram.catch(() => undefined);
+    ahead = { of, key: JSON.stringify(options), diagram };
+  }, SOON);
+  return () => clearTimeout(timer);
+});
+
 let drawn = 0;
 effect(() => {
   const { value, busy } = network.value;
@@ -134,10 +161,12 @@ effect(() => {
     ...(form && { form }),
     ...(isNarrow.value && form !== "solids" ? { direction: "down" as const } : { width: pageWidth(mapWidth.value) }),
   };
+  current = options;
   const show = (next: Pending<Diagram>) => {
     if (number === drawn) drawing.value = next;
   };
-  bench.diagram("a", options).then(
+  const key = JSON.stringify(options);
+  (ahead?.of === value && ahead.key === key ? ahead.diagram : bench.diagram("a", options)).then(
     (diagram) => show({ value: diagram, busy: false }),
     // an address may ask for solids where the network has none
     (error: Error) => (asked ? go({ form: undefined }) : show({ busy: false, error: error.message })),
