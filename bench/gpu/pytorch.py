@@ -1,5 +1,5 @@
 """
-PyTorch on the cases of bench/gpu.ts, in one process: on the processor and on a GPU through CUDA, each with and without channels last.
+PyTorch on the cases of bench/gpu.ts, in one process: on the processor, with and without channels last, and on a GPU through CUDA.
 Arguments: seconds for each case, and words, one of which the name of a network has to hold. Images go in and scores come out, so that
 copying them is part of the time, as in bench/gpu/measure.ts. Prints a line of JSON per network.
 """
@@ -25,7 +25,7 @@ CASES = {
     "vgg16": (224, 8),
 }
 torch.Tensor.view = torch.Tensor.reshape  # networks that flatten by view() would stop with channels last
-torch.set_num_threads(os.cpu_count())
+torch.set_num_threads(len(os.sched_getaffinity(0)))
 torch.backends.cudnn.benchmark = True
 SECONDS, WORDS = float(sys.argv[1]), sys.argv[2:]
 
@@ -79,15 +79,14 @@ def training(name, size, batch, device, layout):
 
 
 print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
-devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+kinds = [("cpu", torch.contiguous_format), ("cpu", torch.channels_last), ("cuda", torch.contiguous_format)]
 for name, (size, batch) in CASES.items():
     if WORDS and not any(word in name for word in WORDS):
         continue
     result = {"network": name}
-    for device in devices:
-        for layout in (torch.contiguous_format, torch.channels_last):
-            times = {f"batch {n}": inference(name, size, n, device, layout) for n in (1, 8, 32)}
-            times[f"training, batch {batch}"] = training(name, size, batch, device, layout)
-            kind = "channels_last" if layout == torch.channels_last else "eager"
-            result[f"{device} {kind}"] = {case: round(ms, 2) for case, ms in times.items()}
+    for device, layout in kinds if torch.cuda.is_available() else kinds[:2]:
+        times = {f"batch {n}": inference(name, size, n, device, layout) for n in (1, 8, 32)}
+        times[f"training, batch {batch}"] = training(name, size, batch, device, layout)
+        kind = f"{device}, channels last" if layout == torch.channels_last else device
+        result[kind] = {case: round(ms, 2) for case, ms in times.items()}
     print(json.dumps(result), flush=True)
