@@ -10,8 +10,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Engine } from "convnets";
 import { nodeEngine } from "convnets/node";
-import type { Engine } from "convnets/runtime";
 import { CASES, type Network } from "./cases.ts";
 import { inference, type Measured, type Plan, training } from "./gpu/measure.ts";
 
@@ -72,38 +72,50 @@ const relative = (a: readonly number[], b: readonly number[]) => {
   return a.reduce((apart, value, i) => Math.max(apart, Math.abs(value - b[i]!)), 0) / largest;
 };
 
-const [gpu, cpu] = [nodeEngine({ device: "webgpu" }), nodeEngine()];
-const networks = [...new Set(CASES.map(({ network }) => network))].filter((name) => name.includes(values.only));
-
-for (const network of networks) {
+/** A network on the GPU and on the processor. */
+async function compared(network: Network) {
   const plan = planOf(network);
-  const results: Measured[] = [];
+  const measured: Measured[] = [];
   for (const engine of [gpu, cpu])
-    results.push({ ...(await inference(engine, plan)), ...(await training(engine, plan)) });
-  const [onGpu, onCpu] = results as [Measured, Measured];
+    measured.push({ ...(await inference(engine, plan)), ...(await training(engine, plan)) });
+  const [onGpu, onCpu] = measured as [Measured, Measured];
   const once = { ...plan, infer: [], steps: 1 };
-  const left = {
-    inference: await leftToProcessor(gpu, (engine) => inference(engine, once)),
-    training: await leftToProcessor(gpu, (engine) => training(engine, once)),
+  return {
+    plan,
+    /** Largest differences, as shares of the largest number. */
+    apart: { outputs: relative(onGpu.outputs, onCpu.outputs), losses: relative(onGpu.losses, onCpu.losses) },
+    gpu: { ...onGpu, outputs: undefined },
+    cpu: { ...onCpu, outputs: undefined },
+    left: {
+      inference: await leftToProcessor(gpu, (engine) => inference(engine, once)),
+      training: await leftToProcessor(gpu, (engine) => training(engine, once)),
+    },
   };
-  const apart = relative(onGpu.outputs, onCpu.outputs);
-  const losses = relative(onGpu.losses, onCpu.losses);
+}
+
+const [gpu, cpu] = [nodeEngine({ device: "webgpu" }), nodeEngine()];
+const rate = (batch: number, time: number) => `${((batch / time) * 1000).toFixed(0)} images/s`;
+
+for (const network of new Set(CASES.map(({ network }) => network))) {
+  if (!network.includes(values.only)) continue;
+  const result = await compared(network);
   if (values.json) {
-    const [, ...rest] = [onGpu, onCpu].map(({ outputs, ...other }) => other);
-    console.log(JSON.stringify({ plan, apart, losses, gpu: { ...onGpu, outputs: [] }, cpu: rest[0], left }));
+    console.log(JSON.stringify(result));
     continue;
   }
-  const rate = (batch: number, time: number) => `${((batch / time) * 1000).toFixed(0)} images/s`;
+  const { plan, apart, gpu, cpu, left } = result;
   console.log(`${network}, ${plan.size} pixels`);
-  console.log(`  outputs ${apart.toExponential(1)} apart, ${plan.steps} losses ${losses.toExponential(1)} apart`);
-  for (const batch of plan.infer)
-    console.log(
-      `  inference, batch ${batch}: ${rate(batch, onGpu.infer[batch]!)}, processor ${rate(batch, onCpu.infer[batch]!)}`,
-    );
   console.log(
-    `  training, batch ${plan.train}: ${rate(plan.train, onGpu.step)}, processor ${rate(plan.train, onCpu.step)}; first step after ${(onGpu.firstStep / 1000).toFixed(1)} s`,
+    `  outputs ${apart.outputs.toExponential(1)} apart, losses of ${plan.steps} steps ${apart.losses.toExponential(1)}`,
   );
-  for (const [kind, counts] of Object.entries(left))
-    console.log(`  left to the processor in ${kind}: ${JSON.stringify(counts)}`);
+  for (const batch of plan.infer) {
+    const [onGpu, onCpu] = [gpu, cpu].map(({ infer }) => rate(batch, infer[batch]!));
+    console.log(`  inference, batch ${batch}: ${onGpu}, processor ${onCpu}`);
+  }
+  console.log(
+    `  training, batch ${plan.train}: ${rate(plan.train, gpu.step)}, processor ${rate(plan.train, cpu.step)}`,
+  );
+  console.log(`  first step after ${(gpu.firstStep / 1000).toFixed(1)} s`);
+  console.log(`  left to the processor: ${JSON.stringify(left)}`);
 }
 process.exit(0);

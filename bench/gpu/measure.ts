@@ -1,6 +1,7 @@
 /** A network on an engine: its outputs, its losses, and how fast both come. For Node and for pages. */
+
+import type { Engine } from "convnets";
 import { createModel, oneHot, sgd, TrainingStep, trace } from "convnets";
-import type { Engine } from "convnets/runtime";
 import type { Network } from "../cases.ts";
 
 /** What is measured of one network. */
