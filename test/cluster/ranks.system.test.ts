@@ -76,6 +76,7 @@ const TIMEOUT = 240_000;
 type Digests = Readonly<Record<string, { losses: number[]; weights: string; state: string; same: boolean }>>;
 
 const RANK = fileURLToPath(new URL("rank.mjs", import.meta.url));
+const SUMS = fileURLToPath(new URL("sums.mjs", import.meta.url));
 async function digests(words: readonly string[]): Promise<Digests> {
   const { code, text, errors } = await run(words).ended;
   expect(code, text + errors).toBe(0);
@@ -106,6 +107,13 @@ describe("Open MPI", { timeout: TIMEOUT, ...unless(lack("mpirun.openmpi")) }, ()
 
   test("four ranks give the bytes of one process", async () => {
     await compare(await digests(ranks("mpirun.openmpi", 4, RANK, "bf16|nin|synchronized")));
+  });
+
+  // optimized code holds on to nothing that it does not need any more, such as arrays of which MPI has the address
+  test("long sums are right in optimized code", async () => {
+    const { code, text, errors } = await run(ranks("mpirun.openmpi", 2, "--always-turbofan", SUMS)).ended;
+    expect(code, errors).toBe(0);
+    expect(JSON.parse(text)).toEqual({ sums: 4, wrong: 0 });
   });
 
   test("a rank is killed: launch starts the run again, which goes on to the same bytes", async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { PACKAGE } from "../../package.ts";
 import type { Collective } from "../collective.ts";
 import { ClusterError } from "./error.ts";
 import { type Launch, launchOf } from "./launcher.ts";
@@ -30,7 +31,8 @@ async function join(launch: Launch): Promise<Collective> {
   // UCX, below MPICH and Open MPI, patches munmap and brk of a process whose other threads are using them: one run in twenty crashed
   process.env.UCX_MEM_EVENTS ??= "n";
   const worker = new Worker(workerUrl(), { workerData: launch });
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  /** `memory` is what the other thread reads and writes by address until it answers. */
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void; memory: unknown }>();
   let nextId = 0;
   let failure: Error | undefined;
   const { rank, size, hosts } = await new Promise<Joined>((resolve, reject) => {
@@ -52,11 +54,11 @@ async function join(launch: Launch): Promise<Collective> {
     worker.on("error", (error) => fail(new ClusterError(error.message, { cause: error })));
     worker.on("exit", () => fail(new ClusterError("this rank has left the others")));
   });
-  const ask = <T>(task: Task): Promise<T> =>
+  const ask = <T>(task: Task, memory?: unknown): Promise<T> =>
     new Promise((resolve, reject) => {
       if (failure) return reject(failure);
       const id = nextId++;
-      waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, memory });
       worker.postMessage({ ...task, id } satisfies Question);
     });
 
@@ -74,10 +76,15 @@ async function join(launch: Launch): Promise<Collective> {
         errors: compression.errors.map(at),
         sumErrors: at(compression.sumErrors),
       };
-      if (floats > 0)
-        await ask({ do: "sum", parts: parts.map(at), floats, fast, ...(compressed && { compression: compressed }) });
-      // the memory has been written by the other thread; these keep it until here
-      return void [parts, compression].length;
+      if (floats === 0) return;
+      const task = {
+        do: "sum",
+        parts: parts.map(at),
+        floats,
+        fast,
+        ...(compressed && { compression: compressed }),
+      } as const;
+      await ask(task, [parts, compression]);
     },
     async gather<T>(value: T) {
       const all = await ask<Uint8Array[]>({ do: "gather", bytes: serialize(value) });
@@ -100,8 +107,7 @@ async function join(launch: Launch): Promise<Collective> {
 
 /** The worker runs built JavaScript, from the sources as well: Node 20 cannot run TypeScript. */
 function workerUrl(): URL {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./worker.js", import.meta.url);
-  const built = new URL("../../../dist/cluster/node/worker.js", import.meta.url);
+  const built = new URL("dist/bundle/cluster/node/worker.js", PACKAGE);
   if (!existsSync(built)) throw new ClusterError("ranks from the sources need dist/: run npm run build");
   return built;
 }

@@ -126,10 +126,11 @@ function bind(koffi: Koffi, library: ReturnType<Koffi["load"]>, file: string): M
   const abort = call("Abort", `${H} comm, int code`);
   const finalize = call("Finalize", "void");
 
+  // one for all calls: MPI_Test comes by the thousand
+  const result = new Int32Array(1);
   const number = (read: (at: Int32Array) => void) => {
-    const at = new Int32Array(1);
-    read(at);
-    return at[0]!;
+    read(result);
+    return result[0]!;
   };
   const request = (start: (at: Request) => void) => {
     const at = new BigInt64Array(1);

@@ -24,7 +24,7 @@ export interface SumContext {
   readonly comm: ReturnType<Mpi["duplicate"]>;
   readonly rank: number;
   readonly size: number;
-  /** Until all requests are done; `memory` must stay where it is so long. */
+  /** Until all requests are done; keeps `memory` so long. */
   all(requests: readonly Request[], ...memory: unknown[]): Promise<void>;
 }
 
@@ -44,6 +44,18 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
   const copy = koffi.load(null).func("void *memcpy(intptr_t into, intptr_t from, size_t bytes)");
   let pieces = 0;
 
+  const idle: Uint8Array[] = [];
+  /** Lends memory to `work`, which has only its address: to be put back here keeps it from the garbage collector until then. */
+  async function withMemory(bytes: number, work: (at: Address) => Promise<void>): Promise<void> {
+    const fitting = idle.findIndex(({ length }) => length >= bytes);
+    const [block = memory(bytes)] = fitting < 0 ? [] : idle.splice(fitting, 1);
+    try {
+      await work(bytes > 0 ? koffi.address(block) : 0n);
+    } finally {
+      if (bytes > 0) idle.push(block);
+    }
+  }
+
   const plans = new Map<number, SumPlan>();
   /** For this many shards a rank. */
   const planOf = (own: number): SumPlan => {
@@ -58,31 +70,31 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
     const slice = (of: number) => sliceOf(floats, size, of);
     const own = slice(rank);
     const bytes = 4 * (own.to - own.from);
-    const received = memory(bytes * plan.buffers.length);
-    const base = koffi.address(received);
-    const buffers = plan.buffers.map((buffer, i) =>
-      buffer.rank === rank ? at[buffer.part]! + BigInt(4 * own.from) : base + BigInt(bytes * i),
-    );
-    const requests = plan.buffers.flatMap((buffer, i) =>
-      buffer.rank === rank || bytes === 0 ? [] : [mpi.ireceive(buffers[i]!, bytes, buffer.rank, tag, comm)],
-    );
-    for (const to of others) {
-      const { from, to: end } = slice(to);
-      for (const part of plan.sent)
-        if (end > from) requests.push(mpi.isend(at[part]! + BigInt(4 * from), 4 * (end - from), to, tag, comm));
-    }
-    await all(requests, received);
-    for (const { into, other } of plan.rest) mpi.add(buffers[into]!, buffers[other]!, own.to - own.from);
-    const first = at[0]!;
-    await all(
-      others.flatMap((other) => {
-        const { from, to } = slice(other);
-        return [
-          ...(to > from ? [mpi.ireceive(first + BigInt(4 * from), 4 * (to - from), other, tag, comm)] : []),
-          ...(bytes > 0 ? [mpi.isend(first + BigInt(4 * own.from), bytes, other, tag, comm)] : []),
-        ];
-      }),
-    );
+    await withMemory(bytes * plan.buffers.length, async (base) => {
+      const buffers = plan.buffers.map((buffer, i) =>
+        buffer.rank === rank ? at[buffer.part]! + BigInt(4 * own.from) : base + BigInt(bytes * i),
+      );
+      const requests = plan.buffers.flatMap((buffer, i) =>
+        buffer.rank === rank || bytes === 0 ? [] : [mpi.ireceive(buffers[i]!, bytes, buffer.rank, tag, comm)],
+      );
+      for (const to of others) {
+        const { from, to: end } = slice(to);
+        for (const part of plan.sent)
+          if (end > from) requests.push(mpi.isend(at[part]! + BigInt(4 * from), 4 * (end - from), to, tag, comm));
+      }
+      await all(requests);
+      for (const { into, other } of plan.rest) mpi.add(buffers[into]!, buffers[other]!, own.to - own.from);
+      const first = at[0]!;
+      await all(
+        others.flatMap((other) => {
+          const { from, to } = slice(other);
+          return [
+            ...(to > from ? [mpi.ireceive(first + BigInt(4 * from), 4 * (to - from), other, tag, comm)] : []),
+            ...(bytes > 0 ? [mpi.isend(first + BigInt(4 * own.from), bytes, other, tag, comm)] : []),
+          ];
+        }),
+      );
+    });
   }
 
   /** Sums one piece whose numbers travel in 16 bits. */

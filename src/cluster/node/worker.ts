@@ -53,7 +53,12 @@ const [collectives, sums, beats] = [mpi.duplicate(), mpi.duplicate(), mpi.duplic
 
 // Waiting
 
-const waiting = new Set<{ readonly request: Request; readonly done: () => void }>();
+/** `memory` is what MPI reads or writes meanwhile: it only knows the address, so the garbage collector has to be kept from it. */
+const waiting = new Set<{
+  readonly request: Request;
+  readonly memory: readonly unknown[];
+  readonly done: () => void;
+}>();
 const nap = new Int32Array(new SharedArrayBuffer(4));
 let progress = 0;
 
@@ -68,8 +73,8 @@ function look(): void {
   if (waiting.size > 0) setImmediate(look);
 }
 
-/** Until all requests are done; `_memory` must stay where it is so long. */
-async function all(requests: readonly Request[], ..._memory: unknown[]): Promise<void> {
+/** Until all requests are done; keeps `memory` so long. */
+async function all(requests: readonly Request[], ...memory: unknown[]): Promise<void> {
   const pending = requests.map(
     (request) =>
       new Promise<void>((done) => {
@@ -77,7 +82,7 @@ async function all(requests: readonly Request[], ..._memory: unknown[]): Promise
           progress = performance.now();
           setImmediate(look);
         }
-        waiting.add({ request, done });
+        waiting.add({ request, memory, done });
       }),
   );
   await Promise.all(pending);
