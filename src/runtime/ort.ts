@@ -47,6 +47,8 @@ export interface GpuMemory {
   readonly writesInto: boolean;
   /** Default: the tensor's own `getData`. */
   readonly download?: Download;
+  /** Called after a run that kept these outputs. */
+  readonly kept?: (outputs: readonly OrtTensor[]) => Promise<void>;
 }
 
 export interface OrtEngineOptions {
@@ -204,7 +206,9 @@ class OrtExecutable implements Executable {
         for (const tensor of Object.values(written)) if (tensor instanceof OrtDeviceTensor) tensor.dispose();
       try {
         const asked = own && all ? { ...fetches, [UNRETURNED]: null } : fetches;
-        return await session.run(given, asked as InferenceSession.FetchesType);
+        const returned = await session.run(given, asked as InferenceSession.FetchesType);
+        if (kept === "gpu") await gpu!.kept?.(Object.values(returned));
+        return returned;
       } catch (error) {
         if (own && all && message(error).includes(REFUSAL)) return {};
         // what was bound for this run would stay so for the next

@@ -14,7 +14,7 @@ test("node-webgpu.engine.test.ts passes", { ...unless(missing), timeout: 900_000
   const arguments_ = [vitest, "run", "test/conformance/node-webgpu.engine.test.ts"];
   const { status, stdout, stderr } = spawnSync(process.execPath, arguments_, {
     cwd: fileURLToPath(new URL("../..", import.meta.url)),
-    env: { ...process.env, LD_LIBRARY_PATH: DRIVERS, VK_ICD_FILENAMES: DRIVER },
+    env: { ...process.env, LD_LIBRARY_PATH: DRIVERS, VK_ICD_FILENAMES: DRIVER, NO_COLOR: "1" },
     encoding: "utf8",
   });
   expect(status, `${stdout}${stderr}`).toBe(0);

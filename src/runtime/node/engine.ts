@@ -1,7 +1,7 @@
 import { type Engine, EngineError, type EngineOptions } from "../engine.ts";
 import { type Ort, ortEngine } from "../ort.ts";
 import { blockSize } from "./block.ts";
-import { downloads } from "./gpu.ts";
+import { gpuMemory } from "./gpu.ts";
 import { forcedBuild, nativeRuntime, wasmRuntime } from "./load.ts";
 
 /** A module with ONNX Runtime's JavaScript interface, such as onnxruntime-node. */
@@ -87,7 +87,7 @@ function nativeEngine(
     target: device,
     session,
     writesInto: true,
-    ...(providers[0] === "webgpu" && { gpu: { writesInto: false, download: downloads(ort, session) } }),
+    ...(providers[0] === "webgpu" && { gpu: gpuMemory(ort, session) }),
     ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
     remedy: (message) =>
       message.includes("WebGPU adapter") ? 'install a driver of the GPU, or use device "cpu"' : undefined,
