@@ -90,7 +90,7 @@ function descend(root: unknown, key: string): unknown {
     ensure(
       found,
       () =>
-        `torch: there is no ${quote(key)} in the file; at ${quote(rest.split(".")[0]!)} there are ${inner.slice(0, 20).join(", ") || "none"}`,
+        `torch: there is no ${quote(key)} in the file; ${rest === key ? "it" : quote(key.slice(0, -rest.length - 1))} holds ${inner.slice(0, 20).join(", ") || "nothing"}`,
     );
     [value, rest] = found;
   }
@@ -205,6 +205,8 @@ function keepScalars(container: unknown, metadata: Map<string, string>): void {
 }
 
 function keepScalar(path: string, value: unknown, metadata: Map<string, string>): void {
+  // what begins with "_" is a layer's own business, such as TorchScript's copies of its padding
+  if (/(^|\.)_(?!_)/.test(path)) return;
   if (["string", "number", "bigint", "boolean"].includes(typeof value)) metadata.set(path, String(value));
 }
 

@@ -4,7 +4,18 @@ import { rewrite } from "../passes/index.ts";
 import { type Builder, rearranged } from "./builder.ts";
 
 /** Operators that treat every number the same, so that its place does not matter. */
-const ELEMENTWISE = new Set(["Clip", "Dropout", "Elu", "Identity", "LeakyRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Tanh"]);
+const ELEMENTWISE = new Set([
+  "Clip",
+  "Dropout",
+  "Elu",
+  "Identity",
+  "LeakyRelu",
+  "Relu",
+  "Selu",
+  "Sigmoid",
+  "Softplus",
+  "Tanh",
+]);
 
 /** Sizes of the images that are flattened. */
 interface Images {
@@ -45,7 +56,8 @@ function readersOf(graph: Graph): ReadonlyMap<Value, readonly Node[]> {
 /** What a Reshape flattens, if it makes a vector of each image [H, W, C] that we have as [C, H, W]. */
 function flattenedImages(graph: Graph, { inputs: [x], outputs: [y] }: Node): Images | undefined {
   const turned = graph.producer(x!);
-  if (turned?.op !== "Transpose" || `${turned.attributes.perm}` !== "0,2,3,1" || y!.shape.length !== 2) return undefined;
+  if (turned?.op !== "Transpose" || `${turned.attributes.perm}` !== "0,2,3,1" || y!.shape.length !== 2)
+    return undefined;
   const [, height, width, channels] = x!.shape;
   if (typeof height !== "number" || typeof width !== "number" || typeof channels !== "number") return undefined;
   return y!.shape[1] === height * width * channels ? { channels, pixels: height * width } : undefined;

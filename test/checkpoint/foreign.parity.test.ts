@@ -79,7 +79,7 @@ describe("checkpoints of others", unless(pythonSkipReason("torch", "numpy")), ()
     const model = await readCheckpoint(join(folder, "ema.pth"));
     expect(ema.tensors.get("fc.bias")!.data[0]).toBeCloseTo(Number(model.tensors.get("fc.bias")!.data[0]) + 1, 5);
     await expect(readCheckpoint(path, { key: "critic" })).rejects.toThrow(
-      /no "critic" in the file; at "critic" there are "generator"/,
+      /no "critic" in the file; it holds "generator"/,
     );
   });
 

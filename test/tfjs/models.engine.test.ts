@@ -139,7 +139,9 @@ describe("vectors of images", () => {
   const made = (layers: readonly object[], outputs: readonly string[], weights: Readonly<Record<string, Tf>>) =>
     modelFiles(functional([image, flat, ...layers], ["image"], outputs), weights);
   const operators = (files: ModelFiles) =>
-    tfjsModel(files.text, readerOf(files)).graph.nodes.map(({ op }) => op).join(" "); // prettier-ignore
+    tfjsModel(files.text, readerOf(files))
+      .graph.nodes.map(({ op }) => op)
+      .join(" "); // prettier-ignore
   const outputs = async (files: ModelFiles) => {
     const { graph, weights } = tfjsModel(files.text, readerOf(files));
     return Object.values(await runGraph(graph, weights, { image: nchw(X) }));
@@ -202,7 +204,8 @@ describe("vectors of images", () => {
   ])("keep the model's order where the vector %s", async (_, layers, ends, weights, results) => {
     const files = made(layers, ends, weights);
     expect(operators(files)).toMatch(/^Transpose Reshape/);
-    for (const [i, y] of (await outputs(files)).entries()) expect(difference(y, nchw(results[i]!))).toBeLessThan(TOLERANCE);
+    for (const [i, y] of (await outputs(files)).entries())
+      expect(difference(y, nchw(results[i]!))).toBeLessThan(TOLERANCE);
   });
 });
 
