@@ -133,8 +133,6 @@ function gather({ value: top, without }: WeightSet, bytes: number): Omit<Found, 
   const notes = [...leftOut].map(([what, keys]) => `left out, as ${what}: ${some(keys)}`);
   const dropped = [...tensors.keys()].filter((key) => !used.has(unpacked(key)));
   if (dropped.length > 0) notes.push(`left out scales and zero points of activations: ${some(dropped)}`);
-  const quantized = [...used.values()].filter(({ quantizer }) => quantizer).length;
-  if (quantized > 0) notes.push(`${quantized} quantized tensors are read as float32`);
   const float8 = [...used].find(([, { dtype }]) => dtype.startsWith("float8"));
   if (float8) notes.push(`${float8[1].dtype} tensors are read as float32`);
   ensure(

@@ -61,7 +61,8 @@ describe("checkpoints of others", unless(pythonSkipReason("torch", "numpy")), ()
       if (wanted.unknown) expect(opened.unknown, name).toEqual(expect.arrayContaining(wanted.unknown));
       for (const note of wanted.notes ?? []) expect(opened.notes?.join("\n"), name).toContain(note);
       if (wanted.integers) {
-        const { tensors } = await readCheckpoint(path, { convert: "none", quantized: "integers" });
+        const { tensors, notes } = await readCheckpoint(path, { convert: "none", quantized: "integers" });
+        expect(notes?.join("\n"), name).toContain("5 quantized tensors kept as integers");
         for (const [key, value] of Object.entries(wanted.integers)) expect(facts(tensors.get(key)!)).toEqual(value);
       }
     }
