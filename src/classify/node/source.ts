@@ -1,6 +1,6 @@
 /** Networks with their weights, from whatever files people have. What the files do not record is assumed, and reported. */
 import { existsSync, statSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
 import {
   type Checkpoint,
   CheckpointError,
@@ -89,8 +89,6 @@ export async function openSource(source: string, options: SourceOptions = {}): P
   }
   if (!isImported(source)) return ofWeights(source, options);
   if (options.makeModel === undefined) return ofImported(source, options);
-  // the weights in an .onnx file, for a network of one's own
-  if (extname(source).toLowerCase() === ".onnx") return ofWeights(source, options);
   throw new CheckpointError(
     `${source} is a network with its weights; leave out the other network, or take the weights out of it: convnets convert ${source} weights.pth`,
   );
