@@ -35,7 +35,7 @@ function run(command: string, args: readonly string[]): { text: string; seconds:
   return { text: stdout + stderr, seconds: (performance.now() - start) / 1000 };
 }
 
-const convnets = (...args: string[]) => run(process.execPath, [here("../dist/cli/main.js"), ...args]);
+const convnets = (...args: string[]) => run(process.execPath, [here("../dist/bundle/cli/main.js"), ...args]);
 const ours = (files: readonly string[]) => convnets("classify", ...files, "--weights", network, "--jsonl");
 const theirs = (files: readonly string[]) =>
   run(process.env.PYTHON_ORT ?? "python3", [here("./peers/classify.py"), network, ...files]);

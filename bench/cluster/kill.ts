@@ -19,7 +19,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
   },
 });
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/bundle/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "convnets-kill-"));
 const env = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
 

@@ -3,9 +3,9 @@
  *
  *     node step.mjs NETWORK IMAGES_PER_RANK STEPS        with STEPS 0, sums of arrays alone
  */
-import { oneProcess } from "../../dist/cluster/index.js";
-import { createModel, oneHot, sgd, TrainingStep } from "../../dist/index.js";
-import { joinRanks, nodeEngine } from "../../dist/node.js";
+import { oneProcess } from "../../dist/bundle/cluster/index.js";
+import { createModel, oneHot, sgd, TrainingStep } from "../../dist/bundle/index.js";
+import { joinRanks, nodeEngine } from "../../dist/bundle/node.js";
 
 const [network, batch, steps] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const collective = (await joinRanks()) ?? oneProcess();

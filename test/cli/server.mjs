@@ -1,7 +1,7 @@
 /**
  * Runs commands one after the other in one process, as to start Node and to load the library takes longer than most of them do.
  *
- * Arguments: the built command, dist/cli/main.js, and a folder with two named pipes, in which a command is asked for and its exit
+ * Arguments: the built command, dist/bundle/cli/main.js, and a folder with two named pipes, in which a command is asked for and its exit
  * code is answered; see servers.ts and run.ts.
  */
 import { readFile, writeFile } from "node:fs/promises";

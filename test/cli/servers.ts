@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 
-export const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
+export const DIST = fileURLToPath(new URL("../../dist/bundle", import.meta.url));
 export const CLI = join(DIST, "cli/main.js");
 
 /** Environment variable with the folder that has a folder for each server. */

@@ -3,10 +3,10 @@
  * each, as JSON. Its argument picks the cases whose names match it.
  */
 import { createHash } from "node:crypto";
-import { oneProcess, partOf } from "../../dist/cluster/index.js";
-import { dataLoader, shapes } from "../../dist/data/index.js";
-import { constantRate, createModel, crossEntropyLoss, fit, sgd } from "../../dist/index.js";
-import { joinRanks, nodeEngine } from "../../dist/node.js";
+import { oneProcess, partOf } from "../../dist/bundle/cluster/index.js";
+import { dataLoader, shapes } from "../../dist/bundle/data/index.js";
+import { constantRate, createModel, crossEntropyLoss, fit, sgd } from "../../dist/bundle/index.js";
+import { joinRanks, nodeEngine } from "../../dist/bundle/node.js";
 
 const SHARDS = 4;
 /** Nine images: of the last batch, some shards have none. */

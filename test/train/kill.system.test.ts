@@ -7,8 +7,8 @@ import { afterAll, expect, test } from "vitest";
 import { Random } from "../../src/random.ts";
 import { writeCifar } from "../support/cifar.ts";
 
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const LIBRARY = new URL("../../dist/", import.meta.url).href;
+const CLI = fileURLToPath(new URL("../../dist/bundle/cli/main.js", import.meta.url));
+const LIBRARY = new URL("../../dist/bundle/", import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), "convnets-kill-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

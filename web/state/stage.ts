@@ -10,7 +10,7 @@ import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
 import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
 import { isNarrow } from "./preferences.ts";
-import { go, route } from "./route.ts";
+import { go, type Route, route } from "./route.ts";
 
 /** A value that the worker computes: what it is now, whether a new one is on its way, and why there is none. */
 export interface Pending<T> {
@@ -116,12 +116,17 @@ effect(() => {
 /** Width in pixels that the map has; rows are broken to suit it. */
 export const mapWidth = signal(1000);
 
+/** How the network is drawn: changes of it lay out another drawing, a selection does not. */
+const manner = computed(() => {
+  const { open, form, other } = route.value;
+  // two networks are compared box by box
+  return JSON.stringify({ open, form: other === undefined ? form : "boxes", asked: form });
+});
+
 let drawn = 0;
 effect(() => {
   const { value, busy } = network.value;
-  const { open, form: asked, other } = route.value;
-  // two networks are compared box by box
-  const form = other === undefined ? asked : "boxes";
+  const { open, form, asked } = JSON.parse(manner.value) as Pick<Route, "open" | "form"> & { asked?: Route["form"] };
   if (!value || busy) return;
   const number = ++drawn;
   const options = {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { PACKAGE } from "../../package.ts";
 import type { Collective } from "../collective.ts";
 import { ClusterError } from "./error.ts";
 import { type Launch, launchOf } from "./launcher.ts";
@@ -106,8 +107,7 @@ async function join(launch: Launch): Promise<Collective> {
 
 /** The worker runs built JavaScript, from the sources as well: Node 20 cannot run TypeScript. */
 function workerUrl(): URL {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./worker.js", import.meta.url);
-  const built = new URL("../../../dist/cluster/node/worker.js", import.meta.url);
+  const built = new URL("dist/bundle/cluster/node/worker.js", PACKAGE);
   if (!existsSync(built)) throw new ClusterError("ranks from the sources need dist/: run npm run build");
   return built;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { PACKAGE } from "../../package.ts";
 import type { BatchRequest, MadeBatch } from "../batch.ts";
 import type { Dataset } from "../dataset.ts";
 import { type BatchMaker, createLoader, dataLoader, type Loader, type LoaderOptions } from "../loader.ts";
@@ -136,13 +137,12 @@ async function end({ worker, exited }: Thread): Promise<void> {
 }
 
 /**
- * Workers always run built JavaScript. When this module is the TypeScript source itself, as under vitest, the worker is
- * taken from dist/: a worker thread does not go through vitest's transforms, and Node 20 cannot run TypeScript. `npm test`
- * builds first; after a change of what workers do, `npm run build` brings dist/ up to date.
+ * Workers always run built JavaScript, also when this module is the TypeScript source itself, as under vitest: a worker thread does not
+ * go through vitest's transforms, and Node 20 cannot run TypeScript. `npm test` builds first; after a change of what workers do,
+ * `npm run build` brings dist/ up to date.
  */
 function workerUrl(): URL {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./worker.js", import.meta.url);
-  const built = new URL("../../../dist/data/node/worker.js", import.meta.url);
+  const built = new URL("dist/bundle/data/node/worker.js", PACKAGE);
   if (!existsSync(built)) throw new Error("loading with workers from the sources needs dist/: run npm run build");
   return built;
 }

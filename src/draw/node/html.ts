@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { check, type Graph } from "../../graph/index.ts";
 import type { Module, Trace } from "../../nn/index.ts";
+import { PACKAGE } from "../../package.ts";
 import { structure } from "../diagram.ts";
 import { checkDrawing, type DrawOptions, sourceOf } from "../draw.ts";
 import { escaped } from "../paint/svg.ts";
@@ -56,14 +57,11 @@ const inert = (text: string) => text.replaceAll("<", "\\u003c");
 
 const hashOf = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-/** A file of the page's build: next to this folder, or, when the sources run, in dist. */
+/** A file of the page's build. */
 function part(name: string): string {
-  const places = ["../page/", "../../../dist/draw/page/"].map((folder) =>
-    fileURLToPath(new URL(folder + name, import.meta.url)),
-  );
-  const found = places.find((place) => existsSync(place));
-  check(found !== undefined, () => "drawHtml: the page of drawings is not built; run npm run build");
-  const text = readFileSync(found, "utf8");
+  const place = fileURLToPath(`${PACKAGE}dist/draw/page/${name}`);
+  check(existsSync(place), () => "drawHtml: the page of drawings is not built; run npm run build");
+  const text = readFileSync(place, "utf8");
   check(!/<\/(script|style)/i.test(text), () => `drawHtml: ${name} would end its own element`);
   return text.trim();
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PACKAGE } from "../../package.ts";
 import { EngineError } from "../engine.ts";
 import { inTurn, type Ort, type Schedule } from "../ort.ts";
 
@@ -14,7 +15,7 @@ interface OrtWasm extends Ort {
 const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
 
 /** ONNX Runtime's files ship in the package's own folder; a clone of the repository has them in node_modules. */
-const shippedAt = (name: string) => fileURLToPath(new URL(`../../../vendor/${name}`, import.meta.url));
+const shippedAt = (name: string) => fileURLToPath(`${PACKAGE}vendor/${name}`);
 
 function load(name: "onnxruntime-node" | "onnxruntime-web"): Ort {
   const shipped = shippedAt(name);
@@ -24,7 +25,7 @@ function load(name: "onnxruntime-node" | "onnxruntime-web"): Ort {
 /** The package ships WebAssembly once, as a file of the studio's page. Undefined in a clone. */
 function sharedWasm(): Uint8Array | undefined {
   if (!existsSync(shippedAt("onnxruntime-web"))) return undefined;
-  const assets = fileURLToPath(new URL("../../studio/web/assets/", import.meta.url));
+  const assets = fileURLToPath(`${PACKAGE}dist/studio/web/assets/`);
   const name = readdirSync(assets).find((file) => /^ort-wasm-simd-threaded-[\w-]+\.wasm$/.test(file));
   if (name === undefined)
     throw new EngineError(`onnxruntime-web: its .wasm file is missing in ${assets}; install the package again`);

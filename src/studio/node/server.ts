@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import sirv from "sirv";
+import { PACKAGE } from "../../package.ts";
 import { Api } from "./api.ts";
 import { OrderError, type TrainingOptions, Trainings } from "./trainings.ts";
 
@@ -47,12 +48,11 @@ const HEADERS = {
   "Referrer-Policy": "no-referrer",
 } as const;
 
-/** Where the build puts the page: next to this folder, or, when the sources run, in dist. */
+/** Where the build puts the page. */
 function pageFolder(): string {
-  const folders = ["../web/", "../../../dist/studio/web/"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
-  const found = folders.find((folder) => existsSync(`${folder}index.html`));
-  if (found === undefined) throw new Error("the studio's page is not built; run npm run build");
-  return found;
+  const folder = fileURLToPath(`${PACKAGE}dist/studio/web/`);
+  if (!existsSync(`${folder}index.html`)) throw new Error("the studio's page is not built; run npm run build");
+  return folder;
 }
 
 /** The policy that the page itself states: it loads nothing from elsewhere, and sends nothing anywhere. No other page may frame it. */
