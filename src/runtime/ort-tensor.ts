@@ -1,7 +1,18 @@
-import type { Tensor as OrtTensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { asData, type DType, type TensorData, type TypedArray } from "../graph/index.ts";
 import { type DeviceTensor, EngineError } from "./engine.ts";
-import type { Ort } from "./ort.ts";
+
+/** The part of onnxruntime-node and onnxruntime-web that both have. */
+export interface Ort {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: new (
+    type: OrtTensor.Type,
+    data: TypedArray | readonly number[],
+    dims: readonly number[],
+  ) => OrtTensor;
+}
 
 /** Copies a tensor's numbers into memory that JavaScript sees. */
 export type Download = (tensor: OrtTensor) => Promise<OrtTensor.DataType>;

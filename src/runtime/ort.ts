@@ -8,7 +8,6 @@ import {
   type Shape,
   type TensorData,
   type TensorType,
-  type TypedArray,
   type Value,
   zeros,
 } from "../graph/index.ts";
@@ -24,19 +23,9 @@ import {
   type Feeds,
   type RunOptions,
 } from "./engine.ts";
-import { type Download, OrtDeviceTensor, ownArrays } from "./ort-tensor.ts";
+import { type Download, type Ort, OrtDeviceTensor, ownArrays } from "./ort-tensor.ts";
 
-/** The part of onnxruntime-node and onnxruntime-web that both have. */
-export interface Ort {
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
-  };
-  readonly Tensor: new (
-    type: OrtTensor.Type,
-    data: TypedArray | readonly number[],
-    dims: readonly number[],
-  ) => OrtTensor;
-}
+export type { Ort };
 
 /** Runs a task, at once or when those before it are done. */
 export type Schedule = <T>(task: () => Promise<T>) => Promise<T>;
