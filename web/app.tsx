@@ -1,3 +1,4 @@
+import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { DOCK_TABS } from "./dock/Dock.tsx";
 import { PANELS } from "./panels/registry.ts";
@@ -48,7 +49,9 @@ export function App() {
     window.addEventListener("keydown", globalKeys);
     return () => window.removeEventListener("keydown", globalKeys);
   }, []);
-  const panel = PANELS.find(({ id }) => id === route.value.panel) ?? PANELS[0]!;
+  // a selection changes the route as well, and nothing here
+  const shown = useComputed(() => route.value.panel);
+  const panel = PANELS.find(({ id }) => id === shown.value) ?? PANELS[0]!;
   return (
     <div class={`app${PANELS.length > 1 ? " has-rail" : ""}`}>
       <button type="button" class="skip" onClick={() => document.getElementById("map")?.focus()}>

@@ -17,7 +17,7 @@ try:
     from networks import network, training_loss
 
     case = json.loads(sys.stdin.readline())
-    torch.set_num_threads(os.cpu_count())  # its own default can be fewer
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # its own default can be fewer
     torch.manual_seed(0)
     model = network(case["network"])
 except (ImportError, KeyError):

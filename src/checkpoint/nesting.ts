@@ -90,7 +90,7 @@ function descend(root: unknown, key: string): unknown {
     ensure(
       found,
       () =>
-        `torch: there is no ${quote(key)} in the file; at ${quote(rest.split(".")[0]!)} there are ${inner.slice(0, 20).join(", ") || "none"}`,
+        `torch: there is no ${quote(key)} in the file; ${rest === key ? "it" : quote(key.slice(0, -rest.length - 1))} holds ${inner.slice(0, 20).join(", ") || "nothing"}`,
     );
     [value, rest] = found;
   }
@@ -133,8 +133,6 @@ function gather({ value: top, without }: WeightSet, bytes: number): Omit<Found, 
   const notes = [...leftOut].map(([what, keys]) => `left out, as ${what}: ${some(keys)}`);
   const dropped = [...tensors.keys()].filter((key) => !used.has(unpacked(key)));
   if (dropped.length > 0) notes.push(`left out scales and zero points of activations: ${some(dropped)}`);
-  const quantized = [...used.values()].filter(({ quantizer }) => quantizer).length;
-  if (quantized > 0) notes.push(`${quantized} quantized tensors are read as float32`);
   const float8 = [...used].find(([, { dtype }]) => dtype.startsWith("float8"));
   if (float8) notes.push(`${float8[1].dtype} tensors are read as float32`);
   ensure(
@@ -205,6 +203,8 @@ function keepScalars(container: unknown, metadata: Map<string, string>): void {
 }
 
 function keepScalar(path: string, value: unknown, metadata: Map<string, string>): void {
+  // what begins with "_" is a layer's own business, such as TorchScript's copies of its padding
+  if (/(^|\.)_(?!_)/.test(path)) return;
   if (["string", "number", "bigint", "boolean"].includes(typeof value)) metadata.set(path, String(value));
 }
 

@@ -92,7 +92,10 @@ export async function openStream(file: RandomAccess): Promise<Opened> {
     ensure(count === storage.numel, () => `${what} has ${count} numbers where the pickle speaks of ${storage.numel}`);
     offsets.set(key, position + 8);
     position += 8 + count * sizeOf(storage.dtype);
-    ensure(position <= file.size, () => `${what} ends at byte ${position} of ${file.size}; the file is cut short`);
+    ensure(
+      position <= file.size,
+      () => `${what} ends at byte ${position} of ${file.size}; the file is cut short: download it again`,
+    );
   }
   return {
     format: "torch-legacy",

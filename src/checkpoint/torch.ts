@@ -88,7 +88,7 @@ export async function openTorch(
     metadata: { ...Object.fromEntries(found.metadata), ...opened.metadata },
     sets,
     ...(taken !== undefined && { key: taken }),
-    notes: found.notes,
+    notes: [...found.notes, ...quantizedNote(found.tensors.values(), quantized)],
     unknown: [...opened.unknown],
     load: async (name) => {
       const part = parts.get(name);
@@ -115,3 +115,12 @@ export function isZip(start: Uint8Array): boolean {
 
 /** Whether a file begins as a pickle of protocol 2 or later. */
 export const isPickle = (start: Uint8Array): boolean => start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5;
+
+/** What became of quantized tensors. */
+function quantizedNote(tensors: Iterable<StoredTensor>, read: ReadOptions["quantized"]): string[] {
+  const count = [...tensors].filter(({ quantizer }) => quantizer).length;
+  if (count === 0) return [];
+  const some = count === 1 ? "1 quantized tensor" : `${count} quantized tensors`;
+  if (read === "integers") return [`${some} kept as integers; real numbers are NAME_scale · (NAME − NAME_zero_point)`];
+  return [`${some} read as float32`];
+}

@@ -95,7 +95,7 @@ async function findDirectory(file: RandomAccess) {
   const tail = dataView(await readRange(file, tailStart, tailSize, "zip: the end"));
   let at = tailSize - 22;
   while (at >= 0 && !(tail.getUint32(at, true) === END && at + 22 + tail.getUint16(at + 20, true) === tailSize)) at--;
-  ensure(at >= 0, () => "zip: there is no directory at the end; the file is cut short");
+  ensure(at >= 0, () => "zip: there is no directory at the end; the file is cut short: download it again");
   const count = tail.getUint16(at + 10, true);
   const size = tail.getUint32(at + 12, true);
   const offset = tail.getUint32(at + 16, true);

@@ -57,13 +57,17 @@ export interface Classifier<Picture = Image> {
   dispose(): Promise<void>;
 }
 
+/** Side up to which images are not cropped, in pixels. */
+const WHOLE = 96;
+
 /**
  * How torchvision prepares images for the weights that it publishes: the shorter side to 256 pixels and a crop of 224 (in the same
- * proportion for other sizes), then ImageNet's mean and standard deviation.
+ * proportion for other sizes), then ImageNet's mean and standard deviation. For 96 pixels or fewer, the shorter side becomes `size`:
+ * networks for small images, such as CIFAR's, see all of them.
  */
 export function imagenetPreprocessing(size = 224): readonly Transform[] {
   return [
-    { resize: { size: Math.round((size * 256) / 224) } },
+    { resize: { size: size > WHOLE ? Math.round((size * 256) / 224) : size } },
     { centerCrop: { size } },
     "toTensor",
     { normalize: NORMALIZATION.imagenet },

@@ -21,7 +21,7 @@ import { percent } from "./format.ts";
 import { FEW, imageFiles } from "./image-files.ts";
 import { isPublished, type WeightFlags, withWeightFlags } from "./model.ts";
 import { openNetwork } from "./network.ts";
-import { addPreprocessing, type PreprocessingFlags, withTold } from "./preprocessing.ts";
+import { addPreprocessing, type PreprocessingFlags, withSizes, withTold } from "./preprocessing.ts";
 import { parseCount, parsePositive, print, red, note as toStderr, UsageError } from "./support.ts";
 
 interface Flags extends PreprocessingFlags, WeightFlags {
@@ -236,6 +236,8 @@ Examples:
         }
       }
       writer.end?.();
+    } catch (error) {
+      throw withSizes(error, opened);
     } finally {
       await classify.dispose();
       await loader?.close();

@@ -20,7 +20,14 @@ import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
 import { isRun, NETWORK_HELP, openNetwork } from "./network.ts";
-import { addPreprocessing, findPreprocessing, type PreprocessingFlags, toldBy, withTold } from "./preprocessing.ts";
+import {
+  addPreprocessing,
+  findPreprocessing,
+  type PreprocessingFlags,
+  toldBy,
+  withSizes,
+  withTold,
+} from "./preprocessing.ts";
 import { note, parseCount, parsePositive, print, printJson, printTable, skippedLines, UsageError } from "./support.ts";
 
 interface Flags extends PreprocessingFlags, WeightFlags {
@@ -187,7 +194,7 @@ export const command = withWeightFlags(new Command("eval"))
       flags,
     );
     const { model, weights, preprocessing, channels } = opened;
-    const unsaid = isAuto ? /names of its classes|preprocessing/ : /names of its classes/;
+    const unsaid = isAuto ? /names of its classes|preprocessing|size of images/ : /names of its classes/;
     for (const sentence of opened.assumed) if (!unsaid.test(sentence)) note(sentence);
     const located = await withDownloads(flags, (options) =>
       locateDataset(source, { ...options, skipCorrupt, channels }),
@@ -209,6 +216,8 @@ export const command = withWeightFlags(new Command("eval"))
       input: await inputShape(loader),
       weights,
       ...(loss && { loss }),
+    }).catch((error: unknown) => {
+      throw withSizes(error, opened);
     });
     try {
       if ((dataset.targetSize ?? dataset.classes.length) !== evaluator.numClasses)

@@ -15,7 +15,8 @@ export interface Described {
 /** What a folder is, if it is not that of a run. Throws a UsageError if it is nothing that a command takes. */
 export async function describeFolder(path: string): Promise<Described> {
   return describeData(path).catch((error: Error) => {
-    throw new UsageError(`${path} is neither a run nor a data set: ${error.message}`);
+    const reason = error.message.startsWith(`${path}: `) ? error.message.slice(path.length + 2) : error.message;
+    throw new UsageError(`${path} is neither a run nor a data set: ${reason}`);
   });
 }
 
@@ -56,8 +57,11 @@ export async function describeFile(path: string): Promise<Described | undefined>
     const named = title ? `, "${title}"` : "";
     return { what: `a web page${named}: the download went wrong; fetch the file from its direct link` };
   }
+  if (/^.{4}ftyp(hei|hev|mif)/s.test(text)) return { what: "a HEIC image, which is not read; save it as JPEG or PNG" };
   if (/image$/.test(fileKind(start)) || IMAGE_EXTENSIONS.some((end) => path.toLowerCase().endsWith(end))) {
-    const image = await decodeImage(new Uint8Array(await readFile(path)), { channels: 3 });
+    const image = await decodeImage(new Uint8Array(await readFile(path)), { channels: 3 }).catch((error: Error) => {
+      throw new UsageError(`${path}: ${error.message}`);
+    });
     return { what: `an image of ${image.width}×${image.height} pixels`, next: `convnets classify ${path}` };
   }
   if (/\.(csv|tsv|jsonl|parquet)$/i.test(path))
@@ -73,7 +77,8 @@ export function unreadable(path: string, error: Error): Error {
   const isCut = /cut short|premature|there is no directory at the end/.test(error.message);
   if (!isCut) return error;
   const size = megabytes(statSync(path).size);
-  return new Error(`${error.message}. The file has ${size}; its end is probably missing, so download it again`, {
-    cause: error,
-  });
+  const remedy = error.message.includes("download it again")
+    ? ""
+    : "; its end is probably missing, so download it again";
+  return new Error(`${error.message}. The file has ${size}${remedy}`, { cause: error });
 }

@@ -57,7 +57,8 @@ async function networkOf(target: string, { model, weights, variant, key, rename 
     if (complete) return loaded;
   }
   const opened = await openNetwork(target, { model, weights, variant, key, rename });
-  for (const sentence of opened.assumed) if (!/preprocessing|names of its classes/.test(sentence)) note(sentence);
+  for (const sentence of opened.assumed)
+    if (!/preprocessing|size of images|names of its classes/.test(sentence)) note(sentence);
   return opened;
 }
 

@@ -120,7 +120,7 @@ export function recordedAsTold(
   return JSON.stringify(asTold(before, told, channels === 1 ? 1 : 3));
 }
 
-const ASSUMED = /does not record the preprocessing/;
+const ASSUMED = /does not record the (preprocessing|size of images)/;
 
 /** A network with the preprocessing that the options tell. */
 export function withTold<S extends Source>(source: S, flags: PreprocessingFlags): S {
@@ -128,8 +128,23 @@ export function withTold<S extends Source>(source: S, flags: PreprocessingFlags)
   if (!told) return source;
   const preprocessing = asTold(source.preprocessing, told, source.channels);
   const isNormalized = told.mean !== undefined || told.std !== undefined || told.scale !== undefined;
-  const assumed = isNormalized ? source.assumed.filter((sentence) => !ASSUMED.test(sentence)) : source.assumed;
+  const isSized = told.resize !== undefined || told.crop !== undefined;
+  const assumed = source.assumed.flatMap((sentence) => {
+    if (!isNormalized || !ASSUMED.test(sentence)) return [sentence];
+    return isSized ? [] : [sentence.replace(/the preprocessing; assuming .*, at/, "the size of images; assuming")];
+  });
   return { ...source, preprocessing, assumed };
+}
+
+/** What to do if a network does not take images of the size that was assumed. */
+export function withSizes(error: unknown, { assumed }: Pick<Source, "assumed">): unknown {
+  const size = assumed.map((sentence) => / (\d+×\d+)\.$/.exec(sentence)?.[1]).find((found) => found !== undefined);
+  if (size === undefined || !(error instanceof Error && error.message.includes("the network does not take")))
+    return error;
+  return new Error(
+    `${error.message}\nImages are made ${size}, as no file records the size; give the right one, such as --resize 32 --crop 32`,
+    { cause: error },
+  );
 }
 
 /** Labelled images that `--preprocess auto` scores. */

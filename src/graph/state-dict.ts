@@ -131,6 +131,8 @@ export function checkStateDict(
   });
   const end = missing.find((key) => unexpected[0]?.endsWith(`.${key}`));
   const prefix = end && unexpected[0]!.slice(0, -end.length);
+  const isStatistic = (key: string) => /(^|\.)(running_mean|running_var|num_batches_tracked)$/.test(key);
+  const isUntracked = missing.length > 0 && missing.every(isStatistic) && unexpected.length === 0;
   const lines = [
     ["missing", missing],
     ["unexpected", unexpected],
@@ -138,5 +140,9 @@ export function checkStateDict(
     ["remove this prefix from the keys", prefix && unexpected.every((key) => key.startsWith(prefix)) ? [prefix] : []],
   ] as const;
   const found = lines.flatMap(([what, keys]) => (keys.length > 0 ? [`\n  ${what}: ${listed(keys)}`] : []));
+  if (isUntracked)
+    found.push(
+      "\n  the weights were saved without running statistics; a network that has none matches them: new BatchNorm2d(…, { trackRunningStats: false })",
+    );
   check(found.length === 0, () => problem + found.join(""));
 }

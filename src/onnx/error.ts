@@ -24,9 +24,14 @@ export function quote(name: unknown): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }
 
+/** What a reader says at the end of a file. */
+const CUT = /longer than the file|premature|out of range/i;
+
 /** What a file seems to be that cannot be read as a model. */
 export function notOnnx(start: Uint8Array, error: Error): string {
   const kind = fileKind(start);
   const isKnown = !/no known kind/.test(kind);
-  return isKnown ? `this is no ONNX file: ${kind}` : `this is no ONNX file, or a damaged one: ${error.message}`;
+  return isKnown
+    ? `this is no ONNX file: ${kind}`
+    : `this is no ONNX file, or a damaged one: ${error.message}${CUT.test(error.message) ? "; if its end is missing, download it again" : ""}`;
 }

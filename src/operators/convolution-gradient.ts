@@ -10,6 +10,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { channelRows, columnsOfBatch, columnsPerImage, imagesOfRows, taps } from "./columns.ts";
+import { gatheredWeightGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
 import { outputSizes, type Window } from "./window.ts";
 
@@ -212,6 +213,7 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
   const [N, O, outH, outW] = dy.shape as Sizes;
   const shape = w.shape as Kernels;
   const C = shape[1];
+  if (!onCpu(g)) return gatheredWeightGradient(g, dy, x, shape, { window, group });
   if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
     return depthwiseWeightGradient(g, dy, x, shape, window);
   const pixels = outH * outW;
@@ -224,7 +226,7 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
       ),
       shape,
     );
-  if (onCpu(g) && group === 1 && moved < 2 * O * numel(shape.slice(1))) {
+  if (group === 1 && moved < 2 * O * numel(shape.slice(1))) {
     const rows = channelRows(g, dy);
     if (C < WIDE_BATCH) {
       const columns = columnsOfBatch(g, x, window, [outH, outW]);
@@ -234,7 +236,7 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, { window, 
     const row = product([N, outH, outW]);
     return joined(met.map((tap) => g.matmulT(rows, g.reshape(tap, [C, row]), { transB: true })));
   }
-  if (onCpu(g) && group === 1 && C >= WIDE) {
+  if (group === 1 && C >= WIDE) {
     const rows = g.reshape(dy, [N, O, pixels]);
     const products = taps(g, x, window, [outH, outW]).map((tap) => {
       const perImage = g.matmulT(rows, g.reshape(tap, [N, C, pixels]), { transB: true });

@@ -38,6 +38,12 @@ export function dotPerChannel(g: Ops, a: Value, b: Value): Value {
   return g.reduceSum(g.reshape(g.matmulT(rows(a), rows(b), { transB: true }), [N, C]), [0], false);
 }
 
+/** Σ x² over the batch and all pixels: x [N, C, H, W] → [C] */
+export function squaresPerChannel(g: Ops, x: Value): Value {
+  if (g.target !== "webgpu") return dotPerChannel(g, x, x);
+  return g.reduceSum(g.one("ReduceSumSquare", [x], { axes: [2, 3], keepdims: 0 }), [0], false);
+}
+
 /** What a node of Conv or ConvTranspose is besides its tensors; quantized ones have the weight elsewhere. */
 function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(node, 1)): ConvGeometry {
   const x = input(node, 0);

@@ -1,4 +1,5 @@
 import { type Dim, product, type Value } from "../graph/index.ts";
+import { gatheredMaxPoolGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
 import { explicitEnd, outputSize, type Window } from "./window.ts";
 
@@ -47,10 +48,11 @@ const LONG_ROW = 24;
  */
 export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: Window): Value {
   const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
-  if (g.target === "webgpu" || W >= LONG_ROW) {
+  if (g.target === "webgpu") return gatheredMaxPoolGradient(g, x, y, dy, window);
+  if (W >= LONG_ROW) {
     const [columns, rows] = [lineOf(window, x, 0), lineOf(window, x, 1)];
     const along = taps(g, x, rows);
-    const highest = g.target === "webgpu" ? maxOfRows(g, x, rows) : maximum(g, along);
+    const highest = maximum(g, along);
     const dRows = winnersShare(g, highest, taps(g, highest, columns), y, dy, columns);
     return winnersShare(g, x, along, highest, dRows, rows);
   }
@@ -72,22 +74,10 @@ export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: W
 const maximum = (g: Ops, values: readonly Value[]): Value =>
   values.reduce((most, value) => g.one("Max", [most, value]));
 
-/** Maximum along the width: x [N, C, H, W] → [N, C, H, outW] */
-function maxOfRows(g: Ops, x: Value, { kernel, stride, dilation, before, after, axis }: Line): Value {
-  const attributes = { kernel_shape: [1, kernel], strides: [1, stride], dilations: [1, dilation] };
-  // what hangs over at the end may be more than engines take as padding
-  if (after >= kernel) return g.one("MaxPool", [padLowest(g, x, axis, before, after)], attributes);
-  return g.one("MaxPool", [x], { ...attributes, pads: [0, before, 0, after] });
-}
-
-const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
-
 /** Pads an axis with what never wins. Negative padding cuts off. */
 function padLowest(g: Ops, x: Value, axis: number, before: number, after: number): Value {
   if (before === 0 && after === 0) return x;
-  // GPUs need not know infinities
-  const lowest = g.target === "webgpu" ? -LARGEST_FLOAT32 : Number.NEGATIVE_INFINITY;
-  return g.one("Pad", [x, g.ints(padsAlong(x, axis, before, after)), g.scalar(lowest)]);
+  return g.one("Pad", [x, g.ints(padsAlong(x, axis, before, after)), g.scalar(Number.NEGATIVE_INFINITY)]);
 }
 
 /** Padding of one axis, as Pad takes it. */
@@ -125,7 +115,7 @@ function taps(g: Ops, x: Value, line: Line): Value[] {
 }
 
 /** Whether phases are made by a transposition, as strided cuts of the last axis are slow. */
-const isDealt = (g: Ops, { shape }: Value, { axis }: Line) => g.target !== "webgpu" && axis === shape.length - 1;
+const isDealt = ({ shape }: Value, { axis }: Line) => axis === shape.length - 1;
 
 function phasesOf(g: Ops, x: Value, line: Line): Value[] {
   const { axis, size, stride } = line;
@@ -133,7 +123,7 @@ function phasesOf(g: Ops, x: Value, line: Line): Value[] {
   const length = phaseLength(line);
   const padded = padLowest(g, x, axis, 0, length * stride - size);
   const indices = [...Array(stride).keys()];
-  if (!isDealt(g, x, line)) return indices.map((i) => g.slice(padded, [[axis, i, length * stride, stride]]));
+  if (!isDealt(x, line)) return indices.map((i) => g.slice(padded, [[axis, i, length * stride, stride]]));
   const dealt = g.transpose(g.reshape(padded, [product([...x.shape.slice(0, axis), length]), stride]), [1, 0]);
   const phases = g.reshape(dealt, [stride, ...x.shape.slice(0, axis), length]);
   return indices.map((i) => g.one("Gather", [phases, g.scalar(i, "int64")]));
@@ -167,7 +157,7 @@ function dealtOut(g: Ops, x: Value, phases: readonly Value[], line: Line): Value
   const [before, after] = [first.shape.slice(0, axis), first.shape.slice(axis + 1)];
   const length = first.shape[axis] as number;
   const whole = [...before, length * phases.length, ...after];
-  if (!isDealt(g, x, line)) {
+  if (!isDealt(x, line)) {
     const columns = phases.map((phase) => g.reshape(phase, [...before, length, 1, ...after]));
     return g.reshape(g.concat(columns, axis + 1), whole);
   }

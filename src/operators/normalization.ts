@@ -9,7 +9,7 @@ import {
   type TensorType,
   type Value,
 } from "../graph/index.ts";
-import { dotPerChannel, sumPerChannel } from "./convolution.ts";
+import { dotPerChannel, squaresPerChannel, sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
 import {
   type Application,
@@ -38,7 +38,7 @@ export function batchStatistics(g: Ops, x: Value): { mean: Value; variance: Valu
   const count = g.count(x, [0, 2, 3]);
   const mean = g.div(sumPerChannel(g, x), count);
   const centered = g.sub(x, perChannel(g, mean));
-  const variance = g.div(dotPerChannel(g, centered, centered), count);
+  const variance = g.div(squaresPerChannel(g, centered), count);
   return { mean, variance, centered };
 }
 

@@ -116,6 +116,11 @@ export class Ops {
     return this.constant(tensor("int64", [values.length], BigInt64Array.from(values, BigInt)));
   }
 
+  /** A vector of float32. */
+  floats(values: readonly number[]): Value {
+    return this.constant(tensor("float32", [values.length], Float32Array.from(values)));
+  }
+
   // Arithmetic
 
   add = (a: Value, b: Value): Value => this.one("Add", [a, b]);

@@ -1,4 +1,4 @@
-import { attribute, type Node, type Value } from "../graph/index.ts";
+import { attribute, isStatic, type Node, type Value } from "../graph/index.ts";
 import { sliceParts } from "./layout.ts";
 import { localEnergy } from "./normalization.ts";
 import { Application, input } from "./operator.ts";
@@ -11,10 +11,20 @@ import { windowOf } from "./window.ts";
  * on that provider, and are explained by its source (core/providers/webgpu).
  */
 
-/** The output of a node written in other operators where WebGPU needs that; undefined to keep the node. */
-export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
+/** The outputs of a node written in other operators where WebGPU needs that; undefined to keep the node. */
+export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): readonly Value[] | undefined {
   if (node.domain !== "") return undefined;
+  if (node.op === "Split") return manyParts(g, node, inputs[0]!);
+  const value = lowered(g, node, inputs);
+  return value && [value];
+}
+
+function lowered(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
   switch (node.op) {
+    case "Mul":
+    case "Div":
+    case "Neg":
+      return scaledOnce(g, node, inputs);
     case "Conv":
       return splitsConvolution(node) ? byGroup(g, node, inputs) : paddedConvolution(g, node, inputs);
     case "ConvTranspose":
@@ -34,6 +44,47 @@ export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): Valu
   }
 }
 
+/** Outputs that a kernel can always write beside one input: every GPU allows eight tensors. */
+const MOST_PARTS = 7;
+
+/** A Split into more parts than a kernel can write (split.cc), cut out one by one. */
+function manyParts(g: Ops, node: Node, x: Value): readonly Value[] | undefined {
+  if (node.outputs.length <= MOST_PARTS) return undefined;
+  const rank = x.shape.length;
+  const axis = (attribute.int(node, "axis", 0) + rank) % rank;
+  const sizes = node.outputs.map(({ shape }) => shape[axis]!);
+  if (!isStatic(sizes)) return undefined;
+  return sizes.map((size, i) => {
+    const at = sizes.slice(0, i).reduce((sum: number, before) => sum + (before as number), 0);
+    return g.slice(x, [[axis, at, at + (size as number)]]);
+  });
+}
+
+/** The factor of a node that multiplies by a constant number, and what it multiplies. */
+function factorOf(g: Ops, { op }: Pick<Node, "op">, inputs: Node["inputs"]): { x: Value; factor: number } | undefined {
+  const number = (value: Value | undefined) => {
+    const { dtype, shape, data } = (value && g.graph.constants.get(value)) ?? {};
+    return dtype === "float32" && shape!.length === 0 ? Number(data![0]) : undefined;
+  };
+  const [a, b] = inputs;
+  if (a!.dtype !== "float32") return undefined;
+  if (op === "Neg") return { x: a!, factor: -1 };
+  const factor = number(b);
+  if (factor === undefined) return op === "Mul" && number(a) !== undefined ? { x: b!, factor: number(a)! } : undefined;
+  if (op === "Mul") return { x: a!, factor };
+  return op === "Div" ? { x: a!, factor: 1 / factor } : undefined;
+}
+
+/** Factors one after the other as one: what small tensors take on a GPU is the number of operators. */
+function scaledOnce(g: Ops, node: Node, inputs: Node["inputs"]): Value | undefined {
+  const last = factorOf(g, node, inputs);
+  const producer = last && g.graph.producer(last.x);
+  const first = producer && producer.domain === "" ? factorOf(g, producer, producer.inputs) : undefined;
+  const factor = first && Math.fround(first.factor * last!.factor);
+  if (!first || !Number.isFinite(factor) || factor === 0) return undefined;
+  return g.mul(first.x, g.scalar(factor!));
+}
+
 /** x − max x − log Σ exp(x − max x) along an axis */
 function logSoftmax(g: Ops, x: Value, axis: number): Value {
   const below = g.sub(x, g.one("ReduceMax", [x], { axes: [axis] }));
@@ -46,8 +97,26 @@ function localResponse(g: Ops, node: Node, x: Value): Value {
 
 /** Whether whole numbers are equal that float32 holds exactly, such as the numbers of classes. */
 function equalIndices(g: Ops, inputs: Node["inputs"]): Value {
-  const [a, b] = inputs.map((value) => g.cast(value!, "float32"));
+  const [a, b] = inputs.map((value) => largestAt(g, value!) ?? g.cast(value!, "float32"));
   return g.equal(a!, b!);
+}
+
+/**
+ * What ArgMax gives, in float32: the first index at which a number is the largest. Its own whole numbers cannot become float32 on
+ * WebGPU, so that the GPU would wait for the CPU. Undefined for what another operator gives.
+ */
+function largestAt(g: Ops, indices: Value): Value | undefined {
+  const node = g.graph.producer(indices);
+  if (node?.op !== "ArgMax" || attribute.int(node, "select_last_index", 0) === 1) return undefined;
+  const x = node.inputs[0]!;
+  const axis = (attribute.int(node, "axis", 0) + x.shape.length) % x.shape.length;
+  const size = x.shape[axis];
+  if (x.dtype !== "float32" || typeof size !== "number") return undefined;
+  const all = g.floats(Array.from({ length: size }, (_, i) => i));
+  const positions = g.reshape(all, [size, ...x.shape.slice(axis + 1).map(() => 1)]);
+  const isLargest = g.equal(x, g.one("ReduceMax", [x], { axes: [axis] }));
+  const found = g.where(isLargest, positions, g.scalar(size));
+  return g.one("ReduceMin", [found], { axes: [axis], keepdims: attribute.int(node, "keepdims", 1) });
 }
 
 /** Numbers that the kernels take at once along channels: the largest of 4, 2 and 1 that divides their count. */

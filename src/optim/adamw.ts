@@ -28,6 +28,7 @@ export function adamw(options: AdamWOptions = {}): Optimizer {
   return {
     name: "adamw",
     weightDecay,
+    isElementwise: true,
     state: ["exp_avg", "exp_avg_sq"],
     scalars: (lr, step) => ({
       lr,

@@ -26,6 +26,8 @@ export interface Optimizer {
   readonly name: string;
   readonly weightDecay: number;
   readonly state: readonly string[];
+  /** Whether each number is updated by itself, so that several parameters can be updated as one vector. Default false. */
+  readonly isElementwise?: boolean;
   /** Numbers that change from step to step. `step` counts from 1. */
   scalars(lr: number, step: number): Readonly<Record<string, number>>;
   update(g: Ops, input: UpdateInput): Update;

@@ -28,6 +28,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   return {
     name: "sgd",
     weightDecay,
+    isElementwise: true,
     state: momentum === 0 ? [] : ["momentum_buffer"],
     scalars: (lr) => ({ lr }),
     update(g, { parameter, gradient, state, scalars, weightDecay }) {

@@ -16,10 +16,7 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
     graph,
     (g, node, inputs) => {
       if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs);
-      if (target === "webgpu") {
-        const value = lowerForWebGpu(g, node, inputs);
-        return value && [value];
-      }
+      if (target === "webgpu") return lowerForWebGpu(g, node, inputs);
       const isFixed = fixed.has(node.inputs[1]?.name ?? "");
       if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) {
         const y = lowerConvolution(g, node, inputs, block);

@@ -1,8 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import {
-  asData,
   asTensor,
-  type DType,
   describe,
   formatShape,
   type Graph,
@@ -10,7 +8,6 @@ import {
   type Shape,
   type TensorData,
   type TensorType,
-  type TypedArray,
   type Value,
   zeros,
 } from "../graph/index.ts";
@@ -26,28 +23,29 @@ import {
   type Feeds,
   type RunOptions,
 } from "./engine.ts";
+import { type Download, type Ort, OrtDeviceTensor, ownArrays } from "./ort-tensor.ts";
 
-/** The part of onnxruntime-node and onnxruntime-web that both have. */
-export interface Ort {
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
-  };
-  readonly Tensor: new (
-    type: OrtTensor.Type,
-    data: TypedArray | readonly number[],
-    dims: readonly number[],
-  ) => OrtTensor;
-}
+export type { Ort };
 
 /** Runs a task, at once or when those before it are done. */
 export type Schedule = <T>(task: () => Promise<T>) => Promise<T>;
+
+/** The memory of a GPU, as a build of ONNX Runtime gives access to it. */
+export interface GpuMemory {
+  /** Whether a run can write into tensors of former runs. If not, they are disposed when a run is told to. */
+  readonly writesInto: boolean;
+  /** Default: the tensor's own `getData`. */
+  readonly download?: Download;
+  /** Called after a run that kept these outputs. */
+  readonly kept?: (outputs: readonly OrtTensor[]) => Promise<void>;
+}
 
 export interface OrtEngineOptions {
   readonly name: string;
   readonly target: Target;
   readonly session: InferenceSession.SessionOptions;
-  /** Whether outputs can stay in the memory of a GPU. */
-  readonly gpuOutputs?: boolean;
+  /** How outputs are kept in the memory of a GPU, if they can be. */
+  readonly gpu?: GpuMemory;
   /** Whether a run writes into tensors in JavaScript's memory, where those of all its outputs are given. */
   readonly writesInto?: boolean;
   /** Channels of a block in the engine's own layout of images; undefined if it has none. */
@@ -68,62 +66,16 @@ export function inTurn(): Schedule {
   };
 }
 
-class OrtDeviceTensor implements DeviceTensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly #tensor: OrtTensor;
-
-  constructor(tensor: OrtTensor) {
-    this.#tensor = tensor;
-    this.dtype = tensor.type as DType;
-    this.shape = tensor.dims;
-  }
-
-  get tensor(): OrtTensor {
-    if (this.#tensor.location === "none") throw new EngineError("the tensor is used, but was disposed already");
-    return this.#tensor;
-  }
-
-  async read(): Promise<TensorData> {
-    const data = asData(this.dtype, this.shape, await this.tensor.getData(), "output");
-    return { dtype: this.dtype, shape: this.shape, data } as TensorData;
-  }
-
-  dispose(): void {
-    if (this.#tensor.location !== "none") this.#tensor.dispose();
-  }
-}
-
-/**
- * Puts numbers into arrays that ONNX Runtime takes for its own. It checks them with instanceof, which fails if it was loaded in
- * another realm than this module, as some test runners do. The memory stays the same unless it is shared.
- */
-function ownArrays({ Tensor }: Ort): (dtype: DType, data: TypedArray) => TypedArray {
-  const types = new Map<DType, Float32ArrayConstructor>();
-  return (dtype, data) => {
-    // where JavaScript has float16, ONNX Runtime takes raw bits as well
-    const kind = dtype === "float16" ? "uint16" : dtype;
-    const Type =
-      types.get(kind) ?? (new Tensor(kind as OrtTensor.Type, [], [0]).data.constructor as Float32ArrayConstructor);
-    types.set(kind, Type);
-    // its binding for Node refuses shared memory
-    if (Object.prototype.toString.call(data.buffer) === "[object SharedArrayBuffer]")
-      return Type.from(data as Float32Array);
-    if ((data as unknown) instanceof Type) return data;
-    return new Type(data.buffer as ArrayBuffer, data.byteOffset, data.length);
-  };
-}
-
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
-  const { name, target, session, gpuOutputs = false, writesInto = false } = options;
+  const { name, target, session, gpu, writesInto = false } = options;
   const { schedule = (task) => task(), remedy = () => undefined, block } = options;
   const own = ownArrays(ort);
   return {
     name,
     target,
     async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
-      const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpuOutputs ? "gpu" : writesInto ? "javascript" : "no";
+      const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
         // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for a training step
@@ -150,7 +102,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
           data: own("uint8", data) as Uint8Array,
         }));
         const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
-        return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept });
+        return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -193,6 +145,7 @@ interface Compiled {
    * for a run, or in the memory of JavaScript.
    */
   readonly kept: "gpu" | "javascript" | "no";
+  readonly gpu: GpuMemory | undefined;
 }
 
 /**
@@ -223,23 +176,28 @@ class OrtExecutable implements Executable {
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, kept } = this.#compiled;
+    const { session, schedule, kept, gpu } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
     const sizes = this.#checkTypes(inputs, written);
     const given = this.#tensors(inputs);
     const own = kept === "javascript";
-    const reused = kept === "no" ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
+    const isReplaced = kept === "gpu" && !gpu!.writesInto;
+    const reused = kept === "no" || isReplaced ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
     const fetches = Object.fromEntries(
       outputs.map((name) => [name, reused[name] ?? (own ? this.#allocate(name, sizes) : null)]),
     );
     const all = Object.values(fetches).every((tensor) => tensor !== null);
     const results = await schedule(async () => {
       this.#checkLive();
+      if (isReplaced)
+        for (const tensor of Object.values(written)) if (tensor instanceof OrtDeviceTensor) tensor.dispose();
       try {
         const asked = own && all ? { ...fetches, [UNRETURNED]: null } : fetches;
-        return await session.run(given, asked as InferenceSession.FetchesType);
+        const returned = await session.run(given, asked as InferenceSession.FetchesType);
+        if (kept === "gpu") await gpu!.kept?.(Object.values(returned));
+        return returned;
       } catch (error) {
         if (own && all && message(error).includes(REFUSAL)) return {};
         // what was bound for this run would stay so for the next
@@ -248,7 +206,7 @@ class OrtExecutable implements Executable {
       }
     });
     return Object.fromEntries(
-      outputs.map((name) => [name, new OrtDeviceTensor((own && fetches[name]) || results[name]!)]),
+      outputs.map((name) => [name, new OrtDeviceTensor((own && fetches[name]) || results[name]!, gpu?.download)]),
     );
   }
 

@@ -67,7 +67,7 @@ export async function webEngine(options: WebEngineOptions = {}): Promise<Engine>
     name,
     target: device,
     session: { executionProviders: [device] },
-    gpuOutputs: device === "webgpu",
+    ...(device === "webgpu" && { gpu: { writesInto: true } }),
     schedule: build.schedule,
   });
 }

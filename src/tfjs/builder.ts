@@ -173,6 +173,12 @@ export function reshaped(data: TensorData, shape: readonly number[]): TensorData
   return later(data.dtype, shape, () => data.data);
 }
 
+/** The same numbers with their axes in another order, of which they have those of `from` at first, and `to` in the end. */
+export const rearranged = (
+  data: TensorData,
+  { from, order, to }: Readonly<Record<"from" | "order" | "to", readonly number[]>>,
+): TensorData => arranged(reshaped(data, from), order, to);
+
 /** The tensor, of up to four axes, with its axes in another order, and then in another shape. */
 function arranged(from: TensorData, order: Arrangement["order"], shape: Arrangement["shape"]): TensorData {
   ensure(from.dtype === "float32", () => `a weight is ${from.dtype}; weights are float32`);

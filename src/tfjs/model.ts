@@ -2,6 +2,7 @@ import type { Shape, TensorData } from "../graph/index.ts";
 import { type OnnxModel, OnnxModule, OPSET } from "../onnx/index.ts";
 import { Builder } from "./builder.ts";
 import { ensure, quote, TfjsError } from "./error.ts";
+import { inPyTorchOrder } from "./flattened.ts";
 import { buildKeras } from "./keras.ts";
 import { LayerTensors } from "./keras-weights.ts";
 import { isTfjsJson, parseModel, type TfjsJson } from "./schema.ts";
@@ -81,8 +82,7 @@ export function buildTfjs(
   if (Array.isArray(topology.node))
     buildTfGraph(b, topology, { weights, inputs, signature: json.signature ?? userDefinedMetadata?.signature });
   else buildKeras(b, topology.model_config ?? topology, { weights: new LayerTensors(weights), inputs });
-  const { graph, weights: placed, declared } = b;
-  return { graph, weights: placed, declared, metadata: {}, producer: producerOf(json), opset: OPSET };
+  return { ...inPyTorchOrder(b), declared: b.declared, metadata: {}, producer: producerOf(json), opset: OPSET };
 }
 
 /** The network of a model of Keras: its config, and its weights by names that end in "layer/weight". */
@@ -93,8 +93,7 @@ export function buildKerasModel(
 ): OnnxModel & { readonly declared: ReadonlyMap<string, Shape> } {
   const b = new Builder(name ?? nameIn({ model_config: config }));
   buildKeras(b, config, { weights: new LayerTensors(weights), inputs });
-  const { graph, weights: placed, declared } = b;
-  return { graph, weights: placed, declared, metadata: {}, producer, opset: OPSET };
+  return { ...inPyTorchOrder(b), declared: b.declared, metadata: {}, producer, opset: OPSET };
 }
 
 /** How often each class of layers, or each operator, is in the model, the most frequent first. */

@@ -46,14 +46,16 @@ export function readGroup(group: WeightGroup, bytes: () => Uint8Array): [name: s
 
 const typeOf = ({ dtype }: WeightSpec): DType => (dtype === "int32" || dtype === "bool" ? dtype : "float32");
 
-/** A tensor whose numbers are made when they are first read. */
+/** A tensor whose numbers are made when they are first read; what they are made of is let go then. */
 export function later(dtype: DType, shape: readonly number[], make: () => TensorData["data"]): TensorData {
   let data: TensorData["data"] | undefined;
+  let open: (() => TensorData["data"]) | undefined = make;
   return {
     dtype,
     shape,
     get data() {
-      data ??= make();
+      data ??= open!();
+      open = undefined;
       return data;
     },
   };

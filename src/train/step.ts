@@ -248,11 +248,14 @@ export class TrainingStep {
       const { data } = await results[metricOutput(name)]!.read();
       return [name, Array.from(data as Float32Array, Number)] as const;
     });
-    const loss = (await readNumber(results.loss))!;
-    const norms = await normsOf(results, this.#graphs.sums.keys());
-    const read = Object.fromEntries(await Promise.all(totals)) as Totals;
+    // at once, as every answer of a GPU takes its time
+    const [loss, norms, ...read] = await Promise.all([
+      readNumber(results.loss),
+      normsOf(results, this.#graphs.sums.keys()),
+      ...totals,
+    ]);
     disposeOthers(results);
-    return { loss, totals: read, norms };
+    return { loss: loss!, totals: Object.fromEntries(read) as Totals, norms };
   }
 
   #result(loss: number, totals: Totals, images: number, norms: Norms): StepResult {

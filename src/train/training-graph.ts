@@ -247,26 +247,74 @@ function addUpdate(
     const squares = trained.map(({ value }) => g.reshape(squaresOf(g, gradients.get(value)!), [1]));
     graph.output("gradient_norms", g.sqrt(g.concat(squares, 0)));
   }
-  for (const { key, shape, value, lrScale } of trained) {
-    const kept = (name: string) => graph.input(`${name}:${key}`, "float32", shape);
-    // ONNX Runtime computes element by element where the last axes are of size 1, as those of 1×1 kernels are
-    const flat = (tensor: Value) => (shape.at(-1) === 1 ? g.reshape(tensor, [numel(shape)]) : tensor);
-    const gradient = flat(gradients.get(value)!);
+  for (const unit of unitsOf(trained, { optimizer, decays, target: g.target })) {
+    const [first] = unit as [Trained];
+    const joined = joinedOf(g, unit);
+    const kept = (name: string) => joined.from(({ key, shape }) => graph.input(`${name}:${key}`, "float32", shape));
+    const gradient = joined.from(({ value }) => gradients.get(value)!);
     const { parameter, state } = optimizer.update(g, {
-      parameter: flat(value),
+      parameter: joined.from(({ value }) => value),
       gradient: factor ? g.mul(gradient, factor) : gradient,
-      shape,
-      state: Object.fromEntries(optimizer.state.map((name) => [name, flat(kept(name))])),
-      scalars: scalarsOf(lrScale),
-      weightDecay: decays(key, shape) ? optimizer.weightDecay : 0,
+      shape: first.shape,
+      state: Object.fromEntries(optimizer.state.map((name) => [name, kept(name)])),
+      scalars: scalarsOf(first.lrScale),
+      weightDecay: decays(first.key, first.shape) ? optimizer.weightDecay : 0,
     });
-    graph.output(next(key), g.reshape(parameter, shape));
-    for (const [name, changed] of Object.entries(state))
-      graph.output(next(`${name}:${key}`), g.reshape(changed, shape));
-    if (ema === undefined) continue;
-    const average = g.add(g.scale(flat(kept("ema")), ema), g.scale(parameter, 1 - ema));
-    graph.output(next(`ema:${key}`), g.reshape(average, shape));
+    const put = (name: (key: string) => string, value: Value) => {
+      for (const [key, part] of joined.apart(value)) graph.output(next(name(key)), part);
+    };
+    put((key) => key, parameter);
+    for (const [name, changed] of Object.entries(state)) put((key) => `${name}:${key}`, changed);
+    if (ema !== undefined) put((key) => `ema:${key}`, g.add(g.scale(kept("ema"), ema), g.scale(parameter, 1 - ema)));
   }
+}
+
+/** On a GPU, parameters of up to this many numbers are updated together, as many as a kernel there can always put apart again. */
+const SMALL = 2 ** 18;
+const TOGETHER = 7;
+
+/** Parameters by what is updated together: each by itself, but on a GPU, where every operator takes its time, several small ones. */
+function unitsOf(
+  trained: readonly Trained[],
+  {
+    optimizer,
+    decays,
+    target,
+  }: { optimizer: Optimizer; decays: (key: string, shape: readonly number[]) => boolean; target: Target },
+): readonly (readonly Trained[])[] {
+  if (target !== "webgpu" || !optimizer.isElementwise) return trained.map((one) => [one]);
+  const units: Trained[][] = [];
+  const open = new Map<string, Trained[]>();
+  for (const one of trained) {
+    const kind = `${one.lrScale} ${decays(one.key, one.shape)}`;
+    const known = numel(one.shape) <= SMALL ? open.get(kind) : undefined;
+    if (known && known.length < TOGETHER) {
+      known.push(one);
+      continue;
+    }
+    units.push([one]);
+    if (numel(one.shape) <= SMALL) open.set(kind, units.at(-1)!);
+  }
+  return units;
+}
+
+/** Tensors of several parameters as one vector, and the way back; that of one alone stays what it is. */
+function joinedOf(g: Ops, unit: readonly Trained[]) {
+  const [first, ...others] = unit as [Trained, ...Trained[]];
+  // ONNX Runtime computes element by element where the last axes are of size 1, as those of 1×1 kernels are
+  const isFlat = others.length > 0 || first.shape.at(-1) === 1;
+  const sizes = unit.map(({ shape }) => numel(shape));
+  return {
+    from: (tensor: (one: Trained) => Value): Value =>
+      g.concat(
+        unit.map((one, i) => (isFlat ? g.reshape(tensor(one), [sizes[i]!]) : tensor(one))),
+        0,
+      ),
+    apart(joined: Value): (readonly [key: string, Value])[] {
+      const parts = others.length > 0 ? g.split(joined, sizes, 0) : [joined];
+      return unit.map(({ key, shape }, i) => [key, g.reshape(parts[i]!, shape)] as const);
+    },
+  };
 }
 
 /** The optimizer's scalars as inputs of the graph, a set for each factor on the learning rate. */

@@ -61,7 +61,8 @@ describe("checkpoints of others", unless(pythonSkipReason("torch", "numpy")), ()
       if (wanted.unknown) expect(opened.unknown, name).toEqual(expect.arrayContaining(wanted.unknown));
       for (const note of wanted.notes ?? []) expect(opened.notes?.join("\n"), name).toContain(note);
       if (wanted.integers) {
-        const { tensors } = await readCheckpoint(path, { convert: "none", quantized: "integers" });
+        const { tensors, notes } = await readCheckpoint(path, { convert: "none", quantized: "integers" });
+        expect(notes?.join("\n"), name).toContain("5 quantized tensors kept as integers");
         for (const [key, value] of Object.entries(wanted.integers)) expect(facts(tensors.get(key)!)).toEqual(value);
       }
     }
@@ -79,7 +80,7 @@ describe("checkpoints of others", unless(pythonSkipReason("torch", "numpy")), ()
     const model = await readCheckpoint(join(folder, "ema.pth"));
     expect(ema.tensors.get("fc.bias")!.data[0]).toBeCloseTo(Number(model.tensors.get("fc.bias")!.data[0]) + 1, 5);
     await expect(readCheckpoint(path, { key: "critic" })).rejects.toThrow(
-      /no "critic" in the file; at "critic" there are "generator"/,
+      /no "critic" in the file; it holds "generator"/,
     );
   });
 

@@ -17,7 +17,7 @@ const FILES: Record<string, { format: string; tensors: number; first: [key: stri
     format: "torchscript",
     tensors: 8,
     first: ["feature1.0.weight", 0.4677],
-    said: /4 quantized tensors are read as float32/,
+    said: /4 quantized tensors read as float32/,
   },
   "demo_model_int8.pth": {
     format: "torch",

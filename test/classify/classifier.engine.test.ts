@@ -108,5 +108,7 @@ describe("a classifier", () => {
   it("prepares pictures as torchvision does for ImageNet where it is not told how", async () => {
     expect(imagenetPreprocessing()[0]).toEqual({ resize: { size: 256 } });
     expect(imagenetPreprocessing(112)[0]).toEqual({ resize: { size: 128 } });
+    // CIFAR's and MNIST's images are seen whole
+    expect(imagenetPreprocessing(32).slice(0, 2)).toEqual([{ resize: { size: 32 } }, { centerCrop: { size: 32 } }]);
   });
 });

@@ -30,6 +30,19 @@ it("files that went wrong on their way are named, with the remedy", async () => 
   expect(await describeFile(path("half.pth"))).toBeUndefined();
   const error = unreadable(path("half.pth"), new Error("zip: there is no directory at the end; the file is cut short"));
   expect(error.message).toMatch(/its end is probably missing, so download it again/);
+  const told = unreadable(path("half.pth"), new Error("the file is cut short: download it again"));
+  expect(told.message).toBe("the file is cut short: download it again. The file has 0.000 MB");
+});
+
+it("images that cannot be read are named, with the reason and what to do", async () => {
+  writeFileSync(path("a.heic"), "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+  expect(await describeFile(path("a.heic"))).toEqual({
+    what: "a HEIC image, which is not read; save it as JPEG or PNG",
+  });
+  writeFileSync(path("empty.jpg"), "");
+  await expect(describeFile(path("empty.jpg"))).rejects.toThrow(
+    `${path("empty.jpg")}: cannot decode: the file is empty; replace it, or remove it`,
+  );
 });
 
 it("images and data sets are told, with the next command", async () => {
@@ -46,5 +59,5 @@ it("images and data sets are told, with the next command", async () => {
   expect(what).toMatch(/^a data set \(.*\), .*2 classes/);
   expect(next).toBe(`convnets train --data ${path("photos")}`);
   mkdirSync(path("empty"));
-  await expect(describeFolder(path("empty"))).rejects.toThrow(/is neither a run nor a data set/);
+  await expect(describeFolder(path("empty"))).rejects.toThrow(/empty is neither a run nor a data set: it holds/);
 });

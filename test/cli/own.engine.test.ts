@@ -189,6 +189,18 @@ describe("a network in a file, with weights", () => {
   const photo = join("photos", "Test", "red", "a.png");
   const told = "train: 2 classes, 2 images in Train/; test: 2 images in Test/\n";
 
+  it("a network in a file is not taken for the weights of another; its weights are, once they are taken out", () => {
+    expect(run("export", "net.mjs", "--weights", "run", "--input", "1,3,8,8", "-o", "own.onnx").status).toBe(0);
+    const evaluated = (weights: string) => run("eval", "net.mjs", "--weights", weights, "--data", "photos", "--json");
+    const { status, stderr } = evaluated("own.onnx");
+    expect([status, stderr]).toEqual([
+      1,
+      "error: own.onnx is a network with its weights; leave out the other network, or take the weights out of it: convnets convert own.onnx weights.pth\n",
+    ]);
+    expect(run("convert", "own.onnx", "weights.pth").status).toBe(0);
+    expect(JSON.parse(evaluated("weights.pth").stdout).loss).toBe(JSON.parse(evaluated("run").stdout).loss);
+  });
+
   it.each([
     ["a run", ["net.mjs", "--weights", "run"], ""],
     [

@@ -2,8 +2,9 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { encodeNpz } from "../../src/checkpoint/index.ts";
+import { encodeNpz, writeCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { openSource } from "../../src/classify/node/index.ts";
 import { findPreprocessing } from "../../src/cli/preprocessing.ts";
 import { dataLoader, memoryDataset, type Transform } from "../../src/data/node/index.ts";
@@ -14,7 +15,7 @@ import { adamw, cosineRate } from "../../src/optim/index.ts";
 import { Random } from "../../src/random.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Evaluator, fit } from "../../src/train/index.ts";
-import { convnets } from "./run.ts";
+import { convnets, DIST } from "./run.ts";
 
 vi.setConfig({ testTimeout: 120_000 }); // other processes may want the cores, too
 
@@ -121,6 +122,10 @@ describe("--preprocess auto", () => {
     ]); // prettier-ignore
     expect(stderr).toContain("Used: −1 to 1.");
     expect(JSON.parse(stdout).top1).toBeGreaterThan(0.75);
+    // the options that the table names give the same: images of the right size stay as they are
+    const typed = convnets(["eval", file, "--data", at("strokes.npz"), "--mean", "0.5", "--std", "0.5", "--json"]);
+    expect(typed.stderr).toContain("does not record the size of images; assuming 12×12.");
+    expect(JSON.parse(typed.stdout).loss).toBe(JSON.parse(stdout).loss);
     const told = ["--mean", "0.5", "--std", "0.5", "--resize", "12x12"];
     expect(convnets(["export", file, ...told, "-o", named]).status).toBe(0);
     const { metadata } = await readOnnx(named, { fold: false });
@@ -135,5 +140,25 @@ describe("--preprocess auto", () => {
     expect(convnets(["eval", file, "--data", at("strokes.npz"), "--mean", "1,2,3"]).stderr).toContain(
       "mean has 3 numbers, but the network takes 1 channel",
     ); // prettier-ignore
+  });
+
+  test("a network of one's own for another size than is assumed: what to give", async () => {
+    const nn = pathToFileURL(join(DIST, "nn/index.js")).href;
+    const code = `import { Conv2d, Flatten, Linear, Sequential } from ${JSON.stringify(nn)};`;
+    writeFileSync(
+      at("net.mjs"),
+      `${code}\nexport default () => new Sequential(new Conv2d(1, 2, 3), new Flatten(), new Linear(200, 4));`,
+    );
+    const model = new Sequential(new Conv2d(1, 2, 3), new Flatten(), new Linear(200, 4)).initialize(1);
+    await writeCheckpoint(at("net.pth"), { tensors: model.stateDict(), metadata: {} });
+    const words = ["eval", at("net.mjs"), "--weights", at("net.pth"), "--data", at("strokes.npz")];
+    const { status, stderr } = convnets(words);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        "Images are made 224×224, as no file records the size; give the right one, such as --resize 32 --crop 32",
+      ),
+    ]);
+    expect(convnets([...words, "--resize", "12", "--crop", "12"]).status).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 /** Trainings on several ranks as people start them: by mpirun. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +25,29 @@ const train = (out: string, epochs = 1) => [
   ...["train", "vgg_small", "--data", data, ...SETTINGS, "--epochs", `${epochs}`],
   ...["--no-report", "--quiet", "--out", out],
 ];
+
+/** Images of 8×8 pixels that are red, green, both or neither, their labels, and a network; the last batch is not full. */
+function writeLabels(target: string): void {
+  mkdirSync(target);
+  const rows = Array.from({ length: 32 }, (_, i) => {
+    const [red, green] = [i % 2, (i >> 1) % 2];
+    const pixels = Array.from({ length: 64 }, (_, at) => [red * 200 + ((at * i) % 50), green * 200 + (at % 50), 40]);
+    writeFileSync(
+      join(target, `${i}.ppm`),
+      Buffer.concat([Buffer.from("P6 8 8 255\n"), Uint8Array.from(pixels.flat())]),
+    );
+    const labels = [...(red ? ["red"] : []), ...(green ? ["green"] : [])].join("|");
+    return `${i}.ppm,${labels},${i % 3 === 0 ? "test" : "train"}`;
+  });
+  writeFileSync(join(target, "labels.csv"), `file,labels,split\n${rows.join("\n")}\n`);
+  const nn = JSON.stringify(new URL("../../dist/nn/index.js", import.meta.url).href);
+  writeFileSync(
+    join(target, "net.mjs"),
+    `import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, ReLU, Sequential } from ${nn};
+    export default ({ numClasses = 2 } = {}) =>
+      new Sequential(new Conv2d(3, 4, 3), new BatchNorm2d(4), new ReLU(), new AdaptiveAvgPool2d(1), new Flatten(), new Linear(4, numClasses));`,
+  );
+}
 
 const found = (command: string) =>
   (process.env.PATH ?? "").split(delimiter).some((dir) => existsSync(join(dir, command)));
@@ -147,6 +170,32 @@ describe("Open MPI", { timeout: TIMEOUT, ...unless(lack("mpirun.openmpi")) }, ()
     const resumed = run(ranks("mpirun.openmpi", 4, CLI, "train", "--resume", out, "--no-report", "--quiet"));
     expect((await resumed.ended).code).toBe(0);
     expect(last("stopped").equals(last("one"))).toBe(true);
+  });
+
+  test("several labels per image: two ranks give the weights and the metrics of one process", async () => {
+    writeLabels(join(folder, "labels"));
+    const labelled = (out: string) => [
+      ...["train", join(folder, "labels/net.mjs"), "--data", join(folder, "labels"), "--input-size", "8"],
+      ...["--batch-size", "8", "--shards", "2", "--threads", "1", "--workers", "0", "--epochs", "2"],
+      ...["--lr", "0.02", "--optimizer", "adamw", "--out", join(folder, out)],
+    ];
+    const one = convnets(labelled("labels-one"), { alone: true });
+    expect(one.status, one.stderr).toBe(0);
+    const { code, text, errors } = await run(ranks("mpirun.openmpi", 2, CLI, ...labelled("labels-two"))).ended;
+    expect(code, text + errors).toBe(0);
+    expect(errors.match(/the loss is binary cross-entropy/g)).toHaveLength(1);
+    expect(last("labels-two").equals(last("labels-one"))).toBe(true);
+    expect(losses("labels-two")).toEqual(losses("labels-one"));
+    const quality = (out: string) => {
+      const lines = readFileSync(join(folder, out, "metrics.jsonl"), "utf8");
+      return lines.match(/"(meanAveragePrecision|f1|accuracy)":[\d.e-]+/g);
+    };
+    expect(quality("labels-one")!.length).toBeGreaterThan(2);
+    expect(quality("labels-two")).toEqual(quality("labels-one"));
+    for (const part of ["Mean average precision", "Share of labels"])
+      expect(readFileSync(join(folder, "labels-two/report.html"), "utf8")).toContain(part);
+    const evaluated = convnets(["eval", join(folder, "labels-two"), "--workers", "0"]);
+    expect([evaluated.status, evaluated.stdout]).toEqual([0, expect.stringContaining("mean average precision")]);
   });
 
   test("ranks that cannot share the shards are refused by one line, with the numbers that can", async () => {

@@ -1,7 +1,5 @@
 /*
- * Wants a GPU with a Vulkan driver, or one in software, such as that in Debian's chromium package:
- *
- *     VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json npx vitest run test/conformance/node-webgpu.test.ts
+ * Needs a GPU with a Vulkan driver, or one in software, such as that in Debian's chromium package, which node-webgpu.system.test.ts takes.
  */
 import { expect, it } from "vitest";
 import { Graph } from "../../src/graph/index.ts";

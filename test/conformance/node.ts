@@ -11,15 +11,15 @@ const TASKS = "/proc/self/task";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Bytes that runs returned in memory of their own. */
+/** Bytes that runs returned in JavaScript's memory. */
 let returned = 0;
 const sessions = InferenceSession as unknown as {
-  prototype: { run(...args: unknown[]): Promise<Record<string, { data: TypedArray }>> };
+  prototype: { run(...args: unknown[]): Promise<Record<string, { location: string; data: TypedArray }>> };
 };
 const { run } = sessions.prototype;
 sessions.prototype.run = async function (...args) {
   const results = await run.apply(this, args);
-  for (const { data } of Object.values(results)) returned += data.byteLength;
+  for (const tensor of Object.values(results)) if (tensor.location === "cpu") returned += tensor.data.byteLength;
   return results;
 };
 

@@ -379,5 +379,17 @@ test("classes that look like parts are warned of; junk is left out; types that d
   expect(told).toContain("Warning: class names look like parts of a data set (cats_test, cats_train)");
   put(at("phone", "a", "1.heic"), "x");
   put(at("phone", "b", "1.heic"), "x");
-  await expect(locateDataset(at("phone"))).rejects.toThrow("it has 2 other files (.heic)");
+  await expect(locateDataset(at("phone"))).rejects.toThrow(
+    "it has 2 other files (.heic; images of this type are not read, save them as JPEG or PNG)",
+  );
+  // among others, they are listed
+  for (const name of ["a", "b"]) image("red", "phone", name, "a.png");
+  const { length, skipped } = await (await locateDataset(at("phone"))).open("train");
+  expect(length).toBe(2);
+  expect(skipped).toEqual(
+    ["a", "b"].map((name) => ({
+      file: at("phone", name, "1.heic"),
+      reason: "images of this type are not read; save it as JPEG or PNG",
+    })),
+  );
 });

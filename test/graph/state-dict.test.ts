@@ -24,6 +24,13 @@ describe("checkStateDict", () => {
     expect(() => checkStateDict(given, expected, "Net", false)).toThrow(/^Net\n {2}of another shape/);
   });
 
+  it("weights without running statistics: which network has none", () => {
+    const norm = types({ "bn.weight": [8], "bn.running_mean": [8], "bn.running_var": [8] });
+    expect(() => checkStateDict(types({ "bn.weight": [8] }), norm, "Net")).toThrow(
+      /missing: bn\.running_mean, bn\.running_var\n.*saved without running statistics.*trackRunningStats: false/s,
+    );
+  });
+
   it("tells a scalar from a tensor with one element", () => {
     expect(() => checkStateDict(types({ a: [1] }), types({ a: [] }), "Net")).toThrow("float32[1] instead of float32[]");
   });

@@ -136,18 +136,13 @@ it("a TensorFlow.js model with these weights, into .onnx and .pth", async () => 
     "scores/bias": plain("6.bias"),
   });
   const imported = await readImportedModule(writeModel(at("tfjs"), files));
-  const { top1, loss, confusion } = await scores(imported);
-  expect({ top1, confusion }).toEqual({ top1: score.top1, confusion: score.confusion });
-  expect(loss).toBeCloseTo(score.loss, 6);
+  // the order of the numbers after Flatten is undone in the weights of the dense layer, so every sum is the same
+  expect(await scores(imported)).toEqual(score);
   writeFileSync(at("tfjs.onnx"), exportOnnx(imported, { input: ["N", 3, 8, 8] }).bytes);
   const { tensors } = await readImportedModule(at("tfjs.onnx")).then((read) => ({ tensors: read.stateDict() }));
   await writeCheckpoint(at("tfjs.pth"), { tensors, metadata: {} });
-  const rename = [
-    ["first.", "0."],
-    ["norm.", "1."],
-    ["second.", "4."],
-  ] as const; // prettier-ignore
-  const read = await readCheckpoint(at("tfjs.pth"), { rename: rename.map(([from, to]) => [from, to]) });
-  const convolutions = new Map([...floats].filter(([key]) => !key.startsWith("6.")));
-  expectSame(convolutions, read.tensors);
+  const rename = Object.entries({ "first.": "0.", "norm.": "1.", "second.": "4.", "scores.": "6." });
+  const again = network().loadStateDict((await readCheckpoint(at("tfjs.pth"), { rename })).tensors);
+  expectSame(floats, again.stateDict());
+  expect(await scores(again)).toEqual(score);
 });

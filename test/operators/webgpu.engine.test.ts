@@ -11,7 +11,7 @@ import {
   tensor,
 } from "../../src/graph/index.ts";
 import { Ops } from "../../src/operators/index.ts";
-import { lower } from "../../src/passes/index.ts";
+import { lower, simplify } from "../../src/passes/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
 import { expectClose } from "../support/family.ts";
@@ -144,5 +144,40 @@ describe("lowerForWebGpu", () => {
       await expectSame("Equal", [classes(1, 2, 3), classes(1, 3, 3)]),
     ].flatMap(ops);
     for (const op of ["LRN", "LogSoftmax", "Sum"]) expect(lowered).not.toContain(op);
+  });
+
+  it("compares the classes of ArgMax without whole numbers, the first of equal ones", async () => {
+    const x = tensor("float32", [4, 3], Float32Array.of(1, 3, 3, 5, 5, 5, -2, -3, -1, 0, 0, 1));
+    const graph = new Graph("classes");
+    const g = new Ops(graph);
+    const scores = graph.input("x", "float32", ["N", 3]);
+    graph.output("y", g.equal(g.argMax(scores, 1), g.argMax(g.neg(scores), 1)));
+    const lowered = simplify(lower(graph, "webgpu"));
+    expect((await compute(lowered, x)).data).toEqual((await compute(graph, x)).data);
+    expect(ops(lowered)).not.toContain("ArgMax");
+    expect(lowered.nodes.flatMap(({ outputs }) => outputs.map(({ dtype }) => dtype))).not.toContain("int64");
+  });
+
+  it("cuts more parts than a kernel can write one by one", async () => {
+    const graph = new Graph("parts");
+    const g = new Ops(graph);
+    const sizes = [3, 1, 2, 1, 1, 4, 2, 2];
+    const parts = g.split(graph.input("x", "float32", [2, 16]), sizes, -1);
+    graph.output("y", g.concat([...parts].reverse(), 1));
+    const lowered = lower(graph, "webgpu");
+    const x = new Draw(1).uniform([2, 16]);
+    expect((await compute(lowered, x)).data).toEqual((await compute(graph, x)).data);
+    expect(ops(lowered)).not.toContain("Split");
+  });
+
+  it("multiplies by several constants at once", async () => {
+    const graph = new Graph("factors");
+    const g = new Ops(graph);
+    const x = graph.input("x", "float32", [5]);
+    graph.output("y", g.neg(g.div(g.scale(g.mul(g.scalar(3), x), 0.5), g.scalar(8))));
+    const lowered = simplify(lower(graph, "webgpu"));
+    const given = new Draw(1).uniform([5]);
+    expectClose(await compute(lowered, given), await compute(graph, given), TOLERANCE, "factors");
+    expect(ops(lowered)).toEqual(["Mul"]);
   });
 });

@@ -212,19 +212,4 @@ describe("in Chromium", unless(noChromium), () => {
     expect(problems).toEqual([]);
     await page.context().close();
   });
-
-  it("shows GoogLeNet soon, and answers a click at once", async () => {
-    const start = performance.now();
-    const { page, problems } = await studios.open("net=googlenet");
-    const shown = performance.now() - start;
-    const clicked = (await page.evaluate(`(async () => {
-      const start = performance.now();
-      document.querySelector('.map [data-id="inception4a"]').dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
-      while (!document.querySelector('.map [data-id="inception4a"].is-frame')) await new Promise(requestAnimationFrame);
-      return performance.now() - start;
-    })()`)) as number;
-    console.info(`studio: GoogLeNet's map after ${shown.toFixed(0)} ms; a block opens in ${clicked.toFixed(0)} ms`);
-    expect(problems).toEqual([]);
-    await page.context().close();
-  });
 });

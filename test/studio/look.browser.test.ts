@@ -32,7 +32,8 @@ describe("in Chromium", unless(noChromium), () => {
   afterAll(() => studios?.close());
 
   async function look(query: string, options?: Parameters<Studios["open"]>[1]): Promise<OpenStudio> {
-    const opened = await studios.open(`lang=en&${query}`, options);
+    // the first of a name counts
+    const opened = await studios.open(`${query}&lang=en`, options);
     await opened.page.locator(".rail button", { hasText: /Look inside|看内部/ }).click();
     await opened.page.waitForSelector(".channel canvas");
     await opened.page.waitForSelector(".working progress", { state: "detached" });
@@ -45,6 +46,7 @@ describe("in Chromium", unless(noChromium), () => {
   ] as const)("is accessible and quiet: %s, %s", async (theme, language, viewport) => {
     const { page, problems } = await look(`net=vgg_small&theme=${theme}&lang=${language}&overlay=cam`, { viewport });
     await page.waitForSelector(".overlay:not([hidden])");
+    expect(await page.locator("html").getAttribute("lang")).toMatch(language);
     await expectAccessible(page);
     const [scroll, client] = (await page.evaluate(
       "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
@@ -64,6 +66,8 @@ describe("in Chromium", unless(noChromium), () => {
     await expect.poll(() => page.locator(".under").textContent()).toMatch(/^channel 3, row \d+, column \d+: −?\d/);
     // the table and the map select the same layer
     await page.locator(".look-tabs button", { hasText: "Table" }).click();
+    // only the rows in sight are in the page
+    await page.evaluate("document.querySelector('.table-box').scrollTop = 1e4");
     await page.locator("tbody tr", { hasText: "Linear" }).last().click();
     await expect.poll(head).toContain("10 numbers");
     await page.locator(".look-tabs button", { hasText: "Map" }).click();

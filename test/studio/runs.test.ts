@@ -107,6 +107,34 @@ describe("runs", () => {
     rmSync(join(runFolder, "lock"));
   });
 
+  it("have the measures of their task: of several labels per image, and of numbers", async () => {
+    const make = (name: string, accuracy: number | null, measured: object) => {
+      mkdirSync(join(folder, "run", name));
+      const config = { model: "vgg_small", data: "labels.csv", epochs: 2 };
+      writeFileSync(join(folder, "run", name, "config.json"), JSON.stringify(config));
+      const lines = [1, 2].flatMap((number) => [
+        { ...JSON.parse(step(number)), accuracy, ...(accuracy !== null && { metrics: { accuracy, f1: 0.5 } }) },
+        {
+          ...JSON.parse(epoch),
+          epoch: number - 1,
+          step: number,
+          validation: { loss: 1 / number, top1: null, ...measured },
+        },
+      ]);
+      writeFileSync(
+        join(folder, "run", name, "metrics.jsonl"),
+        lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+      );
+    };
+    const metrics = { accuracy: 0.9, f1: 0.6, meanAveragePrecision: 0.7 };
+    make("labels", 0.8, { metrics });
+    make("numbers", null, {});
+    expect((await listed("run/labels"))?.best).toEqual({ epoch: 1, step: 2, loss: 0.5, ...metrics });
+    expect((await json<Measurements>("run?run=run/labels&after=1")).steps).toMatchObject([{ accuracy: 0.8, f1: 0.5 }]);
+    expect((await listed("run/numbers"))?.best).toEqual({ epoch: 1, step: 2, loss: 0.5 });
+    expect((await json<Measurements>("run?run=run/numbers&after=0")).steps.length).toBe(2);
+  });
+
   it("outside the folder are not there, and reports neither", async () => {
     expect(await (await ask("report?run=run/first")).text()).toBe("<h1>report</h1>");
     for (const name of [

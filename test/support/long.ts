@@ -20,6 +20,7 @@ export const LONG: Readonly<Record<string, number>> = {
   "operators/gradients.parity.test.ts": 30,
   "cli/corrupt.engine.test.ts": 25,
   "studio/look.browser.test.ts": 25,
+  "studio/speed.browser.test.ts": 20,
   "train/nin-cifar10.parity.test.ts": 25,
   "data/loader.engine.test.ts": 20,
   "docs/programs.engine.test.ts": 20,

@@ -128,6 +128,87 @@ describe("functional models", () => {
   });
 });
 
+describe("vectors of images", () => {
+  const image = { ...inputLayer([7, 6, 3]), name: "image" };
+  const flat = called(layer("Flatten", "flat"), "image");
+  const vectors = is.reshape(X, [2, 126]);
+  const matrix = numbers([126, 5], 2);
+  const dense = { "scores/kernel": matrix, "scores/bias": bias5 };
+  const scores = (name: string) => called(layer("Dense", "scores", { units: 5 }), name);
+  const wanted = is.dense(vectors, matrix, bias5);
+  const made = (layers: readonly object[], outputs: readonly string[], weights: Readonly<Record<string, Tf>>) =>
+    modelFiles(functional([image, flat, ...layers], ["image"], outputs), weights);
+  const operators = (files: ModelFiles) =>
+    tfjsModel(files.text, readerOf(files))
+      .graph.nodes.map(({ op }) => op)
+      .join(" "); // prettier-ignore
+  const outputs = async (files: ModelFiles) => {
+    const { graph, weights } = tfjsModel(files.text, readerOf(files));
+    return Object.values(await runGraph(graph, weights, { image: nchw(X) }));
+  };
+
+  it("a dense layer gets its columns in PyTorch's order, also behind a normalization, for each output", async () => {
+    const four = [1, 2, 3, 4].map((seed) => positive(numbers([126], seed)));
+    const names = ["gamma", "beta", "moving_mean", "moving_variance"];
+    const layers = [
+      called(layer("BatchNormalization", "norm"), "flat"),
+      called(layer("ReLU", "relu"), "norm"),
+      called(layer("Dropout", "drop", { rate: 0.5 }), "relu"),
+      scores("drop"),
+      called(layer("Dense", "more", { units: 5, use_bias: false }), "relu"),
+    ];
+    const files = made(layers, ["scores", "more"], {
+      ...dense,
+      ...{ "more/kernel": numbers([126, 5], 3) },
+      ...Object.fromEntries(names.map((name, i) => [`norm/${name}`, four[i]!])),
+    });
+    expect(operators(files)).toBe("Reshape BatchNormalization Relu Dropout Gemm Gemm");
+    const normed = is.each(vectors, (x, _, i) => {
+      const [gamma, beta, mean, variance] = four.map(({ data }) => data[i % 126]!) as [number, number, number, number];
+      return Math.max(((x - mean) / Math.sqrt(variance + 1e-3)) * gamma + beta, 0);
+    });
+    const [first, second] = await outputs(files);
+    expect(difference(first!, nchw(is.dense(normed, matrix, bias5)))).toBeLessThan(1e-5);
+    expect(difference(second!, nchw(is.dense(normed, numbers([126, 5], 3))))).toBeLessThan(1e-5);
+    const { weights } = tfjsModel(files.text, readerOf(files));
+    // the number of channel 1 at the pixel (2, 3): 2·6 + 3 in each channel of 42
+    const [row, ours, theirs] = [4, 42 + 15, 15 * 3 + 1];
+    expect(weights.get("scores.weight")!.data[row * 126 + ours]).toBe(matrix.data[theirs * 5 + row]);
+  });
+
+  it.each([
+    ["is an output", [scores("flat")], ["flat", "scores"], dense, [vectors, wanted]],
+    [
+      "is read by another layer",
+      [scores("flat"), called(layer("Softmax", "soft"), "flat")],
+      ["soft", "scores"],
+      dense,
+      [is.softmax(vectors), wanted],
+    ],
+    [
+      "meets weights that are used twice",
+      [
+        called(layer("Reshape", "other", { target_shape: [126] }), "image"),
+        {
+          ...layer("Dense", "scores", { units: 5 }),
+          name: "scores",
+          inbound_nodes: [[["flat", 0, 0, {}]], [["drop", 0, 0, {}]]],
+        },
+        called(layer("Dropout", "drop", { rate: 0.5 }), "other"),
+        { ...layer("Softmax", "soft"), name: "soft", inbound_nodes: [[["scores", 1, 0, {}]]] },
+      ],
+      ["scores", "soft"],
+      dense,
+      [wanted, is.softmax(wanted)],
+    ],
+  ])("keep the model's order where the vector %s", async (_, layers, ends, weights, results) => {
+    const files = made(layers, ends, weights);
+    expect(operators(files)).toMatch(/^Transpose Reshape/);
+    for (const [i, y] of (await outputs(files)).entries())
+      expect(difference(y, nchw(results[i]!))).toBeLessThan(TOLERANCE);
+  });
+});
+
 it("goes through .onnx with the same numbers, and gets a new last layer", async () => {
   const layers = [
     layer("Conv2D", "conv", window({ strides: 2, padding: "same", use_bias: true })),

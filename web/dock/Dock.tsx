@@ -1,3 +1,4 @@
+import { signal, useComputed } from "@preact/signals";
 import { ChevronDown } from "lucide";
 import type { ComponentChildren, FunctionComponent } from "preact";
 import { useRef } from "preact/hooks";
@@ -21,6 +22,8 @@ export const DOCK_TABS: readonly DockTab[] = [
 ];
 
 const HEIGHT = "--dock-height";
+/** In pixels, as the style sheet has it until somebody drags the border. */
+const height = signal(272);
 const STEP = 24;
 
 interface Props {
@@ -31,17 +34,18 @@ interface Props {
 /** What lies below the map: the table and the costs, at a height that can be dragged, or only its tabs. */
 export function Dock({ children, tabs = DOCK_TABS }: Props) {
   const dock = useRef<HTMLElement>(null);
-  const chosen = tabs.find(({ id }) => id === route.value.dock);
+  const tab = useComputed(() => route.value.dock);
+  const chosen = tabs.find(({ id }) => id === tab.value);
 
-  const resize = (height: number) => {
-    const most = window.innerHeight - 260;
-    document.documentElement.style.setProperty(HEIGHT, `${Math.max(120, Math.min(most, height))}px`);
+  const resize = (wanted: number) => {
+    height.value = Math.max(120, Math.min(window.innerHeight - 260, wanted));
+    document.documentElement.style.setProperty(HEIGHT, `${height.value}px`);
   };
   const drag = (event: PointerEvent) => {
     const handle = event.currentTarget as HTMLElement;
     handle.setPointerCapture(event.pointerId);
-    const [from, height] = [event.clientY, dock.current!.offsetHeight];
-    const move = ({ clientY }: PointerEvent) => resize(height + from - clientY);
+    const [from, before] = [event.clientY, dock.current!.offsetHeight];
+    const move = ({ clientY }: PointerEvent) => resize(before + from - clientY);
     handle.addEventListener("pointermove", move);
     handle.addEventListener("lostpointercapture", () => handle.removeEventListener("pointermove", move), {
       once: true,
@@ -56,7 +60,7 @@ export function Dock({ children, tabs = DOCK_TABS }: Props) {
           role="separator"
           aria-orientation="horizontal"
           aria-label={t("resize")}
-          aria-valuenow={dock.current?.offsetHeight ?? 280}
+          aria-valuenow={height.value}
           tabIndex={0}
           onPointerDown={drag}
           onKeyDown={(event) => {

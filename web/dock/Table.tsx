@@ -1,7 +1,10 @@
 import type { Row } from "convnets/summary";
+import type { VNode } from "preact";
+import { useRef } from "preact/hooks";
 import { route } from "../state/route.ts";
 import { hovered, reveal, rowOf, rows, select } from "../state/stage.ts";
 import { t } from "../text/index.ts";
+import { language } from "../text/language.ts";
 import { bytes, grouped, percent, perSample, shape } from "../ui/format.ts";
 import { Gap, useRows } from "../ui/rows.tsx";
 import { kindOf } from "./kinds.ts";
@@ -16,6 +19,17 @@ export function Table() {
   });
   const chosen = rowOf(route.value.selected);
   const over = rowOf(hovered.value);
+  /** Rows as they were last: one that did not change is not made again. */
+  const known = useRef(new WeakMap<Row, { readonly state: string; readonly line: VNode }>());
+  const lineOf = (row: Row, index: number): VNode => {
+    const [selected, hovered] = [row === chosen, row === over];
+    const state = `${language.value} ${index} ${selected} ${hovered}`;
+    const before = known.current.get(row);
+    if (before?.state === state) return before.line;
+    const line = <Line key={index} row={row} index={index} total={total!} selected={selected} hovered={hovered} />;
+    known.current.set(row, { state, line });
+    return line;
+  };
 
   const keys = (event: KeyboardEvent) => {
     const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
@@ -56,16 +70,7 @@ export function Table() {
         </thead>
         <tbody>
           <Gap rows={first} />
-          {all.slice(first, last).map((row, i) => (
-            <Line
-              key={first + i}
-              row={row}
-              index={first + i}
-              total={total!}
-              selected={row === chosen}
-              hovered={row === over}
-            />
-          ))}
+          {all.slice(first, last).map((row, i) => lineOf(row, first + i))}
           <Gap rows={all.length - last} />
         </tbody>
       </table>

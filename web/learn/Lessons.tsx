@@ -1,5 +1,6 @@
 import "../style/learn.css";
 import { ArrowLeft, ArrowRight, Check, X } from "lucide";
+import { Fragment } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { language } from "../state/preferences.ts";
 import { formatRoute, type Route, route } from "../state/route.ts";
@@ -10,7 +11,7 @@ import { PlayBar } from "./PlayBar.tsx";
 import type { Page } from "./page.ts";
 import { PAGES } from "./pages/index.ts";
 import { change, PREDICTION, SKIPPED, settingsOf } from "./settings.ts";
-import { word } from "./words.ts";
+import { say, word } from "./words.ts";
 
 /** An address that is as this one but for some fields. */
 function address(changes: Partial<Route>): string {
@@ -30,12 +31,11 @@ export function Lessons() {
   const current = PAGES[at]!;
   const scrolled = useRef<HTMLElement>(null);
   // another page starts at its top
+  useEffect(() => scrolled.current?.scrollTo(0, 0), [current.id]);
   useEffect(() => {
-    scrolled.current?.scrollTo(0, 0);
-    scrolled.current
-      ?.querySelector('.ideas [aria-current="page"]')
-      ?.scrollIntoView({ block: "nearest", inline: "center" });
-  }, [current.id]);
+    const title = scrolled.current?.querySelector('.ideas [aria-current="page"]');
+    title?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [current.id, language.value]);
   return (
     <main class="learn" ref={scrolled}>
       <div class="learn-in">
@@ -89,7 +89,9 @@ function Lesson({ page, number, before, after }: LessonProps) {
         <p class="eyebrow">
           {number} · {page.source}
         </p>
-        <h2 id="claim">{words.claim}</h2>
+        <h2 id="claim">
+          <Phrases text={words.claim} />
+        </h2>
       </header>
       <section class="predict" aria-labelledby="question">
         <h3>{word("predict")}</h3>
@@ -140,7 +142,10 @@ function Lesson({ page, number, before, after }: LessonProps) {
               <h3>{word("happened")}</h3>
               <p class="happened">
                 {predicted !== SKIPPED && right !== undefined && (
-                  <b>{word(right !== undefined && predicted === right + 1 ? "right" : "wrong")} </b>
+                  <b>
+                    {word(predicted === right + 1 ? "right" : "wrong")}
+                    {say(" ", "")}
+                  </b>
                 )}
                 {words.happened(result)}
               </p>
@@ -179,6 +184,22 @@ function Lesson({ page, number, before, after }: LessonProps) {
         )}
       </footer>
     </article>
+  );
+}
+
+/** A heading that breaks between words only, also where they have no spaces between them. */
+function Phrases({ text }: { readonly text: string }) {
+  if (language.value !== "zh" || !("Segmenter" in Intl)) return <>{text}</>;
+  const words = Array.from(new Intl.Segmenter("zh", { granularity: "word" }).segment(text), ({ segment }) => segment);
+  return (
+    <>
+      {words.map((one, i) => (
+        <Fragment key={i}>
+          {i > 0 && !/^\p{P}/u.test(one) && <wbr />}
+          {one}
+        </Fragment>
+      ))}
+    </>
   );
 }
 

@@ -1,3 +1,4 @@
+import { useComputed } from "@preact/signals";
 import { Dock } from "../dock/Dock.tsx";
 import { Inspector } from "../inspector/Inspector.tsx";
 import { Stage } from "../stage/Stage.tsx";
@@ -8,7 +9,8 @@ const Compare = later(() => import("../compare/Compare.tsx"));
 
 /** The map of a network, with its table, its costs, and what is selected. */
 export function Explore() {
-  if (route.value.other !== undefined) return <Compare />;
+  const isCompared = useComputed(() => route.value.other !== undefined);
+  if (isCompared.value) return <Compare />;
   return (
     <main class="explore">
       <Stage />

@@ -4,14 +4,13 @@ import "../style/runs.css";
 import { useEffect } from "preact/hooks";
 import { Compare } from "../runs/Compare.tsx";
 import { Detail } from "../runs/Detail.tsx";
-import { colorOf, dotOf, nameOf, STATES } from "../runs/names.ts";
+import { colorOf, dotOf, nameOf, qualityOf, STATES } from "../runs/names.ts";
 import type { ListedRun } from "../runs/protocol.ts";
 import { Start } from "../runs/Start.tsx";
 import { choose, chosen, list, problem, shown, toggle, watch } from "../runs/state.ts";
 import { go } from "../state/route.ts";
 import { hasServer } from "../state/server.ts";
 import { t } from "../text/index.ts";
-import { percent } from "../ui/format.ts";
 
 /** The trainings in the folder that the studio was started in: live, compared, started and stopped. */
 export default function Runs() {
@@ -101,7 +100,7 @@ function Row({ run }: { readonly run: ListedRun }) {
         <span>
           <i class={`dot is-${dotOf(state)}`} /> {t(STATES[state])}
           {epochs > 0 && ` · ${t("runsEpochs", { done, epochs })}`}
-          {best && ` · ${percent(best.top1)}`}
+          {best && ` · ${qualityOf(best)}`}
         </span>
         <span class="run-name">{name === "." ? time.slice(0, 16).replace("T", " ") : name}</span>
       </button>

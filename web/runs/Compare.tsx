@@ -1,12 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { t } from "../text/index.ts";
 import { Chart, type Drawn } from "../train/Chart.tsx";
-import { percent } from "../ui/format.ts";
 import { type Axis, linesOf, type Measure } from "./lines.ts";
-import { colorOf, nameOf, namesOf, STATES } from "./names.ts";
+import { colorOf, nameOf, namesOf, qualityOf, STATES, significant } from "./names.ts";
 import type { Watched } from "./state.ts";
 
-const significant = (value: number) => (value === 0 ? "0" : String(Number(value.toPrecision(3))));
 const asPercent = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
 
 const AXES = [
@@ -25,7 +23,7 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
     const lines = runs.flatMap((run, i) => {
       const { raw, training, validation } = linesOf(run, measure, { axis: axis.value, weight: weight.value });
       const name = names[i]!;
-      const label = (what: string) => (isOne ? what : `${name}, ${what}`);
+      const label = (what: string) => (isOne ? what : t("trainEarlier", { name, what }));
       const [color, other] = isOne ? (["--train", "--validation"] as const) : ([colorOf(i), colorOf(i)] as const);
       return [
         ...(weight.value > 0 && measure !== "lr"
@@ -36,7 +34,7 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
           name: measure === "lr" && !isOne ? name : label(measure === "lr" ? t("runsRate") : t("trainTraining")),
           color,
         },
-        ...(measure === "loss" || measure === "accuracy"
+        ...(measure !== "lr" && measure !== "gradientNorm"
           ? [
               {
                 ...validation,
@@ -49,11 +47,19 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
           : []),
       ];
     });
-    return isOne ? lines : lines.filter(({ x }) => x.length > 0);
+    // the first line of one run is announced before it begins
+    return isOne && measure !== "meanAveragePrecision" ? lines : lines.filter(({ x }) => x.length > 0);
   };
   const loss = drawn("loss");
   const end = Math.max(1e-6, ...loss.flatMap(({ x }) => x.slice(-1)));
-  const hasNorm = runs.some(({ steps }) => steps[0]?.gradientNorm !== undefined);
+  const has = (measure: "accuracy" | "f1" | "gradientNorm") =>
+    runs.some(({ steps }) => steps[0]?.[measure] !== undefined);
+  /** Whether the images of all runs have several labels. */
+  const isSeveral = runs.every(({ steps }) => steps[0]?.f1 !== undefined);
+  const precision = drawn("meanAveragePrecision");
+  const share = (title: string, lines: readonly Drawn[]) => (
+    <Chart title={title} lines={lines} end={end} format={asPercent} most={1} />
+  );
   return (
     <section class="curves">
       <div class="chart-settings">
@@ -89,9 +95,13 @@ export function Compare({ runs }: { readonly runs: readonly Watched[] }) {
       </div>
       <div class="pair">
         <Chart title={t("trainLoss")} lines={loss} end={end} format={significant} />
-        <Chart title={t("trainAccuracy")} lines={drawn("accuracy")} end={end} format={asPercent} most={1} />
+        {has("accuracy") && share(t(isSeveral ? "runsRight" : "trainAccuracy"), drawn("accuracy"))}
+        {has("f1") && share("F1", drawn("f1"))}
+        {precision.length > 0 && share(t("runsPrecision"), precision)}
         <Chart title={t("runsRate")} lines={drawn("lr")} end={end} format={significant} />
-        {hasNorm && <Chart title={t("runsNorm")} lines={drawn("gradientNorm")} end={end} format={significant} />}
+        {has("gradientNorm") && (
+          <Chart title={t("runsNorm")} lines={drawn("gradientNorm")} end={end} format={significant} />
+        )}
       </div>
       {!isOne && <Results runs={runs} />}
     </section>
@@ -133,7 +143,7 @@ function Results({ runs }: { readonly runs: readonly Watched[] }) {
                 <td>{run.lr ?? "–"}</td>
                 <td>{run.optimizer ?? "–"}</td>
                 <td>{steps.length > 0 ? significant(steps.at(-1)!.loss) : "–"}</td>
-                <td>{run.best ? percent(run.best.top1) : "–"}</td>
+                <td>{run.best ? qualityOf(run.best) : "–"}</td>
               </tr>
             ))}
           </tbody>

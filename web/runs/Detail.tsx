@@ -3,9 +3,9 @@ import { FileText, Map as MapIcon, Play, ScanEye, Square } from "lucide";
 import { go } from "../state/route.ts";
 import { t } from "../text/index.ts";
 import { Dialog } from "../ui/Dialog.tsx";
-import { grouped, percent } from "../ui/format.ts";
+import { grouped } from "../ui/format.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { dotOf, nameOf, STATES } from "./names.ts";
+import { dotOf, nameOf, qualityOf, STATES } from "./names.ts";
 import { report, resume, stop, type Watched } from "./state.ts";
 
 /** Steps over which the speed is measured. */
@@ -99,7 +99,7 @@ export function Detail({ watched }: { readonly watched: Watched }) {
         <b>{t("runsEpochs", { done, epochs })}</b>
         {steps.length > 0 && <span>{t("runsAtStep", { step: grouped(steps.at(-1)!.step) })}</span>}
         {lives && seconds > 0 && <span>{t("trainSpeed", { speed: grouped(Math.round(speed)) })}</span>}
-        {best && <span>{t("trainTop1", { accuracy: percent(best.top1) })}</span>}
+        {best && <span>{t("runsBestIs", { quality: qualityOf(best) })}</span>}
         <span class="run-name">{name}</span>
       </p>
       {(problem.value ?? run.problem) && (

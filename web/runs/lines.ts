@@ -1,10 +1,18 @@
 /** The measurements of runs as lines of a chart. */
 import { type Line, smoothed } from "../train/series.ts";
-import type { StepPoint } from "./protocol.ts";
+import type { EpochPoint, StepPoint } from "./protocol.ts";
 import type { Watched } from "./state.ts";
 
 export type Axis = "steps" | "epochs" | "minutes";
-export type Measure = "loss" | "accuracy" | "lr" | "gradientNorm";
+export type Measure = "loss" | "accuracy" | "f1" | "meanAveragePrecision" | "lr" | "gradientNorm";
+
+/** What is measured on the validation images. */
+const VALIDATED: { readonly [M in Measure]?: (epoch: EpochPoint) => number | undefined } = {
+  loss: ({ loss }) => loss,
+  accuracy: ({ top1, accuracy }) => top1 ?? accuracy,
+  f1: ({ f1 }) => f1,
+  meanAveragePrecision: ({ meanAveragePrecision }) => meanAveragePrecision,
+};
 
 /** Points of a line at most: more would only blur. */
 const MOST = 400;
@@ -44,7 +52,7 @@ export function linesOf(run: Watched, measure: Measure, { axis, weight }: { axis
   }
   const raw = { x, y };
   const points = epochs
-    .map((epoch) => [at(epoch.step), measure === "loss" ? epoch.loss : measure === "accuracy" ? epoch.top1 : undefined])
+    .map((epoch) => [at(epoch.step), VALIDATED[measure]?.(epoch)])
     .filter((point): point is [number, number] => point[0] !== undefined && point[1] !== undefined);
   const isNoisy = measure !== "lr";
   return {
@@ -56,6 +64,7 @@ export function linesOf(run: Watched, measure: Measure, { axis, weight }: { axis
 
 function mean(steps: readonly StepPoint[], measure: Measure): number | undefined {
   let [sum, images] = [0, 0];
+  if (measure === "meanAveragePrecision") return undefined; // of all validation images together
   for (const step of steps) {
     const value = step[measure];
     if (value === undefined) return undefined;

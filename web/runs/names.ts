@@ -1,5 +1,6 @@
 import { type TextKey, t } from "../text/index.ts";
-import type { ListedRun } from "./protocol.ts";
+import { percent } from "../ui/format.ts";
+import type { EpochPoint, ListedRun } from "./protocol.ts";
 
 export const STATES: Readonly<Record<ListedRun["state"], TextKey>> = {
   starting: "runsStarting",
@@ -31,3 +32,19 @@ export function namesOf(runs: readonly ListedRun[]): readonly string[] {
 const COLORS = 6;
 /** The color of the run at a position among those that are shown. */
 export const colorOf = (position: number): string => `--run-${(position % COLORS) + 1}`;
+
+/** What stands for an epoch: top-1; of several labels per image the mean average precision and F1; else the loss. */
+export function qualityOf({ top1, meanAveragePrecision, f1, loss }: EpochPoint): string {
+  if (top1 !== undefined) return `top-1 ${percent(top1)}`;
+  const ofLabels = [
+    ["mAP", meanAveragePrecision],
+    ["F1", f1],
+  ] as const;
+  const known = ofLabels
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${percent(value!)}`);
+  if (known.length > 0) return known.join(", ");
+  return loss === undefined ? "–" : `${t("trainLoss")} ${significant(loss)}`;
+}
+
+export const significant = (value: number) => (value === 0 ? "0" : String(Number(value.toPrecision(3))));

@@ -83,13 +83,15 @@ export function idInB(id: string | undefined): string | undefined {
 const otherRows = computed(() => new Map((otherNetwork.value.value?.summary.rows ?? []).map((row) => [row.path, row])));
 export const rowInB = (id: string): Row | undefined => otherRows.value.get(pathOf(id));
 
+/** Ids of what is open: matching blocks open together. A selection changes none of them. */
+const openInB = computed(() => JSON.stringify(route.value.open.flatMap((id) => idInB(id) ?? [])));
+const isExplored = computed(() => route.value.panel === "explore");
+
 let drawn = 0;
 effect(() => {
   const { value, busy } = otherNetwork.value;
-  const { open, panel } = route.value;
-  // matching blocks open together
-  const ids = open.flatMap((id) => idInB(id) ?? []);
-  if (!value || busy || panel !== "explore" || wanted.value === undefined) return;
+  const ids = JSON.parse(openInB.value) as string[];
+  if (!value || busy || !isExplored.value || wanted.value === undefined) return;
   const number = ++drawn;
   const size = isNarrow.value ? { direction: "down" as const } : { width: pageWidth(mapWidth.value) };
   const show = (next: Pending<Diagram>) => {

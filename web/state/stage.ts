@@ -10,7 +10,7 @@ import { CODE, code, codeError, inTime, lineOf, runs } from "./code.ts";
 import { parseEdits } from "./edits.ts";
 import { fileBytes } from "./files.ts";
 import { isNarrow } from "./preferences.ts";
-import { go, route } from "./route.ts";
+import { go, type Route, route } from "./route.ts";
 
 /** A value that the worker computes: what it is now, whether a new one is on its way, and why there is none. */
 export interface Pending<T> {
@@ -116,12 +116,44 @@ effect(() => {
 /** Width in pixels that the map has; rows are broken to suit it. */
 export const mapWidth = signal(1000);
 
+/** How the network is drawn: changes of it lay out another drawing, a selection does not. */
+const manner = computed(() => {
+  const { open, form, other } = route.value;
+  // two networks are compared box by box
+  return JSON.stringify({ open, form: other === undefined ? form : "boxes", asked: form });
+});
+
+type Options = Parameters<typeof bench.diagram>[1];
+/** How the drawing on the map was asked for. */
+let current: Options | undefined;
+/** The drawing with the selected block open, laid out before somebody opens it. */
+let ahead: { readonly of: Network; readonly key: string; readonly diagram: Promise<Diagram> } | undefined;
+/** Milliseconds after a selection, when its card has been asked for. */
+const SOON = 40;
+
+const opening = computed(() => {
+  const { selected } = route.value;
+  const node = drawing.value.value?.nodes.find(({ id }) => id === selected);
+  return node?.opens && !node.open ? node.id : undefined;
+});
+effect(() => {
+  const id = opening.value;
+  const of = network.peek().value;
+  if (id === undefined || !of) return;
+  const timer = setTimeout(() => {
+    if (!current || network.peek().value !== of) return;
+    const options = { ...current, open: [...(current.open as readonly string[]), id] };
+    const diagram = bench.diagram("a", options);
+    diagram.catch(() => undefined);
+    ahead = { of, key: JSON.stringify(options), diagram };
+  }, SOON);
+  return () => clearTimeout(timer);
+});
+
 let drawn = 0;
 effect(() => {
   const { value, busy } = network.value;
-  const { open, form: asked, other } = route.value;
-  // two networks are compared box by box
-  const form = other === undefined ? asked : "boxes";
+  const { open, form, asked } = JSON.parse(manner.value) as Pick<Route, "open" | "form"> & { asked?: Route["form"] };
   if (!value || busy) return;
   const number = ++drawn;
   const options = {
@@ -129,10 +161,12 @@ effect(() => {
     ...(form && { form }),
     ...(isNarrow.value && form !== "solids" ? { direction: "down" as const } : { width: pageWidth(mapWidth.value) }),
   };
+  current = options;
   const show = (next: Pending<Diagram>) => {
     if (number === drawn) drawing.value = next;
   };
-  bench.diagram("a", options).then(
+  const key = JSON.stringify(options);
+  (ahead?.of === value && ahead.key === key ? ahead.diagram : bench.diagram("a", options)).then(
     (diagram) => show({ value: diagram, busy: false }),
     // an address may ask for solids where the network has none
     (error: Error) => (asked ? go({ form: undefined }) : show({ busy: false, error: error.message })),

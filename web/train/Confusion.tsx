@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import { t } from "../text/index.ts";
 import { trainer } from "../training/client.ts";
@@ -22,7 +22,8 @@ interface Cell {
 
 /** What the network takes for what after an epoch; each cell opens its images. */
 export function Confusion({ run }: { readonly run: Live }) {
-  void run.version.value;
+  // a step changes nothing here
+  void useComputed(() => run.version.value && run.epochs.length).value;
   const chosen = useSignal<number | undefined>(undefined);
   const cell = useSignal<Cell | undefined>(undefined);
   const { epochs, labels } = run;

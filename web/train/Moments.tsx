@@ -1,5 +1,5 @@
-import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { computed, useComputed, useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Filters } from "../inspector/WeightsView.tsx";
 import { theme } from "../state/preferences.ts";
 import { t } from "../text/index.ts";
@@ -16,13 +16,14 @@ const momentAt = ({ moments }: Live, step: number): Snapshot | undefined =>
 
 /** Filters, gradients and feature maps of a run as they change, with a slider back through time. */
 export function Moments({ run }: { readonly run: Live }) {
-  void run.version.value;
+  // most steps change nothing here
+  void useComputed(() => run.version.value && run.moments.length).value;
   const chosen = useSignal<number | undefined>(undefined);
   const { moments } = run;
   const index = Math.min(chosen.value ?? moments.length - 1, moments.length - 1);
   const moment = moments[index];
   const other = beside.value?.info.value.id === run.info.value.id ? undefined : beside.value;
-  void other?.version.value;
+  void useMemo(() => computed(() => other?.version.value && other.moments.length), [other]).value;
   const at = moment && t("trainMomentAt", { step: grouped(moment.step) });
   const norms = moment && momentAt(run, moment.step)?.norms;
   const others = moment && other && momentAt(other, moment.step)?.norms;

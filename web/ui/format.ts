@@ -1,7 +1,9 @@
 /** Numbers as people read them: thousands grouped, units always. */
 import { language } from "../text/language.ts";
 
-export const grouped = (count: number): string => count.toLocaleString("en-US");
+// toLocaleString looks its locale up each time, which a table notices
+const thousands = new Intl.NumberFormat("en-US");
+export const grouped = (count: number): string => thousands.format(count);
 
 const UNITS = [
   [1e12, "T"],

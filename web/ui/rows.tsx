@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 /** Height of a row in pixels. */
 const HEIGHT = 30;
 /** Rows that are in the page above and below those in sight. */
-const BEYOND = 12;
+const BEYOND = 6;
 
 /**
  * Rows of a long table of which only those in sight are in the page. `chosen` reads signals; when it gives another row, that row comes

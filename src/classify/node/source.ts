@@ -87,7 +87,11 @@ export async function openSource(source: string, options: SourceOptions = {}): P
   if (!existsSync(source)) {
     throw new CheckpointError(`there is no file, run or network "${source}"; ${suggestNetwork(source)}`);
   }
-  return isImported(source) ? ofImported(source, options) : ofWeights(source, options);
+  if (!isImported(source)) return ofWeights(source, options);
+  if (options.makeModel === undefined) return ofImported(source, options);
+  throw new CheckpointError(
+    `${source} is a network with its weights; leave out the other network, or take the weights out of it: convnets convert ${source} weights.pth`,
+  );
 }
 
 /** The weight file that a path means: the file itself, or the best weights of the run in a folder. */
@@ -176,7 +180,13 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const classes = options.classes ?? namesOf(metadata);
   const fitted = weights && fitKeys(weights, shapes);
   const prefix = fitted && prefixNote(given!, fitted);
-  if (fitted) model.loadStateDict(fitted.weights);
+  if (fitted) {
+    try {
+      model.loadStateDict(fitted.weights);
+    } catch (error) {
+      throw new CheckpointError(`${given}: ${(error as Error).message}`, { cause: error });
+    }
+  }
   const { inputs } = read.graph;
   const [input] = inputs;
   const form = input && inputs.length === 1 ? imageForm(input.shape) : undefined;

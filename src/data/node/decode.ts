@@ -73,7 +73,8 @@ export async function decodeImage(
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const message = reasonOf(bytes) ?? (cause as Error).message.replaceAll(/\s+/g, " ").trim();
-    throw new DataError(`cannot decode: ${message}; replace it, or remove it`, { file, cause, skippable: true });
+    const remedy = message.includes("; ") ? "" : "; replace it, or remove it";
+    throw new DataError(`cannot decode: ${message}${remedy}`, { file, cause, skippable: true });
   }
 }
 

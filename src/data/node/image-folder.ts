@@ -44,7 +44,9 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const skipped: Corrupt[] = [];
   for (const [label, name] of folders.entries()) {
     if (!present.includes(name)) continue;
-    const { images, others, endings } = await imagesBelow(join(folder, name));
+    const { images, others, endings, unread } = await imagesBelow(join(folder, name));
+    for (const file of images.length > 0 ? unread : [])
+      skipped.push({ file, reason: `${UNREAD}; save it as JPEG or PNG` });
     for (const file of images) {
       files.push(file);
       labels.push(label);
@@ -81,34 +83,42 @@ export async function isImageFolder(folder: string): Promise<boolean> {
 /** Whether a file's name ends like that of an image. */
 export const isImageName = (name: string): boolean => IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
 
+const isUnread = (name: string): boolean => /\.(heic|heif|jp2|jxl|dng|cr2|nef|arw)$/i.test(name);
+const UNREAD = "images of this type are not read";
+
 /** The endings of files, in parentheses: ` (.heic, .txt)`. */
 export function typesOf(endings: ReadonlySet<string>): string {
   const names = [...endings].sort();
-  return names.length === 0 ? "" : ` (${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""})`;
+  if (names.length === 0) return "";
+  const advice = names.some(isUnread) ? `; ${UNREAD}, save them as JPEG or PNG` : "";
+  return ` (${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}${advice})`;
 }
 
 /**
- * The images in a folder and in those below it, in the order of their names, how many other files there are, and how those end. With
+ * The images in a folder and in those below it, in the order of their names, how many other files there are, how those end, and which of
+ * them are images of a type that is not read. With
  * `limit`, the search stops once so many images are found.
  */
 export async function imagesBelow(
   folder: string,
   { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {},
-): Promise<{ images: string[]; others: number; endings: ReadonlySet<string> }> {
+): Promise<{ images: string[]; others: number; endings: ReadonlySet<string>; unread: string[] }> {
   const { folders, files } = await listFolder(folder);
   const named = files.filter(isImageName);
   const images = named.map((file) => join(folder, file));
   const endings = new Set(files.filter((file) => !isImageName(file)).map((file) => extname(file).toLowerCase()));
   endings.delete("");
+  const unread = files.filter(isUnread).map((file) => join(folder, file));
   let others = files.length - named.length;
   for (const name of folders) {
     if (images.length >= limit) break;
     const below = await imagesBelow(join(folder, name), { limit: limit - images.length });
     for (const image of below.images) images.push(image);
     for (const ending of below.endings) endings.add(ending);
+    for (const file of below.unread) unread.push(file);
     others += below.others;
   }
-  return { images, others, endings };
+  return { images, others, endings, unread };
 }
 
 async function classNames(folder: string): Promise<Readonly<Record<string, string>>> {

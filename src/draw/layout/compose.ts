@@ -32,24 +32,32 @@ export function flowScene(
   items: readonly Item[],
   { open = false, width = PAGE_WIDTH, direction }: FlowOptions = {},
 ): Scene {
-  const drawn = (style: Style) =>
-    compose(layoutFlow(items, style, style.direction === "right" ? width - 2 * TURN : Infinity), style);
+  const laidOut = (style: Style) => {
+    const area = layoutFlow(items, style, style.direction === "right" ? width - 2 * TURN : Infinity);
+    return { area, style, ...sizeOf(area, style) };
+  };
   const directions: readonly Direction[] = direction ? [direction] : ["right", "down"];
-  const scenes = directions.map((direction) => drawn(pageStyle(direction, open)));
-  if (scenes[0]!.direction === "right" && scenes[0]!.width > width) scenes.push(drawn(pageStyle("right", open, true)));
-  const cost = (scene: Scene) =>
-    Math.abs(Math.log(scene.width / scene.height / ASPECT)) + 8 * Math.max(0, Math.log(scene.width / width));
-  return scenes.reduce((best, scene) => (cost(scene) < cost(best) ? scene : best));
+  const tried = directions.map((direction) => laidOut(pageStyle(direction, open)));
+  const [first] = tried;
+  if (first!.style.direction === "right" && first!.width > width) tried.push(laidOut(pageStyle("right", open, true)));
+  const cost = (one: { readonly width: number; readonly height: number }) =>
+    Math.abs(Math.log(one.width / one.height / ASPECT)) + 8 * Math.max(0, Math.log(one.width / width));
+  const { area, style } = tried.reduce((best, one) => (cost(one) < cost(best) ? one : best));
+  return compose(area, style);
+}
+
+/** Size on the page. */
+function sizeOf({ length, before, after }: Area, { direction }: Style): { width: number; height: number } {
+  const across = before + after;
+  return direction === "right" ? { width: length, height: across } : { width: across, height: length };
 }
 
 /** Turns positions along and across the flow into positions on the page. */
 function compose(area: Area, style: Style): Scene {
   const composer = new Composer(style);
   composer.add(area, 0, area.before, false);
-  const [along, across] = [area.length, area.before + area.after];
-  const [width, height] = style.direction === "right" ? [along, across] : [across, along];
   const { boxes, wires, texts } = composer;
-  return { direction: style.direction, width, height, boxes, wires, texts, legend: [], brackets: [] };
+  return { direction: style.direction, ...sizeOf(area, style), boxes, wires, texts, legend: [], brackets: [] };
 }
 
 class Composer {

@@ -1,6 +1,7 @@
 import { type Engine, EngineError, type EngineOptions } from "../engine.ts";
 import { type Ort, ortEngine } from "../ort.ts";
 import { blockSize } from "./block.ts";
+import { gpuMemory } from "./gpu.ts";
 import { forcedBuild, nativeRuntime, wasmRuntime } from "./load.ts";
 
 /** A module with ONNX Runtime's JavaScript interface, such as onnxruntime-node. */
@@ -45,8 +46,6 @@ let told = false;
  *
  *     const engine = nodeEngine({ threads: 2 });
  *
- * With `"webgpu"`, outputs are copied back after each run, whatever `keepOnDevice` says: onnxruntime-node has no tensors on a GPU.
- *
  * Throws an EngineError if a native build is required (`build: "native"` or `device: "webgpu"`) and cannot be loaded.
  */
 export function nodeEngine(options: NodeEngineOptions = {}): Engine {
@@ -78,15 +77,17 @@ function nativeEngine(
   { threads, device = "cpu", executionProviders, spin = true }: NodeEngineOptions,
 ): Engine {
   const providers = executionProviders ?? (device === "cpu" ? ["cpu"] : [device, "cpu"]);
+  const session = {
+    executionProviders: [...providers],
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    ...(!spin && { extra: { session: { intra_op: { allow_spinning: "0" } } } }),
+  };
   return ortEngine(ort, {
     name: `onnxruntime-node ${executionProviders ? executionProviders.join("+") : device}${suffix(threads)}`,
     target: device,
-    session: {
-      executionProviders: [...providers],
-      ...(threads !== undefined && { intraOpNumThreads: threads }),
-      ...(!spin && { extra: { session: { intra_op: { allow_spinning: "0" } } } }),
-    },
+    session,
     writesInto: true,
+    ...(providers[0] === "webgpu" && { gpu: gpuMemory(ort, session) }),
     ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
     remedy: (message) =>
       message.includes("WebGPU adapter") ? 'install a driver of the GPU, or use device "cpu"' : undefined,

@@ -9,19 +9,26 @@ export interface StepPoint {
   readonly step: number;
   readonly epoch: number;
   readonly loss: number;
-  readonly accuracy: number;
+  /** Share of images, or of labels, that were right; missing where nothing is classified. */
+  readonly accuracy?: number;
+  /** Of several labels per image. */
+  readonly f1?: number;
   readonly lr: number;
   readonly gradientNorm?: number;
   readonly images: number;
   readonly seconds: number;
 }
 
-/** An epoch as it was measured, numbered from 0. */
+/** An epoch as it was measured on the validation images, numbered from 0. */
 export interface EpochPoint {
   readonly epoch: number;
   readonly step: number;
   readonly loss?: number;
   readonly top1?: number;
+  /** Of several labels per image: the share of labels that were right, and how well each label is found. */
+  readonly accuracy?: number;
+  readonly f1?: number;
+  readonly meanAveragePrecision?: number;
 }
 
 /** What a run does, or how it ended. */
@@ -39,7 +46,8 @@ export interface RunFacts {
   readonly epochs: number;
   readonly done: number;
   readonly step: number;
-  readonly best?: { readonly epoch: number; readonly top1: number };
+  /** The epoch with the best top-1; where images have no single class, the one with the lowest loss. */
+  readonly best?: EpochPoint;
   /** When it was begun, or the last epoch ended; ISO 8601. */
   readonly time: string;
   readonly report: boolean;
@@ -64,6 +72,13 @@ const CHUNK = 4 << 20;
 type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+/** Those fields that are numbers. */
+function numbers<Name extends string>(value: unknown, names: readonly Name[]): Partial<Record<Name, number>> {
+  const found = isFields(value) ? names.filter((name) => typeof value[name] === "number") : [];
+  return Object.fromEntries(found.map((name) => [name, (value as Fields)[name]])) as Partial<Record<Name, number>>;
+}
+/** What decides which epoch is the best, as in the training: top-1, or the negative loss; never one that was not evaluated. */
+const scoreOf = ({ top1, loss = Number.POSITIVE_INFINITY }: EpochPoint): number => top1 ?? -loss;
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
 /** The object in a JSON text; undefined for anything else. */
@@ -127,9 +142,8 @@ export class WatchedRun {
   }
 
   #best(): RunFacts["best"] {
-    let best: { epoch: number; top1: number } | undefined;
-    for (const { epoch, top1 } of this.#epochs)
-      if (top1 !== undefined && top1 > (best?.top1 ?? -1)) best = { epoch, top1 };
+    let best: EpochPoint | undefined;
+    for (const epoch of this.#epochs) if (scoreOf(epoch) > (best ? scoreOf(best) : -Infinity)) best = epoch;
     return best;
   }
 
@@ -171,19 +185,17 @@ export class WatchedRun {
 
   #take(line: Fields | undefined): void {
     if (line?.type === "step") {
-      const values = ["step", "epoch", "loss", "accuracy", "lr", "images", "seconds"].map((name) => number(line[name]));
-      if (values.includes(undefined)) return;
-      const [step, epoch, loss, accuracy, lr, images, seconds] = values as [number, ...number[]];
-      const norm = number(line.gradientNorm);
-      const point = { step, epoch, loss, accuracy, lr, images, seconds } as StepPoint;
-      this.#steps.push(norm === undefined ? point : { ...point, gradientNorm: norm });
+      const needed = numbers(line, ["step", "epoch", "loss", "lr", "images", "seconds"]);
+      if (Object.keys(needed).length < 6) return;
+      const { f1 } = numbers(line.metrics, ["f1"]);
+      const others = numbers({ ...line, f1 }, ["accuracy", "f1", "gradientNorm"]);
+      this.#steps.push({ ...needed, ...others } as StepPoint);
     } else if (line?.type === "epoch") {
       const [epoch, step] = [number(line.epoch), number(line.step)];
       if (epoch === undefined || step === undefined) return;
-      const { loss, top1 } = isFields(line.validation) ? line.validation : ({} as Fields);
-      const values = { loss: number(loss), top1: number(top1) };
-      const known = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-      this.#epochs.push({ epoch, step, ...known });
+      const measured = isFields(line.validation) ? line.validation : {};
+      const ofLabels = numbers(measured.metrics, ["accuracy", "f1", "meanAveragePrecision"]);
+      this.#epochs.push({ epoch, step, ...numbers(measured, ["loss", "top1"]), ...ofLabels });
       this.#time = text(line.time) ?? this.#time;
     } else if (line?.type === "end") {
       this.#end = line;

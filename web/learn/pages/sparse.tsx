@@ -118,7 +118,9 @@ function Figure({ result, revealed }: Props) {
         <Matrix block={block} />
         <p class="share-foot">
           <span>
-            {say("joined", "已连接")} {share(block.kept, block.all)} {say("of", "，共")} {short(block.all)}
+            {say("joined", "已连接")} {share(block.kept, block.all)}
+            {say(" of ", "，共 ")}
+            {short(block.all)}
           </span>
           <span>
             {say("weights that learn it", "所用的权重")} {grouped(block.weights)}, {share(block.weights, block.all)}

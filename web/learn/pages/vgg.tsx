@@ -137,7 +137,8 @@ function formula({ layers, params, linear }: Result) {
         = {grouped(first!.params)}
       </p>
       <p>
-        {dense.map((layer) => grouped(layer.params)).join(" + ")} = {share(linear.params, params)} {say("of", "，总数")}{" "}
+        {dense.map((layer) => grouped(layer.params)).join(" + ")} = {share(linear.params, params)}
+        {say(" of ", "，总数 ")}
         {grouped(params)}
       </p>
     </>
