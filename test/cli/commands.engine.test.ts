@@ -171,7 +171,7 @@ describe("the command", () => {
     const { stderr, status } = convnets(args);
     expect(status).toBe(1);
     expect(stderr).toMatch(/^error: NiN: takes images of 31 to 34 pixels a side, but got 64×64;.*\n$/);
-    expect(convnets(args, { env: { CONVNETS_DEBUG: "1" } }).stderr).toMatch(/^ {4}at .*nin\.js/m);
+    expect(convnets(args, { env: { CONVNETS_DEBUG: "1" } }).stderr).toMatch(/^ {4}at NoteNiN\.forward /m);
   });
 
   test.skipIf(process.platform === "win32")("ends quietly when its reader has seen enough", () => {
