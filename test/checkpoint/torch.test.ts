@@ -56,7 +56,7 @@ describe.each(["zip.pth", "stream.pth"])("%s, as torch.save wrote it", (name) =>
     expect(metadata).toEqual({ epoch: "3", arch: "tiny", best: "0.5", done: "false" });
     await expect(readTorch(fixture(name), { key: "optimizer" })).rejects.toThrow("there is no tensor");
     await expect(readTorch(fixture(name), { key: "ema" })).rejects.toThrow(
-      'no "ema" in the file; at "ema" there are "epoch", "arch"',
+      'no "ema" in the file; it holds "epoch", "arch"',
     );
     expect((await readTorch(fixture(name), { key: "state_dict" })).tensors.size).toBe(tensors.size);
   });
