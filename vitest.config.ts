@@ -9,7 +9,7 @@ const SETUPS: Readonly<Record<string, readonly string[]>> = {
   engine: ["./test/cli/servers.ts"],
   parity: ["./test/support/pythons.ts"],
   browser: ["./test/support/browser.ts"],
-  system: ["./test/cli/servers.ts", "./test/support/browser.ts"],
+  system: ["./test/cli/servers.ts", "./test/support/pythons.ts", "./test/support/browser.ts"],
 };
 
 export default defineConfig({

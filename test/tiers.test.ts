@@ -8,7 +8,8 @@
  *     x.system.test.ts     all of these, and minutes         npm run test:system
  *
  * Nothing that a test imports may need more than that. The system's tests kill programs and browser tabs, run ranks under mpirun,
- * install the packed package, and follow the tutorial and the examples; `npm test` leaves them out, and .ci/run runs them after it.
+ * train beside PyTorch and in the studio, click through its lessons, install the packed package, and follow the tutorial and the
+ * examples; `npm test` leaves them out, and .ci/run runs them after it.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -33,7 +34,7 @@ const NEEDS = {
 /** Tiers whose tests may need what belongs to a tier. */
 const ALLOWED = {
   engine: ["engine", "parity", "browser", "system"],
-  parity: ["parity"],
+  parity: ["parity", "system"],
   browser: ["browser", "system"],
 } as const;
 

@@ -1,7 +1,7 @@
 /**
  * How soon the studio answers. It is measured and reported only, as another process may have the processor:
  *
- *     npx vitest run test/studio/speed.browser.test.ts
+ *     npx vitest run test/studio/speed.system.test.ts
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
