@@ -3,7 +3,7 @@ import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/n
 
 const UNKNOWN = "no reason given";
 const SYSTEM =
-  "the tests of the system (kills, ranks under mpirun, the installed package, the tutorial and the examples): npm run test:system";
+  "the tests of the system (kills, ranks under mpirun, trainings beside PyTorch and in the studio, the installed package, the tutorial and the examples): npm run test:system";
 
 function reasonOf(test: TestCase): string {
   const result = test.result();
