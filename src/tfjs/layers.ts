@@ -1,5 +1,5 @@
 /** The operators that both forms of models are made of, from TensorFlow's rules to ONNX's. */
-import { type Attributes, Float, numel, type TensorData, tensor, type Value } from "../graph/index.ts";
+import { type Attributes, Float, type TensorData, tensor, type Value } from "../graph/index.ts";
 import type { Builder, Held } from "./builder.ts";
 import { ensure } from "./error.ts";
 
@@ -139,11 +139,14 @@ export function batchNorm(
 
 const made = new WeakMap<TensorData, Map<number, TensorData>>();
 
-/** A tensor of one number, the same for the same shape, so that a layer that is used twice has its weights once. */
+/**
+ * A tensor of one number, the same for the same tensor, so that a layer that is used twice has its weights once. That tensor is read before: a
+ * file may claim shapes for which it has no numbers.
+ */
 function filled(like: TensorData, value: number): TensorData {
   const known = made.get(like) ?? new Map<number, TensorData>();
   made.set(like, known);
-  const data = known.get(value) ?? tensor("float32", like.shape, new Float32Array(numel(like.shape)).fill(value));
+  const data = known.get(value) ?? tensor("float32", like.shape, new Float32Array(like.data.length).fill(value));
   known.set(value, data);
   return data;
 }

@@ -29,3 +29,15 @@ it.each(all)("%s", async (name, reader) => {
     if (!/^(bmp|ppm|images|data)/.test(name)) expect(factor).toBeLessThan(FACTOR);
   }
 });
+
+it("tfjs, model.json: statistics of a shape for which the file has no numbers", async () => {
+  const reader = all.find(([name]) => name === "tfjs, model.json")![1];
+  const text = new TextDecoder().decode(reader.seeds[0]);
+  const claimed = text
+    .replace('"n/moving_mean","shape":[3]', '"n/moving_mean","shape":[1e9]')
+    .replace('"scale":true', '"scale":false');
+  expect(claimed).toContain("[1e9]");
+  const { outcome, factor } = await tryRead(reader, new TextEncoder().encode(claimed));
+  expect(outcome).toBe("refused");
+  expect(factor).toBeLessThan(FACTOR);
+});
