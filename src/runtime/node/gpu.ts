@@ -4,12 +4,12 @@ import { encode } from "../../onnx/index.ts";
 import type { GpuMemory, Ort } from "../ort.ts";
 import { type Download, ownArrays } from "../ort-tensor.ts";
 
-/** Runs after which something is read, if nothing was: what inputs were copied with is freed only then. */
+/** Runs without a read after which one is made: the memory that inputs were uploaded from is freed only by a read. */
 const RUNS = 16;
 
 /**
  * Tensors in the memory of a GPU. onnxruntime-node 1.30 keeps outputs there and takes them as inputs, but the `getData` of such a tensor
- * is not implemented. What it does copy is the output of a session: here, of one that returns its input.
+ * throws. The outputs of a session are copied, so a tensor is read through a session that returns its input.
  */
 export function gpuMemory(ort: Ort, options: InferenceSession.SessionOptions): GpuMemory {
   const sessions = new Map<string, Promise<InferenceSession>>();
