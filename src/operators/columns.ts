@@ -9,7 +9,7 @@ import type { Window } from "./window.ts";
  *
  * Taps are cut in two steps, columns of the image first, so that the many cuts that follow copy whole rows.
  */
-export function taps(g: Ops, x: Value, window: Window, [outH, outW]: readonly [number, number]): Value[] {
+function taps(g: Ops, x: Value, window: Window, [outH, outW]: readonly [number, number]): Value[] {
   const { kernel, stride, dilation, before, after } = window;
   const padded = g.pad(x, [0, 0, ...before, 0, 0, ...after]);
   const cut = (from: Value, axis: 0 | 1, tap: number, count: number) => {
@@ -20,25 +20,6 @@ export function taps(g: Ops, x: Value, window: Window, [outH, outW]: readonly [n
   };
   const columns = Array.from({ length: kernel[1] }, (_, j) => cut(padded, 1, j, outW));
   return Array.from({ length: kernel[0] }, (_, i) => columns.map((column) => cut(column, 0, i, outH))).flat();
-}
-
-/** Columns of every image apart: x [N, C, H, W] → [N, C·taps, outH·outW], or [N, group, C/group·taps, …] for several groups. */
-export function columnsPerImage(
-  g: Ops,
-  x: Value,
-  window: Window,
-  out: readonly [number, number],
-  group: number,
-): Value {
-  const [N, C] = x.shape as readonly [Dim, number];
-  const pixels = out[0] * out[1];
-  const cuts = taps(g, x, window, out);
-  const stacked = g.concat(
-    cuts.map((cut) => g.reshape(cut, [N, C, 1, pixels])),
-    2,
-  );
-  const rows = C * cuts.length;
-  return g.reshape(stacked, group === 1 ? [N, rows, pixels] : [N, group, rows / group, pixels]);
 }
 
 /** Columns of the whole batch side by side: x [N, C, H, W] → [C·taps, N·outH·outW] */
@@ -53,13 +34,7 @@ export function columnsOfBatch(g: Ops, x: Value, window: Window, out: readonly [
   return g.reshape(stacked, [C * cuts.length, row]);
 }
 
-/** All images' pixels of a channel in a row: x [N, C, H, W] → [C, N·H·W]. */
-export function channelRows(g: Ops, x: Value): Value {
-  const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
-  return g.reshape(g.transpose(x, [1, 0, 2, 3]), [C, product([N, H, W])]);
-}
-
-/** The way back: rows [C, N·H·W] → [N, C, H, W]. */
+/** Rows of all images, a channel each, as images: rows [C, N·H·W] → [N, C, H, W]. */
 export function imagesOfRows(g: Ops, rows: Value, [N, C, H, W]: readonly [Dim, number, number, number]): Value {
   return g.transpose(g.reshape(rows, [C, N, H, W]), [1, 0, 2, 3]);
 }

@@ -9,17 +9,12 @@ import {
   sameShape,
   type Value,
 } from "../graph/index.ts";
-import {
-  blockedConvolution,
-  type ConvGeometry,
-  convolutionByColumns,
-  convolutionOfTransposed,
-  inputGradient,
-  weightGradient,
-} from "./convolution-gradient.ts";
+import { blockedConvolution } from "./blocked.ts";
+import { convolutionByColumns, convolutionOfTransposed, inputGradient } from "./convolution-gradient.ts";
 import { type Application, elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
-import { outputSizes, windowOf } from "./window.ts";
+import { weightGradient } from "./weight-gradient.ts";
+import { type ConvGeometry, outputSizes, windowOf } from "./window.ts";
 
 /** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
 export function sumPerChannel(g: Ops, x: Value): Value {

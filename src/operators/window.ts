@@ -15,6 +15,12 @@ export interface Window {
   readonly ceil: boolean;
 }
 
+/** What a convolution is besides its tensors. */
+export interface ConvGeometry {
+  readonly window: Window;
+  readonly group: number;
+}
+
 type Attributed = Pick<Node, "op" | "attributes">;
 
 /** Reads the window of a node over an input of this shape. The kernel is the attribute `kernel_shape` or that of a weight. */

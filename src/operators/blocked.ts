@@ -1,0 +1,123 @@
+import { type Attributes, isStatic, type Node, type Shape, sameShape, type Value } from "../graph/index.ts";
+import type { Ops } from "./ops.ts";
+import { type ConvGeometry, outputSizes } from "./window.ts";
+
+/*
+ * ONNX Runtime's own layout of images on processors, [N, C/block, H, W, block], in which its fastest kernels work.
+ */
+
+type Kernels = readonly [number, number, number, number];
+
+/** Domain of the operators on that layout. */
+const NCHWC = "com.microsoft.nchwc";
+
+/** Pixels of an image up to which products over its pixels alone are too small to run at full speed. */
+const SMALL_MAP = 64;
+
+/** The weight of a convolution, of this shape; if `turned`, of the transposed one: [O, C/g, …] for [C, O/g, …], and turned by 180°. */
+interface BlockedWeight {
+  readonly w: Value;
+  readonly shape: Kernels;
+  readonly turned: boolean;
+}
+
+/**
+ * A convolution in ONNX Runtime's blocked layout, [N, C/block, H, W, block], which it uses by itself for constant weights only: no
+ * columns are built there. Undefined where the channels do not divide into blocks, or where little is gained.
+ */
+export function blockedConvolution(
+  g: Ops,
+  x: Value,
+  { w, shape: [O, C, kH, kW], turned }: BlockedWeight,
+  bias: Value | undefined,
+  { window, group }: ConvGeometry,
+  block: number,
+): Value | undefined {
+  const [outH, outW] = outputSizes("Conv", x.shape, window);
+  const padding = [...window.before, ...window.after];
+  const isDepthwise = group > 1 && C === 1 && O === group;
+  if ((group > 1 && !isDepthwise) || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
+  if (!isDepthwise && (C % block !== 0 || (kH * kW === 1 && outH * outW > SMALL_MAP))) return undefined;
+  const add = (op: string, inputs: Node["inputs"], attributes: Attributes, shape: Shape) =>
+    g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype: x.dtype, shape }]).outputs[0]!;
+  const reordered = (images: Value) => add("ReorderInput", [images], {}, images.shape);
+  const blocksOf = (images: Value) => g.reshape(reordered(beforeReshapes(g, images, block)), images.shape);
+  const kernels = isDepthwise
+    ? g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), [O, C, kH, kW])
+    : blockedWeight(g, reordered, { w, shape: [O, C, kH, kW], turned }, block);
+  const attributes = {
+    kernel_shape: [kH, kW],
+    strides: window.stride,
+    dilations: window.dilation,
+    pads: padding,
+    group,
+  };
+  const shape = [x.shape[0]!, O, outH, outW];
+  const y = add("Conv", [blocksOf(x), kernels, ...(bias ? [bias] : [])], attributes, shape);
+  return add("ReorderOutput", [y], { channels: O }, shape);
+}
+
+/**
+ * The weight as such a convolution takes it: [O/block, C/block, kernel, input of the block, output of the block].
+ *
+ * Filters are moved into the blocks as channels of images are, and whole blocks are gathered then: a Transpose would move single
+ * numbers, on one thread.
+ */
+function blockedWeight(
+  g: Ops,
+  reordered: (images: Value) => Value,
+  { w, shape: [O, C, kH, kW], turned }: BlockedWeight,
+  block: number,
+): Value {
+  const taps = kH * kW;
+  const [outs, ins] = [O / block, C / block];
+  // where the block of filters is that belongs at this place
+  const at = turned
+    ? (out: number, input: number, tap: number) => (input * outs + out) * taps + (taps - 1 - tap)
+    : (out: number, input: number, tap: number) => (out * C + input) * taps + tap;
+  const images = g.reshape(w, turned ? [C * outs, block, taps, 1] : [outs, block, C * taps, 1]);
+  const blocks = g.reshape(turned && taps === 1 ? images : reordered(images), [C * outs * taps, block]);
+  if (taps === 1 && !turned) return g.reshape(blocks, [O, C, kH, kW]);
+  const positions = new Int32Array(outs * ins * taps * block);
+  let next = 0;
+  for (let out = 0; out < outs; out++)
+    for (let group = 0; group < ins; group++)
+      for (let tap = 0; tap < taps; tap++)
+        for (let i = 0; i < block; i++) positions[next++] = at(out, group * block + i, tap);
+  const gathered = g.one("Gather", [blocks, g.constant({ dtype: "int32", shape: [next], data: positions })], {
+    axis: 0,
+  });
+  return g.reshape(gathered, [O, C, kH, kW]);
+}
+
+/** What images are before batch and channels become one axis: other convolutions may need the same blocks. */
+function beforeReshapes(g: Ops, images: Value, block: number): Value {
+  let found = images;
+  let value: Value | undefined = images;
+  for (; value; value = g.graph.producer(value)?.op === "Reshape" ? g.graph.producer(value)!.inputs[0] : undefined) {
+    const [, channels, ...sizes] = value.shape;
+    if (sameShape(sizes, images.shape.slice(2)) && Number(channels) % block === 0) found = value;
+  }
+  return found;
+}
+
+/** Channels that divide into blocks of either size. */
+const ALIGNED = 16;
+
+/**
+ * A matrix of pixels and channels turned, [pixels, channels] → [channels, pixels], by way of blocks: on all threads. Undefined for other
+ * matrices.
+ *
+ * ONNX Runtime joins a Transpose to the reshapes around it, and moves single numbers of four axes then, five times as slowly.
+ */
+export function turnedByBlocks(g: Ops, x: Value): Value | undefined {
+  if (x.dtype !== "float32" || !isStatic(x.shape)) return undefined;
+  const [pixels, channels] = x.shape as readonly [number, number];
+  if (channels % ALIGNED !== 0 || channels < 4 * pixels) return undefined;
+  const shape = [1, channels, pixels, 1];
+  const add = (op: string, input: Value, attributes: Attributes) =>
+    g.graph.add({ op, domain: NCHWC, inputs: [input], attributes, scope: g.scope }, [{ dtype: x.dtype, shape }])
+      .outputs[0]!;
+  const blocks = add("ReorderInput", g.reshape(x, [1, pixels, 1, channels]), { channels_last: 1 });
+  return g.reshape(add("ReorderOutput", blocks, { channels }), [channels, pixels]);
+}

@@ -1,0 +1,206 @@
+import { type Dim, isStatic, numel, product, type Value } from "../graph/index.ts";
+import { gatheredWeightGradient } from "./gathered.ts";
+import type { Ops } from "./ops.ts";
+import type { ConvGeometry, Window } from "./window.ts";
+
+type Sizes = readonly [N: Dim, C: number, H: number, W: number];
+type Kernels = readonly [O: number, C: number, kH: number, kW: number];
+
+/** Input channels from which on a product over pixels runs at full speed without the columns of other taps beside it. */
+const WIDE = 16;
+/** The same for a product over the pixels of the whole batch. */
+const WIDE_BATCH = 32;
+
+/**
+ * Gradient of a convolution's weight: every kernel element is the sum, over batch and pixels, of dy times the input that
+ * the element met there, so one product of dy with the columns of x.
+ *
+ *     dy [N, O, outH, outW], x [N, C, H, W] → dw [O, C/g, kH, kW]
+ *
+ * Either over the batch at once, which has to bring the channels of x and dy to the front, or image by image, which has to sum
+ * the products over the batch: whatever moves less. Each tap has a product of its own where there are channels enough to keep the
+ * processor busy: no columns are built then, which are as large as the input times the taps.
+ */
+export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, conv: ConvGeometry): Value {
+  const { window, group } = conv;
+  const [N, O, outH, outW] = dy.shape as Sizes;
+  const shape = w.shape as Kernels;
+  const C = shape[1];
+  if (g.target === "webgpu") return gatheredWeightGradient(g, dy, x, shape, conv);
+  if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
+    return depthwiseWeightGradient(g, dy, x, shape, window);
+  const pixels = outH * outW;
+  const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);
+  const isOverBatch = group === 1 && typeof N === "number" && moved < 2 * O * numel(shape.slice(1));
+  const front = (value: Value) => (isOverBatch ? g.transpose(value, [1, 0, 2, 3]) : value);
+  if (group === 1 && C >= (isOverBatch ? WIDE_BATCH : WIDE)) {
+    const products = shiftedProducts(g, front(dy), front(x), window, isOverBatch);
+    if (products) {
+      const columns = products.map((product) => g.reshape(product, [O, C, 1]));
+      return g.reshape(g.concat(columns, 2), shape);
+    }
+  }
+  const columns = stackedColumns(g, front(x), window, [outH, outW], isOverBatch ? N : 1);
+  const taps = numel(shape.slice(1));
+  const [left, right] = isOverBatch
+    ? [g.reshape(front(dy), [O, N * pixels]), g.reshape(columns, [taps, N * pixels])]
+    : group === 1
+      ? [g.reshape(dy, [N, O, pixels]), g.reshape(columns, [N, taps, pixels])]
+      : [g.reshape(dy, [N, group, O / group, pixels]), g.reshape(columns, [N, group, taps, pixels])];
+  const products = g.matmulT(left, right, { transB: true });
+  const sum = isOverBatch ? products : g.reduceSum(products, [0], false);
+  return g.transpose(g.reshape(sum, [O, C, shape[3], shape[2]]), [0, 1, 3, 2]);
+}
+
+/**
+ * What every element of a kernel meets, stacked: x [rows, images·H, W] → [rows, kW·kH, images·outH·outW], where a row is a channel of
+ * an image, or of all images.
+ *
+ * The image is cut for each column of the kernel. From those columns all rows are gathered at once: ONNX Runtime gathers on all threads,
+ * but cuts on one.
+ */
+function stackedColumns(
+  g: Ops,
+  x: Value,
+  { kernel, stride, dilation, before, after }: Window,
+  [outH, outW]: readonly [number, number],
+  images: number,
+): Value {
+  const padded = g.pad(x, [0, 0, ...before, 0, 0, ...after]);
+  const [A, B, H, W] = padded.shape as Sizes;
+  const rows = images === 1 ? product([A, B]) : A;
+  const columns = Array.from({ length: kernel[1] }, (_, tap) => {
+    const start = tap * dilation[1];
+    const end = start + (outW - 1) * stride[1] + 1;
+    const isWhole = start === 0 && stride[1] === 1 && end === W;
+    const cut = isWhole ? padded : g.slice(padded, [[3, start, end, stride[1]]]);
+    return g.reshape(cut, [rows, 1, images * H, outW]);
+  });
+  const taken = Array.from({ length: kernel[0] * images * outH }, (_, i) => {
+    const [tap, image, row] = [Math.floor(i / (images * outH)), Math.floor(i / outH) % images, i % outH];
+    return image * H + tap * dilation[0] + row * stride[0];
+  });
+  const isWhole = taken.length === images * H;
+  const stack = g.concat(columns, 1);
+  const gathered = isWhole ? stack : g.one("Gather", [stack, g.ints(taken)], { axis: 2 });
+  return g.reshape(gathered, [rows, kernel[1] * kernel[0], images * outH * outW]);
+}
+
+/** Where one element of a kernel meets an axis: pixel o of the output meets x[(o + shift)·stride + phase]. */
+interface Meeting {
+  readonly phase: number;
+  readonly shift: number;
+}
+
+const meetings = ({ kernel, stride, dilation, before }: Window, axis: 0 | 1): Meeting[] =>
+  Array.from({ length: kernel[axis] }, (_, tap) => {
+    const start = tap * dilation[axis] - before[axis];
+    const shift = Math.floor(start / stride[axis]);
+    return { phase: start - shift * stride[axis], shift };
+  });
+
+/** Elements that a phase has of an axis. */
+const phaseLength = (size: number, stride: number, phase: number) => Math.max(0, Math.ceil((size - phase) / stride));
+
+/**
+ * A product for each tap, of dy with what the tap meets. Instead of cutting that out of x for each tap, x is shifted along rows
+ * and dy along columns: kH + kW copies instead of kH·kW, and those of dy are of long runs of memory.
+ *
+ * Undefined where a tap meets nothing but padding.
+ */
+function shiftedProducts(g: Ops, dy: Value, x: Value, window: Window, isOverBatch: boolean): Value[] | undefined {
+  const [, , outH, outW] = dy.shape as Sizes;
+  const [, , H, W] = x.shape as Sizes;
+  const { stride } = window;
+  const [down, across] = [meetings(window, 0), meetings(window, 1)];
+  const meets = ({ phase, shift }: Meeting, axis: 0 | 1) =>
+    shift < phaseLength([H, W][axis]!, stride[axis], phase) && shift + [outH, outW][axis]! > 0;
+  if (!down.every((tap) => meets(tap, 0)) || !across.every((tap) => meets(tap, 1))) return undefined;
+  // [channels, batch·pixels], or [batch, channels, pixels]
+  const rowsOf = (value: Value, { shape: [first, second] }: Value, pixels: number) =>
+    g.reshape(value, isOverBatch ? [first!, product([second!, pixels])] : [first!, second!, pixels]);
+  const lengths = down.map(({ phase }) => phaseLength(H, stride[0], phase));
+  const left = down.map(({ shift }, i) => {
+    const moved = g.pad(g.reshape(dy, [product(dy.shape.slice(0, 2)), outH * outW]), [
+      0,
+      shift * outW,
+      0,
+      (lengths[i]! - outH - shift) * outW,
+    ]);
+    return rowsOf(moved, dy, lengths[i]! * outW);
+  });
+  const columns = shiftedColumns(g, x, window, outW);
+  const right = down.map(({ phase }, i) =>
+    columns.map((column) => {
+      const rows = Array.from({ length: lengths[i]! }, (_, row) => row * stride[0] + phase);
+      const taken = stride[0] === 1 ? column : g.one("Gather", [column, g.ints(rows)], { axis: 2 });
+      return rowsOf(taken, x, lengths[i]! * outW);
+    }),
+  );
+  return left.flatMap((rows, i) =>
+    right[i]!.map((column) => {
+      const products = g.matmulT(rows, column, { transB: true });
+      return isOverBatch ? products : g.reduceSum(products, [0], false);
+    }),
+  );
+}
+
+/** Pixels of a row up to which it is slower to copy it than to copy the image and to set what wraps around to zero. */
+const SHORT_ROW = 32;
+
+/** What each column of a kernel meets, of all rows: x [A, B, H, W] → kW of [A, B, H, outW] */
+function shiftedColumns(g: Ops, x: Value, window: Window, outW: number): Value[] {
+  const [A, B, H, W] = x.shape as Sizes;
+  const step = window.stride[1];
+  const [before, after] = [window.before[1], window.after[1]];
+  if (step > 1) {
+    const padded = g.pad(x, [0, 0, 0, before, 0, 0, 0, after]);
+    return Array.from({ length: window.kernel[1] }, (_, tap) => {
+      const start = tap * window.dilation[1];
+      return g.slice(padded, [[3, start, start + (outW - 1) * step + 1, step]]);
+    });
+  }
+  return meetings(window, 1).map(({ shift }) => {
+    if (shift === 0 && outW === W) return x;
+    if (outW !== W || W > SHORT_ROW) return g.pad(x, [0, 0, 0, -shift, 0, 0, 0, outW + shift - W]);
+    const moved = g.pad(g.reshape(x, [product([A, B]), H * W]), [0, -shift, 0, shift]);
+    const isInside = (pixel: number) => (pixel % W) + shift >= 0 && (pixel % W) + shift < W;
+    const mask = g.floats(Array.from({ length: H * W }, (_, pixel) => (isInside(pixel) ? 1 : 0)));
+    return g.reshape(g.mul(moved, mask), x.shape);
+  });
+}
+
+/**
+ * With one input channel for each filter, every channel of every image is by itself, so that dy can be the kernel of a convolution of x,
+ * with stride and dilation exchanged:
+ *
+ *     dy [N, C, outH, outW], x [N, C, H, W] → dw [C, 1, kH, kW]
+ */
+function depthwiseWeightGradient(
+  g: Ops,
+  dy: Value,
+  x: Value,
+  shape: Kernels,
+  { before, stride, dilation }: Window,
+): Value {
+  const [N, C, outH, outW] = dy.shape as readonly [number, number, number, number];
+  const sizes = x.shape.slice(2) as readonly number[];
+  const [, , ...kernel] = shape;
+  // as far as the last element of the kernel reaches
+  const after = ([0, 1] as const).map(
+    (axis) =>
+      (kernel[axis]! - 1) * dilation[axis] + ([outH, outW][axis]! - 1) * stride[axis] + 1 - sizes[axis]! - before[axis],
+  );
+  const met = g.one("Conv", [g.reshape(x, [1, N * C, ...sizes]), g.reshape(dy, [N * C, 1, outH, outW])], {
+    kernel_shape: [outH, outW],
+    strides: dilation,
+    dilations: stride,
+    pads: [...before, ...after.map((count) => Math.max(0, count))],
+    group: N * C,
+  });
+  const cut = g.slice(
+    met,
+    [2, 3].filter((axis) => met.shape[axis] !== kernel[axis - 2]).map((axis) => [axis, 0, kernel[axis - 2]!]),
+  );
+  return g.reduceSum(g.reshape(cut, [N, ...shape]), [0], false);
+}
