@@ -54,6 +54,8 @@ let wasm: { readonly ort: OrtWasm; readonly threads: number; readonly schedule: 
 /** The WebAssembly build. The first call decides how many threads it has. */
 export function wasmRuntime(threads: number | undefined): NonNullable<typeof wasm> {
   if (!wasm) {
+    // both builds register as "cpu", and sessions go to the one that came first
+    nativeRuntime();
     const ort = load("onnxruntime-web") as OrtWasm;
     const count = threads ?? availableParallelism();
     ort.env.wasm.numThreads = count;
