@@ -110,12 +110,14 @@ function ensureOpen(): Promise<void> {
   const done = (async () => {
     const source = await currentSource();
     const found = await worker.call((api) => api.open(source) as Promise<Opened>);
+    // a small network may be there before a large one that was asked for earlier
+    if (!isLatest()) return;
     if (JSON.stringify(opened.peek()) !== JSON.stringify(found)) opened.value = found;
   })();
-  const mine = { network: wanted, done };
-  open = mine;
+  const isLatest = () => open?.done === done;
+  open = { network: wanted, done };
   done.catch(() => {
-    if (open === mine) open = undefined;
+    if (isLatest()) open = undefined;
   });
   return done;
 }
