@@ -134,6 +134,9 @@ export function oneInput(input: InputShape, name: string): readonly number[] {
 /** Whether a name is that of a file with a network: `net.js`, `net.ts`, `net.js#Export`. */
 export const isNetworkFile = (name: string): boolean => /\.[mc]?[jt]sx?$/i.test(moduleName(name).file);
 
+/** Whether there is a file `net.js`, also for `net.js#Name`. */
+export const isThere = (name: string): boolean => existsSync(moduleName(name).file);
+
 /** `net.js#Name`; a file may have "#" in its own name. */
 function moduleName(name: string): { readonly file: string; readonly exported: string } {
   const at = existsSync(name) ? -1 : name.lastIndexOf("#");
