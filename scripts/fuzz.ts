@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 /** Bytes in memory for each of a file, besides images, whose pixels count. */
 const MOST = 64;
-const HAS_PIXELS = /^(bmp|ppm|images|data)/;
+const HAS_PIXELS = /^(bmp|images|data)/;
 const folder = mkdtempSync(join(tmpdir(), "convnets-fuzz-"));
 const asked = values.only?.split(",");
 const all = Object.entries(await readers(folder)).filter(([name]) => !asked || asked.includes(name));
