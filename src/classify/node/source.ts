@@ -23,6 +23,7 @@ import {
   type Variant,
 } from "../../models/index.ts";
 import { type Module, mainOutputName } from "../../nn/index.ts";
+import type { OnnxModel } from "../../onnx/node/index.ts";
 import {
   namedWeights,
   PRETRAINED,
@@ -165,8 +166,20 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
 }
 
+/** A network for images, of whatever size; with the remedy if it has layers that need to know the size. */
+async function readAnySize(file: string): Promise<OnnxModel> {
+  try {
+    return await readImported(file);
+  } catch (error) {
+    const { message } = error as Error;
+    if (!message.includes("the height and width of images have to be known")) throw error;
+    const remedy = `write it for images of your size: convnets export ${file} --input 1,3,224,224 -o sized.onnx`;
+    throw new CheckpointError(`${message}; ${remedy}`, { cause: error });
+  }
+}
+
 async function ofImported(file: string, options: SourceOptions): Promise<Source> {
-  const { metadata, ...read } = await readImported(file);
+  const { metadata, ...read } = await readAnySize(file);
   const model = imageModule({ metadata, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const { key, rename } = options;
