@@ -3,8 +3,9 @@
  *
  *     npx tsx scripts/fuzz.ts --count 100000 --seed 1 [--only pickle,zip]
  *
- * `--only` takes the beginnings of readers' names. `--count` is the number of files of all readers together. What goes wrong is printed with what it takes to see it again; the exit
- * code is then 1. Memory is what arrays take after a file was read, as a factor of its size; time is that of the processor.
+ * `--only` takes the beginnings of readers' names. `--count` is the number of files of all readers together. What goes wrong is printed
+ * with what it takes to see it again; the exit code is then 1. Memory is what arrays take after a file was read, as a factor of its size;
+ * time is that of the processor.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
