@@ -11,7 +11,7 @@ const { exports, bin } = JSON.parse(readFileSync(root("package.json"), "utf8"));
 
 const targets = [...Object.values(exports).map(({ node }) => node), bin.convnets].filter(Boolean);
 /** The threads that the library starts, and the commands, of which tests run many in one process. */
-const OTHERS = ["data/node/worker.js", "cluster/node/worker.js", "cli/program.js"];
+const OTHERS = ["data/node/worker.js", "cluster/node/worker.js", "tfjs/node/hdf5-worker.js", "cli/program.js"];
 await build({
   entryPoints: [...targets.map((target) => target.replace(/^(\.\/)?dist\/bundle\//, "")), ...OTHERS].map((name) =>
     root(`dist/${name}`),

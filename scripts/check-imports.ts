@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nn: ["graph", "operators", "random"],
   models: ["graph", "nn"],
   onnx: ["graph", "operators", "passes", "nn"],
-  tfjs: ["graph", "operators", "passes", "onnx", "checkpoint"],
+  tfjs: ["graph", "operators", "passes", "nn", "onnx", "checkpoint"],
   runtime: ["graph", "operators", "passes", "onnx"],
   summary: ["graph", "operators", "nn"],
   draw: ["graph", "operators", "nn", "models"],

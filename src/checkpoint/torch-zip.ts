@@ -24,7 +24,7 @@ const KINDS: readonly (readonly [name: RegExp, what: string])[] = [
   [/^model\.weights\.h5$/, "a Keras model"],
   [/\.npy$/, 'NumPy\'s arrays (.npz), which "convnets predict" takes'],
   [/\.(pth|pt|safetensors|onnx)$/i, "an archive around weight files; unpack it and pass one of them"],
-  [/\.(jpe?g|png|webp|bmp|gif|tiff?)$/i, "an archive of images; unpack it, and pass the folder as --data"],
+  [/\.(jpe?g|png|webp|bmp|gif|tiff?)$/i, "an archive of images; pass it as --data"],
   [/^word\/|^xl\/|^ppt\//, "an Office document"],
 ];
 

@@ -51,11 +51,10 @@ const FORMATS = {
 } as const;
 type Format = keyof typeof FORMATS | "html";
 
-/** Which kind of file a name asks for. */
+/** Which kind of file a name asks for; without a name, SVG. */
 function formatOf(output: string | undefined): Format {
-  const ending = extname(output ?? ".svg")
-    .slice(1)
-    .toLowerCase();
+  if (output === undefined) return "svg";
+  const ending = extname(output).slice(1).toLowerCase();
   const names = [...Object.keys(FORMATS), "html"];
   if (names.includes(ending)) return ending as Format;
   const known = names.map((name) => `.${name}`);

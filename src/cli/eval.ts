@@ -19,7 +19,7 @@ import { classNames } from "./class-names.ts";
 import { DATA_HELP, dataNamed } from "./data.ts";
 import { withDownloads } from "./download.ts";
 import { WEIGHTS_HELP, type WeightFlags, withWeightFlags } from "./model.ts";
-import { isRun, NETWORK_HELP, openNetwork } from "./network.ts";
+import { checkThere, isRun, NETWORK_HELP, openNetwork } from "./network.ts";
 import {
   addPreprocessing,
   findPreprocessing,
@@ -175,6 +175,7 @@ export const command = withWeightFlags(new Command("eval"))
   )
   .action(async (target: string, flags: Flags) => {
     const { skipCorrupt = false, weights: asked, model: named, variant, offline, dataDir, key, rename } = flags;
+    checkThere(target, asked);
     const run = isRun(target) && flags.data === undefined ? await readConfig(target) : undefined;
     const source = flags.data === undefined ? run?.data : dataNamed(flags.data, { dataDir, note });
     if (source === undefined) throw new UsageError("--data is missing: the data set to evaluate on");

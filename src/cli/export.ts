@@ -206,7 +206,10 @@ export async function exportNetwork(name: string, flags: ExportFlags, weights?: 
     ...(input && { input }),
   };
   const given: Checkpoint = weights ?? { tensors: new Map(), metadata: await metadataOf(name) };
-  const loaded = await loadToShow(name, described(name, asked, given));
+  const loaded = await loadToShow(name, {
+    ...described(name, asked, given),
+    ...(weights?.metadata.inputSize && { images: true }),
+  });
   if (weights) {
     const fitted = fitKeys(given.tensors, loaded.model.stateShapes());
     const prefix = prefixNote(flags.weights ?? name, fitted);

@@ -12,7 +12,7 @@ export const namesImages = (text: string): boolean =>
   IMAGE_EXTENSIONS.some((end) => text.toLowerCase().endsWith(end)) ||
   (existsSync(text) && statSync(text).isDirectory());
 
-/** Files as they are named, and all images in folders. */
+/** Files as they are named, and all images in folders. Throws if there is none of them. */
 export async function imageFiles(names: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const name of names) {
@@ -27,5 +27,7 @@ export async function imageFiles(names: readonly string[]): Promise<string[]> {
     if (images.length === 0) throw new UsageError(`there are no images in ${name}`);
     files.push(...images);
   }
+  if (files.length > 0 && !files.some((file) => existsSync(file)))
+    throw new Error(`${files[0]}: there is no such file`);
   return files;
 }

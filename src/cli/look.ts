@@ -12,7 +12,7 @@ import { nodeEngine } from "../runtime/node/index.ts";
 import { percent } from "./format.ts";
 import { mapsImage, overlayImage, type Raster, respondImage, toPng } from "./look-images.ts";
 import { type WeightFlags, withWeightFlags } from "./model.ts";
-import { NETWORK_HELP, openNetwork } from "./network.ts";
+import { checkThere, NETWORK_HELP, openNetwork } from "./network.ts";
 import { addPreprocessing, type PreprocessingFlags, withTold } from "./preprocessing.ts";
 import { note, parseCount, parsePositive, print, printJson, UsageError } from "./support.ts";
 
@@ -158,6 +158,7 @@ Examples:
   )
   .action(async (target: string, file: string | undefined, flags: Flags) => {
     const { layers, layer, channel, output = "look.png", threads, json } = flags;
+    checkThere(target, flags.weights);
     const view = layers ? "maps" : viewOf(flags);
     if (!layers) checkOutput(output);
     if (file === undefined && !layers && view !== "response")

@@ -36,6 +36,8 @@ export interface ModelFlags {
   input?: InputShape;
   /** Quantized networks in real numbers. */
   dequantize?: boolean;
+  /** Imported networks as modules for images [N, C, H, W], whatever form of images their files take. */
+  images?: boolean;
   /** Take a finished network in a file as it is, even if `variant` or `numClasses` is given. */
   finished?: boolean;
 }
@@ -134,6 +136,9 @@ export function oneInput(input: InputShape, name: string): readonly number[] {
 /** Whether a name is that of a file with a network: `net.js`, `net.ts`, `net.js#Export`. */
 export const isNetworkFile = (name: string): boolean => /\.[mc]?[jt]sx?$/i.test(moduleName(name).file);
 
+/** Whether there is a file `net.js`, also for `net.js#Name`. */
+export const isThere = (name: string): boolean => existsSync(moduleName(name).file);
+
 /** `net.js#Name`; a file may have "#" in its own name. */
 function moduleName(name: string): { readonly file: string; readonly exported: string } {
   const at = existsSync(name) ? -1 : name.lastIndexOf("#");
@@ -150,7 +155,7 @@ async function modelOfRun(dir: string, flags: ModelFlags): Promise<LoadedModel> 
   const best = join(dir, RUN_FILES.best);
   const recorded = existsSync(best) ? await recordedIn(best) : {};
   const aux = auxLogits === false ? { aux: false } : {};
-  return loadModel(model, { ...recorded, ...(variant && { variant }), finished: true, ...flags, ...aux });
+  return loadModel(model, { ...recorded, ...(variant && { variant }), finished: true, images: true, ...flags, ...aux });
 }
 
 /** What weights record about the shape of their network. */
@@ -174,19 +179,28 @@ export function recorded({ classes, inputSize, inChannels, auxLogits }: Readonly
 /** The network in an .onnx file or a model.json, with a new last layer for another number of classes. */
 async function importedModel(
   file: string,
-  { variant, numClasses, input, dequantize }: ModelFlags,
+  { variant, numClasses, input: asked, dequantize, images }: ModelFlags,
 ): Promise<LoadedModel> {
   if (variant) throw new UsageError(`${file} has no variants`);
   // imported only here: other commands start faster without it
-  const { readImportedFacts, readImportedModule } = await import("../tfjs/node/index.ts");
+  const { imageForm, readImportedFacts, readImportedModule } = await import("../tfjs/node/index.ts");
   const facts = await readImportedFacts(file);
+  const [first] = facts.inputs.size === 1 ? facts.inputs.values() : [];
+  const { layout = "NCHW" } = (images && first && imageForm(first.shape)) || {};
+  const [N = 1, C = 3, H = SIDE, W = SIDE] = asked && isShape(asked) ? asked : [];
+  const input = layout === "NCHW" ? asked : layout === "NHWC" && asked ? [N, H, W, C] : undefined;
   const declared = [...facts.inputs].map(([name, { shape }]) => [name, shape] as const);
   const shapes = Object.fromEntries(declared.map(([name, shape]) => [name, shapeGiven(file, name, shape, input)]));
   const isOpen = declared.some(([, shape]) => shape.slice(1).some((dim) => typeof dim !== "number"));
   // sizes of images have to be known for the layers to have shapes
   const inputs = isOpen ? withOpenBatch(shapes) : {};
-  const model = await readImportedModule(file, { inputs, ...(dequantize && { dequantize }) });
+  const model = await readImportedModule(file, {
+    inputs,
+    ...(dequantize && { dequantize }),
+    ...(images && { images }),
+  });
   if (numClasses !== undefined) model.withClasses(numClasses);
+  if (layout !== "NCHW") return { name: file, model, input: [...model.inputs.values()][0]!.map(sizeOf) };
   const found = declared.length === 1 ? Object.values(shapes)[0]! : declared.length === 0 ? [1, 3, SIDE, SIDE] : shapes;
   if (input !== undefined || !isOpen || !isShape(found)) return { name: file, model, input: input ?? found };
   return { name: file, model, input: found, assumed: assumption(file, found) };

@@ -5,7 +5,7 @@ import { openSource, type Source, type SourceOptions } from "../classify/node/in
 import { MODELS, suggestNetwork, type Variant } from "../models/index.ts";
 import { isImported } from "../tfjs/node/index.ts";
 import { downloadBar } from "./download.ts";
-import { isNetworkFile, loadModel, resolveWeights } from "./model.ts";
+import { isNetworkFile, isPublished, isThere, loadModel, resolveWeights } from "./model.ts";
 import { UsageError } from "./support.ts";
 
 /** What a command that takes a network with its weights says about it in its help. */
@@ -24,19 +24,26 @@ export const isRun = (path: string): boolean => existsSync(join(path, "config.js
 
 const isNetwork = (target: string) => Object.hasOwn(MODELS, target) || isNetworkFile(target) || isImported(target);
 
+/** Throws a UsageError if there is no such network, run or file, or no such weights, before anything else that may be missing. */
+export function checkThere(target: string, weights?: string): void {
+  if (!Object.hasOwn(MODELS, target) && !existsSync(target) && !isThere(target))
+    throw new UsageError(`there is no run, weight file or network ${target}; ${suggestNetwork(target)}`);
+  if (weights !== undefined && !isPublished(weights) && !existsSync(weights))
+    throw new UsageError(`there is no weight file ${weights}`);
+}
+
 /**
  * A network with its weights: `target` is a network, with its weights in `flags.weights`, or weights, with their network in
  * `flags.model`, in the run's config or in the file itself. The path stored in a weight file is never executed.
  */
 export async function openNetwork(target: string, flags: NetworkFlags = {}): Promise<Source> {
   const { model } = flags;
+  checkThere(target);
   if (isNetwork(target)) {
     if (model !== undefined)
       throw new UsageError(`--model names the network that weights belong to, but ${target} is a network itself`);
     return withWeights(target, flags.weights, flags);
   }
-  if (!existsSync(target))
-    throw new UsageError(`there is no run, weight file or network ${target}; ${suggestNetwork(target)}`);
   const network = model ?? (isRun(target) ? await networkOf(target) : undefined);
   if (flags.weights !== undefined && network === undefined)
     throw new UsageError(`--weights goes with a network, but ${target} is not one`);

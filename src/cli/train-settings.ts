@@ -188,7 +188,7 @@ function rateForBatch(config: TrainConfig, usual: number, { warmupEpochs }: Trai
 /** A network in a file, for its description of itself, which does not depend on the classes; undefined for other networks. */
 async function describedBy(model: string): Promise<Module | undefined> {
   if (isRegistered(model)) return undefined;
-  return (await loadModel(model, { numClasses: 2, finished: true })).model;
+  return (await loadModel(model, { numClasses: 2, images: true, finished: true })).model;
 }
 
 const UNNORMALIZED =

@@ -96,7 +96,7 @@ async function newFolder(model: string, data: string): Promise<string> {
 
 /** The network in a file, with a last layer for the classes of the data if it was imported or is made by a function. */
 const modelOfFile: ModelMaker = async ({ model }, { numClasses }) =>
-  (await loadModel(model, { numClasses, finished: true })).model;
+  (await loadModel(model, { numClasses, images: true, finished: true })).model;
 
 /** Signals this close together count as one. In milliseconds. */
 const SAME_SIGNAL_MS = 500;

@@ -1,5 +1,5 @@
 import { attribute, type Graph, type Node, type Value } from "../graph/index.ts";
-import { findOperator } from "../operators/index.ts";
+import { findOperator, isQuantized } from "../operators/index.ts";
 
 /** A weight of the last layer, and its axis along which the classes lie. */
 export interface HeadWeight {
@@ -42,8 +42,12 @@ export function findHead(graph: Graph, name: string, output: Value): Head {
     after.push(node);
   }
   const end = value && graph.producer(value);
+  const remedy =
+    end && isQuantized(end.op, end.domain)
+      ? "; the network is quantized; train it in real numbers (convnets export FILE --dequantize -o real.onnx)"
+      : "";
   throw new Error(
-    `replaceHead: the output "${name}" comes from ${end ? `${end.op} (${end.outputs[0]?.name})` : "no layer"}, not from a last layer of classes (Gemm, MatMul or Conv)`,
+    `replaceHead: the output "${name}" comes from ${end ? `${end.op} (${end.outputs[0]?.name})` : "no layer"}, not from a last layer of classes (Gemm, MatMul or Conv)${remedy}`,
   );
 }
 

@@ -242,7 +242,7 @@ describe("the reader of torch.save's files refuses", () => {
     [
       "a zip file of photos",
       zipSync({ "cats/1.jpg": plain }),
-      /holds 0 data\.pkl where PyTorch's hold one: it is an archive of images; unpack it/,
+      /holds 0 data\.pkl where PyTorch's hold one: it is an archive of images; pass it as --data/,
     ],
     ["a stream of another protocol", stream({ protocol: 1002 }), /protocol is not 1001/],
     ["a big-endian stream", stream({ endian: OP.NEWFALSE }), /big-endian/],

@@ -122,6 +122,10 @@ describe("compare", () => {
   });
 });
 
+test("draw without a file writes SVG to standard output", () => {
+  expect(output("draw", "lenet5")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+});
+
 describe("the command", () => {
   const help = output("--help");
   const commands = [...help.matchAll(/^ {2}([a-z]+) {2,}/gm)]

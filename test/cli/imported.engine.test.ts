@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readCheckpoint } from "../../src/checkpoint/node/index.ts";
 import { createModel } from "../../src/models/index.ts";
+import { Conv2d, Linear, Module, type Tensor } from "../../src/nn/index.ts";
 import { exportOnnx } from "../../src/onnx/index.ts";
 import { Random } from "../../src/random.ts";
 import { convnets, output } from "./run.ts";
@@ -18,6 +19,20 @@ const FORMS = [
 ];
 const COUNTS = { train: 40, val: 15 };
 
+/** Takes images as TensorFlow has them. */
+class ChannelsLast extends Module<Tensor> {
+  readonly conv: Conv2d = new Conv2d(3, 8, 3, { stride: 2 });
+  readonly fc: Linear = new Linear(8, 5);
+  forward(x: Tensor): Tensor {
+    return this.fc.call(
+      this.conv
+        .call(x.permute(0, 3, 1, 2))
+        .relu()
+        .mean([2, 3]),
+    );
+  }
+}
+
 let folder: string;
 const at = (...path: string[]) => join(folder, ...path);
 
@@ -26,6 +41,12 @@ beforeAll(async () => {
   // what it knows is of ten other classes
   const model = createModel("vgg_small", { numClasses: 10 }).initialize(1);
   writeFileSync(at("net.onnx"), exportOnnx(model, { input: ["N", 3, 32, 32] }).bytes);
+  const others = [
+    ["last", new ChannelsLast(), ["N", 32, 32, 3]],
+    ["flat", new Linear(3072, 5), ["N", 3072]],
+  ] as const;
+  for (const [name, network, input] of others)
+    writeFileSync(at(`${name}.onnx`), exportOnnx(network.initialize(1), { input }).bytes);
   const random = new Random(1);
   for (const [part, count] of Object.entries(COUNTS)) {
     for (const [label, name] of CLASSES.entries()) {
@@ -59,9 +80,11 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function train(run: string, ...args: string[]): void {
+const train = (run: string, ...args: string[]) => trainFrom("net.onnx", run, ...args);
+
+function trainFrom(network: string, run: string, ...args: string[]): void {
   const config = ["--config", at("config.json"), "--out", at(run), "--no-report", "--workers", "0"];
-  const { status, stderr } = convnets(["train", at("net.onnx"), ...config, ...args]);
+  const { status, stderr } = convnets(["train", at(network), ...config, ...args]);
   expect(stderr).toBe("train: 3 classes, 120 images in train/; val: 45 images in val/\n");
   expect(status).toBe(0);
 }
@@ -100,3 +123,16 @@ it("is fine-tuned, its last layer first, and can be used like any other", async 
     expect(probability).toBeCloseTo(found!.predictions[i]!.probability, 4);
   }
 }, 120_000);
+
+it.each(["last", "flat"])("%s: images are brought into the form that the file takes, also in training", (name) => {
+  trainFrom(`${name}.onnx`, name, "--epochs", "1");
+  const scores = (target: string, ...args: string[]) =>
+    JSON.parse(output("eval", at(target), "--split", "val", "--json", ...args)) as { images: number; loss: number };
+  const run = scores(name);
+  expect(run.images).toBe(45);
+  output("convert", at(name), at(`${name}.pth`));
+  output("export", at(name), "-o", at(`${name}-new.onnx`));
+  for (const file of [`${name}.pth`, `${name}-new.onnx`])
+    expect(scores(file, "--data", at("data")).loss).toBeCloseTo(run.loss, 6);
+  expect(output("summary", at(name))).toContain("[1, 3]");
+});

@@ -204,6 +204,10 @@ describe("eval", () => {
   it.each([
     [["eval", "nun", "--weights", "torchvision", "--data", "shapes"], "there is no run, weight file or network nun"],
     [["eval", "nin", "--weights", "torchvision"], "--data is missing"],
+    [["eval", "gone.onnx"], "there is no run, weight file or network gone.onnx"],
+    [["eval", "gone.mjs#Net"], "there is no run, weight file or network gone.mjs#Net"],
+    [["eval", "nin", "--weights", "gone.pth"], "there is no weight file gone.pth"],
+    [["look", "gone.onnx"], "there is no run, weight file or network gone.onnx"],
     [["eval", "nin", "--weights", "torchvision", "--data", "shapes"], 'nobody published weights for "nin"'],
     [["eval", "vgg11", "--weights", "torchvision", "--variant", "paper", "--data", "shapes"], "not for paper"],
   ])("%j: exit code 2", (args, message) => {

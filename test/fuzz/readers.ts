@@ -152,7 +152,7 @@ export async function readers(folder: string): Promise<Readonly<Record<string, R
   const fixture = (name: string) => readFileSync(fileURLToPath(new URL(`../tfjs/fixtures/${name}`, import.meta.url)));
   const keras = ["sequential_model.keras", "functional_model.h5"].map(fixture);
   // the library takes its memory at the first file
-  await kerasFile(keras[0]!);
+  await kerasFile(new Uint8Array(keras[0]!));
   const raw = { raw: { width: 4, height: 4, channels: 3 as const } };
   const pixels = sharp(Buffer.alloc(48, 77), raw);
   const row = Array.from({ length: 16 }, (_, i) => i).join(",");
@@ -209,7 +209,7 @@ export async function readers(folder: string): Promise<Readonly<Record<string, R
       seeds: keras,
       share: 0.1,
       read: async (bytes) => {
-        const file = await kerasFile(bytes);
+        const file = await kerasFile(new Uint8Array(bytes));
         buildKerasModel(file, file.weights);
       },
     },

@@ -76,4 +76,12 @@ describe(".onnx files of others", unless(reason), () => {
       /does not classify images: it takes y_:0 \[.*, 10\], x:0 \[.*, 784\]/,
     );
   });
+
+  it("what does not work says what to do", async () => {
+    await expect(openSource(path("cls_infer.onnx"))).rejects.toThrow(
+      /have to be known, but one is x_2; write it for images of your size: convnets export .*cls_infer\.onnx --input 1,3,224,224 -o/,
+    );
+    const quantized = await readOnnxModule(path("model_int8.onnx"));
+    expect(() => quantized.withClasses(3)).toThrow(/comes from QGemm .*; the network is quantized; .* --dequantize/);
+  });
 });

@@ -2,7 +2,7 @@
  * What a new user does: `npm install` of the packed package in an empty folder, without settings of ours, then the commands. Only
  * npm's registry is asked for anything.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -96,6 +96,29 @@ describe("installed in an empty folder", { ...unless(offline), timeout: MINUTES 
   test("train on WebAssembly, where the environment asks for it", () => {
     const { stdout, stderr } = train("wasm", { CONVNETS_ENGINE: "wasm" });
     expect(stdout + stderr).toContain("on onnxruntime-web wasm");
+  });
+
+  test("the studio", async () => {
+    const studio = spawn("npx", ["--no", "convnets", "studio", "--no-open"], {
+      ...{ cwd: project, env, shell: process.platform === "win32", detached: process.platform !== "win32" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      let said = "";
+      for await (const part of studio.stdout) {
+        said += part;
+        if (said.includes("\n")) break;
+      }
+      const address = new URL(/http:\S+/.exec(said)![0]);
+      const page = await fetch(address);
+      expect(page.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
+      const script = /src="([^"]+\.js)"/.exec(await page.text())![1]!;
+      expect((await fetch(new URL(script, address))).status).toBe(200);
+    } finally {
+      // npx has a process of its own
+      if (process.platform === "win32") studio.kill();
+      else process.kill(-studio.pid!);
+    }
   });
 
   const binding = () =>

@@ -10,6 +10,8 @@ import { openSource } from "../../src/classify/node/index.ts";
 import { tensor } from "../../src/graph/index.ts";
 import { compile } from "../../src/infer/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
+import { TfjsError } from "../../src/tfjs/index.ts";
+import { readHdf5 } from "../../src/tfjs/node/hdf5.ts";
 import { readImportedFacts, readImportedModule } from "../../src/tfjs/node/index.ts";
 
 const FIXTURES = fileURLToPath(new URL("fixtures", import.meta.url));
@@ -50,6 +52,23 @@ it("one sigmoid is the probability of the second of two classes", async () => {
     expect(1 / (1 + Math.exp(data[2 * n]! - data[2 * n + 1]!))).toBeCloseTo(expected["functional_model.h5"][n][0], 6);
 });
 
+it("HDF5: a file that the library never finishes reading is refused, and the next file is read", async () => {
+  const whole = () => new Uint8Array(readFileSync(join(FIXTURES, "functional_model.h5")));
+  const endless = whole();
+  // texts lie one after the other, each after its length, which now leads back to its own start
+  const texts = Buffer.from(endless.buffer).indexOf("GCOL");
+  new DataView(endless.buffer).setBigInt64(texts + 24, -16n, true);
+  const [refused, read] = await Promise.allSettled([readHdf5(endless, 1), readHdf5(whole())]);
+  expect(refused).toMatchObject({
+    reason: new TfjsError("the HDF5 file is damaged: the HDF5 library did not finish reading it within 1 s"),
+  });
+  expect(read).toMatchObject({ status: "fulfilled" });
+});
+
+/** Types of numbers in HDF5: kind, size, and the bits of sign, exponent and mantissa. */
+const FLOAT32 = [0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0];
+const FLOAT16 = [0x11, 0x20, 15, 0, 2, 0, 0, 0, 0, 0, 16, 0, 10, 5, 0, 10, 15, 0, 0, 0];
+
 describe("what Keras 2 wrote", () => {
   const at = (name: string) => join(folder, name);
   const shape = { class_name: "InputLayer", config: { name: "in", batch_input_shape: [null, 4, 4, 1] } };
@@ -69,6 +88,10 @@ describe("what Keras 2 wrote", () => {
     };
     write("old.h5", config);
     write("weights.h5");
+    const half = Buffer.from(readFileSync(join(FIXTURES, "functional_model.h5")));
+    const [float32, float16] = [FLOAT32, FLOAT16].map((bytes) => Buffer.from(bytes));
+    float16!.copy(half, half.indexOf(float32!));
+    writeFileSync(at("half.h5"), half);
     write("wrong.h5", config.replace("Flatten", "Lambda"));
     writeFileSync(at("cut.h5"), readFileSync(at("old.h5")).subarray(0, 2000));
     writeFileSync(at("text.h5"), "<html>");
@@ -87,6 +110,7 @@ describe("what Keras 2 wrote", () => {
   it.each([
     ["weights.h5", /weights\.h5: it holds weights only, .* model\.save\("model\.keras"\)/],
     ["wrong.h5", /wrong\.h5: .*Lambda/],
+    ["half.h5", /half\.h5: the array "model_weights\/[^"]+" is float16, .* save the model with float32/],
     ["cut.h5", /cut\.h5: the HDF5 file is damaged: truncated file/],
     ["text.h5", /text\.h5: this is no HDF5 file/],
     ["empty.keras", /empty\.keras: this is no model of Keras: there is no config\.json in the archive/],

@@ -4,6 +4,8 @@ import { theme } from "../state/preferences.ts";
 import { t } from "../text/index.ts";
 import { diverging } from "../ui/colors.ts";
 import { digits, shape } from "../ui/format.ts";
+import { inOwnFrame } from "../ui/frames.ts";
+import { packed, paintTiles } from "../ui/mosaic.ts";
 
 interface Props {
   readonly weights: Weights;
@@ -53,7 +55,8 @@ export function Filters({ filters, all, depth }: FiltersProps) {
   const isPoint = kH * kW === 1;
   const { value } = theme;
   useEffect(() => {
-    if (canvas.current) paint(canvas.current, filters, isColor, value);
+    const { current } = canvas;
+    if (current) inOwnFrame(current, () => paint(current, filters, isColor, value));
   }, [filters, isColor, value]);
   if (isPoint) return null;
   const channels = isColor ? t("filterColors") : t("filterMean", { count: C });
@@ -75,24 +78,21 @@ function paint(
 ): void {
   const [O, C, kH, kW] = shape;
   const [h, w] = [side(kH), side(kW)];
-  const columns = Math.min(COLUMNS, O);
-  canvas.width = columns * (kW * w + GAP) - GAP;
-  canvas.height = Math.ceil(O / columns) * (kH * h + GAP) - GAP;
-  const context = canvas.getContext("2d")!;
   const area = kH * kW;
+  const colors = new Uint32Array(O * area);
   for (let o = 0; o < O; o++) {
     const filter = data.subarray(o * C * area, (o + 1) * C * area);
     const values = isColor ? filter : meanOf(filter, C, area);
     const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-12);
-    const [left, top] = [(o % columns) * (kW * w + GAP), Math.floor(o / columns) * (kH * h + GAP)];
-    for (let i = 0; i < area; i++) {
-      const color = isColor
-        ? [0, 1, 2].map((c) => 127.5 * (1 + values[c * area + i]! / most))
-        : diverging(values[i]! / most, theme);
-      context.fillStyle = `rgb(${color.join(" ")})`;
-      context.fillRect(left + (i % kW) * w, top + Math.floor(i / kW) * h, w, h);
-    }
+    for (let i = 0; i < area; i++)
+      colors[o * area + i] = packed(
+        isColor
+          ? [0, 1, 2].map((c) => 127.5 * (1 + values[c * area + i]! / most))
+          : diverging(values[i]! / most, theme),
+      );
   }
+  const tiles = { count: O, columns: COLUMNS, width: kW * w, height: kH * h, gap: GAP };
+  paintTiles(canvas, tiles, (o, x, y) => colors[o * area + Math.floor(y / h) * kW + Math.floor(x / w)]!);
 }
 
 function meanOf(filter: Float32Array, C: number, area: number): Float32Array {

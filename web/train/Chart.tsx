@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { theme } from "../state/preferences.ts";
 import { t } from "../text/index.ts";
+import { inOwnFrame } from "../ui/frames.ts";
 import type { Line } from "./series.ts";
 
 /** A line with its name and its look. */
@@ -52,7 +53,11 @@ export function Chart({ title, lines, end, format, most, fixed = false }: Props)
   }, [shape, end, theme.value, title]);
 
   useEffect(() => {
-    plot.current?.setData(dataOf(lines) as uPlot.AlignedData);
+    const { current } = plot;
+    if (!current) return;
+    inOwnFrame(current, () => {
+      if (plot.current === current) current.setData(dataOf(lines));
+    });
   }, [lines]);
 
   const shown = lines.filter(({ faint }) => !faint);

@@ -1,11 +1,12 @@
-import { useComputed, useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { t } from "../text/index.ts";
 import { trainer } from "../training/client.ts";
 import { confusionOf } from "../training/confusion.ts";
 import type { Live } from "../training/live.ts";
 import type { EpochRecord, Picture } from "../training/protocol.ts";
 import { percent } from "../ui/format.ts";
+import { inOwnFrame } from "../ui/frames.ts";
 import { Pixels } from "./Pixels.tsx";
 
 /** With more classes than this, a list of the most frequent mistakes says more than a matrix. */
@@ -22,12 +23,11 @@ interface Cell {
 
 /** What the network takes for what after an epoch; each cell opens its images. */
 export function Confusion({ run }: { readonly run: Live }) {
-  // a step changes nothing here
-  void useComputed(() => run.version.value && run.epochs.length).value;
+  void run.changed.epochs.value;
   const chosen = useSignal<number | undefined>(undefined);
   const cell = useSignal<Cell | undefined>(undefined);
   const { epochs, labels } = run;
-  const { classes, id } = run.info.value;
+  const { classes, id } = run.info.peek();
   const index = Math.min(chosen.value ?? epochs.length - 1, epochs.length - 1);
   const epoch = epochs[index];
   const counts = useMemo(
@@ -93,6 +93,14 @@ interface MatrixProps {
 function Matrix({ counts, classes, chosen, choose }: MatrixProps) {
   const table = useRef<HTMLTableElement>(null);
   const focus = useSignal<Cell>({ label: 0, predicted: 0 });
+  // a hundred new cells at once would keep the page from answering
+  const rows = useSignal(1);
+  useEffect(() => {
+    if (rows.value >= counts.length) return;
+    inOwnFrame(rows, () => {
+      rows.value += 1;
+    });
+  }, [rows.value, counts.length]);
   const walk = (event: KeyboardEvent) => {
     const { label, predicted } = focus.peek();
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -116,7 +124,7 @@ function Matrix({ counts, classes, chosen, choose }: MatrixProps) {
           </tr>
         </thead>
         <tbody>
-          {counts.map((row, label) => {
+          {counts.slice(0, rows.value).map((row, label) => {
             const total = row.reduce((sum, count) => sum + count, 0);
             return (
               <tr key={label}>

@@ -29,14 +29,14 @@ function drawn(run: Live, other: Live | undefined, measure: Measure): Drawn[] {
 
 /** Loss and accuracy as they come, and those of an earlier run as dashed lines. */
 export function Curves({ run }: { readonly run: Live }) {
-  const { value: version } = run.version;
-  const other = beside.value?.info.value.id === run.info.value.id ? undefined : beside.value;
-  const otherVersion = other?.version.value;
+  const { value: version } = run.changed.steps;
+  const other = beside.value === run ? undefined : beside.value;
+  const otherVersion = other?.changed.steps.value;
   const loss = useMemo(() => drawn(run, other, "loss"), [version, other, otherVersion, t("trainLoss")]);
   const accuracy = useMemo(() => drawn(run, other, "accuracy"), [version, other, otherVersion, t("trainLoss")]);
-  const { id, settings } = run.info.value;
+  const { id, settings } = run.info.peek();
   const others = runs.value.filter((info) => info.id !== id && info.step > 0);
-  const end = Math.max(settings.epochs, other?.info.value.settings.epochs ?? 0);
+  const end = Math.max(settings.epochs, other?.info.peek().settings.epochs ?? 0);
   return (
     <section class="curves">
       {others.length > 0 && (

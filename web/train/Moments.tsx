@@ -1,5 +1,5 @@
-import { computed, useComputed, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { Filters } from "../inspector/WeightsView.tsx";
 import { theme } from "../state/preferences.ts";
 import { t } from "../text/index.ts";
@@ -7,6 +7,8 @@ import { beside, type Live } from "../training/live.ts";
 import type { SeenMaps, Snapshot } from "../training/protocol.ts";
 import { diverging } from "../ui/colors.ts";
 import { grouped } from "../ui/format.ts";
+import { inOwnFrame } from "../ui/frames.ts";
+import { packed, paintTiles } from "../ui/mosaic.ts";
 import { Norms } from "./Norms.tsx";
 import { nameOf } from "./Runs.tsx";
 
@@ -16,14 +18,13 @@ const momentAt = ({ moments }: Live, step: number): Snapshot | undefined =>
 
 /** Filters, gradients and feature maps of a run as they change, with a slider back through time. */
 export function Moments({ run }: { readonly run: Live }) {
-  // most steps change nothing here
-  void useComputed(() => run.version.value && run.moments.length).value;
+  void run.changed.moments.value;
   const chosen = useSignal<number | undefined>(undefined);
   const { moments } = run;
   const index = Math.min(chosen.value ?? moments.length - 1, moments.length - 1);
   const moment = moments[index];
-  const other = beside.value?.info.value.id === run.info.value.id ? undefined : beside.value;
-  void useMemo(() => computed(() => other?.version.value && other.moments.length), [other]).value;
+  const other = beside.value === run ? undefined : beside.value;
+  void other?.changed.moments.value;
   const at = moment && t("trainMomentAt", { step: grouped(moment.step) });
   const norms = moment && momentAt(run, moment.step)?.norms;
   const others = moment && other && momentAt(other, moment.step)?.norms;
@@ -50,9 +51,9 @@ export function Moments({ run }: { readonly run: Live }) {
       {moment && (
         <div class="moment">
           <div class="moment-norms">
-            {norms && <Norms norms={norms} beside={others} name={nameOf(run.info.value)} color="--train" />}
+            {norms && <Norms norms={norms} beside={others} name={nameOf(run.info.peek())} color="--train" />}
             {others && other && (
-              <Norms norms={others} beside={norms} name={nameOf(other.info.value)} color="--validation" />
+              <Norms norms={others} beside={norms} name={nameOf(other.info.peek())} color="--validation" />
             )}
             {!norms && <p class="muted empty">{t("trainNormsEmpty")}</p>}
           </div>
@@ -84,19 +85,12 @@ function Maps({ maps }: { readonly maps: SeenMaps }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [count, height, width] = maps.shape;
   useEffect(() => {
-    const element = canvas.current!;
-    const columns = Math.min(COLUMNS, count);
-    element.width = columns * (width + GAP) - GAP;
-    element.height = Math.ceil(count / columns) * (height + GAP) - GAP;
-    const context = element.getContext("2d")!;
-    for (let map = 0; map < count; map++) {
-      const pixels = context.createImageData(width, height);
-      for (let i = 0; i < width * height; i++) {
-        const value = (maps.data[map * width * height + i]! - 128) / 127;
-        pixels.data.set([...diverging(value, theme.value), 255], 4 * i);
-      }
-      context.putImageData(pixels, (map % columns) * (width + GAP), Math.floor(map / columns) * (height + GAP));
-    }
+    const colors = Uint32Array.from({ length: 256 }, (_, byte) => packed(diverging((byte - 128) / 127, theme.value)));
+    const tiles = { count, columns: COLUMNS, width, height, gap: GAP };
+    const { current } = canvas;
+    inOwnFrame(current!, () =>
+      paintTiles(current!, tiles, (map, x, y) => colors[maps.data[(map * height + y) * width + x]!]!),
+    );
   }, [maps, theme.value]);
   const label = t("trainMapsOf", { count, layer: maps.layer });
   return (

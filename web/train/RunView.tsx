@@ -14,7 +14,7 @@ import { nameOf, STATES } from "./Runs.tsx";
 /** A run: how far it is, its curves, what it takes for what, its filters, and what can be taken home. */
 export function RunView({ run }: { readonly run: Live }) {
   return (
-    <article class="run" aria-label={nameOf(run.info.value)}>
+    <article class="run" aria-label={nameOf(run.info.peek())}>
       <Head run={run} />
       <Curves run={run} />
       <Moments run={run} />
@@ -55,7 +55,7 @@ function engineName({ device, threads, gpu, isolated }: EngineInfo): string {
 
 function Head({ run }: { readonly run: Live }) {
   // what was measured changes with it
-  void run.version.value;
+  void run.changed.steps.value;
   const info = run.info.value;
   const phase = run.phase.value;
   const { done, total, speed, left } = pace(run);

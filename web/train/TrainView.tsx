@@ -34,7 +34,7 @@ export function TrainView() {
             {openProblem.value}
           </p>
         )}
-        {run && <RunView key={run.info.value.id} run={run} />}
+        {run && <RunView key={run.info.peek().id} run={run} />}
         {!isRun && <Preview />}
       </div>
     </div>

@@ -4,6 +4,7 @@ import * as Comlink from "comlink";
 import { engine } from "../engine/client.ts";
 import type { Device, EngineInfo } from "../engine/protocol.ts";
 import { go, route } from "../state/route.ts";
+import { inOwnFrame } from "../ui/frames.ts";
 import { trainer } from "./client.ts";
 import type {
   Course,
@@ -27,13 +28,12 @@ export class Live {
   readonly epochs: EpochRecord[];
   readonly moments: Snapshot[];
   readonly labels: readonly number[] | undefined;
-  /** Changes, at most once a frame, when something was measured. */
-  readonly version = signal(0);
+  /** Change when something was measured: with a step, a moment, an epoch. */
+  readonly changed = { steps: signal(0), moments: signal(0), epochs: signal(0) };
   readonly phase = signal<Phase>("resting");
   /** Share of the validation set that is evaluated; undefined while it trains. */
   readonly evaluating = signal<number | undefined>(undefined);
   readonly engine = signal<EngineInfo | undefined>(undefined);
-  #frame = false;
 
   constructor({ info, steps, epochs, moments, labels }: Course) {
     this.info.value = info;
@@ -73,15 +73,11 @@ export class Live {
       default:
         event satisfies never;
     }
-    if (this.#frame) return;
-    this.#frame = true;
-    const show = () => {
-      this.#frame = false;
-      this.version.value += 1;
-    };
-    // a hidden page has no frames
-    if (document.hidden) show();
-    else requestAnimationFrame(show);
+    const { steps, moments, epochs } = this.changed;
+    for (const part of event.type === "moment" ? [moments] : event.type === "epoch" ? [steps, epochs] : [steps])
+      inOwnFrame(part, () => {
+        part.value += 1;
+      });
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type Variant,
 } from "../../models/index.ts";
 import { type Module, mainOutputName } from "../../nn/index.ts";
-import { OnnxModule } from "../../onnx/node/index.ts";
+import type { OnnxModel } from "../../onnx/node/index.ts";
 import {
   namedWeights,
   PRETRAINED,
@@ -32,9 +32,9 @@ import {
   publishedMetadata,
   publishedVersions,
 } from "../../pretrained/node/index.ts";
-import { isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
+import { imageForm, imageModule, isImported, readImported, readImportedModule } from "../../tfjs/node/index.ts";
 import { imagenetPreprocessing } from "../classifier.ts";
-import { formNote, ImageInput, imageForm, isYesOrNo, TwoClasses } from "./image-input.ts";
+import { formNote, isYesOrNo, TwoClasses } from "./image-input.ts";
 
 /** In the folder of a run: the weights of its best epoch. */
 const BEST = "best.safetensors";
@@ -150,9 +150,9 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
     const fitted = fitKeys(tensors, model.stateShapes());
     const prefix = prefixNote(file, fitted);
     model.loadStateDict(fitted.weights);
-    const { inputSize: size = 224 } = model.spec ?? {};
+    const { inputSize: size = 224, inChannels } = model.spec ?? {};
     const [, { shape } = { shape: [] }] = [...model.parameters()].find(([, { shape }]) => shape.length === 4) ?? [];
-    const channels = Number(metadata.inChannels ?? shape[1] ?? 3);
+    const channels = Number(metadata.inChannels ?? inChannels ?? shape[1] ?? 3);
     const source = complete(file, model, { ...options, classes }, metadata, [
       channels,
       Number(metadata.inputSize ?? size),
@@ -166,9 +166,21 @@ async function ofWeights(weights: string, options: SourceOptions, name?: string)
   }
 }
 
+/** A network for images, of whatever size; with the remedy if it has layers that need to know the size. */
+async function readAnySize(file: string): Promise<OnnxModel> {
+  try {
+    return await readImported(file);
+  } catch (error) {
+    const { message } = error as Error;
+    if (!message.includes("the height and width of images have to be known")) throw error;
+    const remedy = `write it for images of your size: convnets export ${file} --input 1,3,224,224 -o sized.onnx`;
+    throw new CheckpointError(`${message}; ${remedy}`, { cause: error });
+  }
+}
+
 async function ofImported(file: string, options: SourceOptions): Promise<Source> {
-  const { metadata, ...read } = await readImported(file);
-  const model = new OnnxModule({ metadata, ...read });
+  const { metadata, ...read } = await readAnySize(file);
+  const model = imageModule({ metadata, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const { key, rename } = options;
   const shapes = model.stateShapes();
@@ -202,10 +214,9 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
   const note = formNote(file, form);
   const outputs = [...read.graph.outputs.keys()];
   const isBinary = !options.rawOutputs && isYesOrNo(read.graph) && (classes === undefined || classes.length === 2);
-  const taken = form.layout === "NCHW" ? model : new ImageInput(model, form);
   const { preprocessing, ...completed } = complete(
     file,
-    isBinary ? new TwoClasses(taken) : taken,
+    isBinary ? new TwoClasses(model) : model,
     { ...options, classes },
     metadata,
     images,
@@ -313,7 +324,7 @@ async function imported(file: string, architecture: string, numClasses: number |
   if (!existsSync(architecture)) {
     throw new CheckpointError(`${file} has weights of the network in ${architecture}, a file that does not exist`);
   }
-  const model = await readImportedModule(architecture);
+  const model = await readImportedModule(architecture, { images: true });
   return numClasses === undefined ? model : model.withClasses(numClasses);
 }
 

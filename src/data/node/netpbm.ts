@@ -58,8 +58,13 @@ export function decodeNetpbm(bytes: Uint8Array): Image {
   const { kind, width, height, largest, at } = netpbmHeader(bytes);
   const channels = kind === 3 || kind === 6 ? 3 : 1;
   const count = width * height * channels;
-  const out = new Uint8Array(width * height * 3);
   const isBits = kind === 1 || kind === 4;
+  const stride = Math.ceil(width / 8);
+  const size = largest > 255 ? 2 : 1;
+  // in texts, every value takes a byte at least
+  const needed = kind === 4 ? stride * height : kind <= 3 ? count : count * size;
+  if (bytes.length - at < needed) cutOff();
+  const out = new Uint8Array(width * height * 3);
   const scaled = (value: number) => {
     if (largest === 255) return value;
     if (largest > 255 && channels === 1) return Math.min(65535, rounded((value * 65535) / largest)) >> 8;
@@ -72,8 +77,6 @@ export function decodeNetpbm(bytes: Uint8Array): Image {
     else out.fill(byte, i * 3, i * 3 + 3);
   };
   if (kind <= 3) {
-    // every value takes a byte at least
-    if (bytes.length - at < count) cutOff();
     let next = at - 1;
     for (let i = 0; i < count; i++) {
       const [value, end] = kind === 1 ? bitAt(bytes, next) : numberAt(bytes, next);
@@ -81,15 +84,11 @@ export function decodeNetpbm(bytes: Uint8Array): Image {
       next = end;
     }
   } else if (kind === 4) {
-    const stride = Math.ceil(width / 8);
-    if (bytes.length - at < stride * height) cutOff();
     for (let i = 0; i < count; i++) {
       const [y, x] = [Math.floor(i / width), i % width];
       put(i, (bytes[at + y * stride + (x >> 3)]! >> (7 - (x & 7))) & 1);
     }
   } else {
-    const size = largest > 255 ? 2 : 1;
-    if (bytes.length - at < count * size) cutOff();
     for (let i = 0; i < count; i++)
       put(i, size === 1 ? bytes[at + i]! : bytes[at + 2 * i]! * 256 + bytes[at + 2 * i + 1]!);
   }

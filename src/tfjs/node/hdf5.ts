@@ -1,127 +1,89 @@
-/** HDF5, in which Keras keeps weights: what is in a file, read by h5wasm, which is loaded here only. */
-import { numel, type TensorData, tensor } from "../../graph/index.ts";
-import { ensure, quote, TfjsError } from "../error.ts";
-
-/** What a file holds. */
-export interface Hdf5 {
-  /** All arrays of numbers, by their paths. */
-  readonly arrays: ReadonlyMap<string, TensorData>;
-  /** Texts of the file itself, such as "model_config". */
-  readonly texts: ReadonlyMap<string, string>;
-}
-
-type Library = typeof import("h5wasm");
-type Group = InstanceType<Library["Group"]>;
-
-async function loadLibrary(): Promise<Library> {
-  try {
-    return await import("h5wasm");
-  } catch (error) {
-    throw new TfjsError("Keras' files are HDF5, which the package h5wasm reads; install it: npm install h5wasm", {
-      cause: error,
-    });
-  }
-}
-
-/** Groups and arrays of a file, and how deep they lie; models of thousands of layers have fewer. */
-const [MAX_MEMBERS, MAX_DEPTH] = [100_000, 40];
-/** Arrays of zeros may be left out of a file, and others deflated. */
-const MAX_RATIO = 1032;
-
-let opened = 0;
+/**
+ * HDF5, in which Keras keeps weights. With a damaged file, the library that reads it may never end, so it runs in a thread that is
+ * terminated when it takes too long.
+ */
+import { existsSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { PACKAGE } from "../../package.ts";
+import { ensure, TfjsError } from "../error.ts";
+import type { Hdf5, Hdf5Answer } from "./hdf5-worker.ts";
 
 const SIGNATURE = [137, 72, 68, 70, 13, 10, 26, 10];
 const isHdf5 = (bytes: Uint8Array) => SIGNATURE.every((byte, i) => bytes[i] === byte);
 
-/** Reads a file. It cannot refer to others: the library sees nothing but these bytes. Throws a TfjsError if it is damaged. */
-export async function readHdf5(bytes: Uint8Array): Promise<Hdf5> {
+/** Seconds for the smallest file, and the bytes that add another second. */
+const [SECONDS, BYTES] = [10, 1e6];
+/** MB of JavaScript's objects in the thread, such as names in a file; numbers in arrays are not counted. */
+const HEAP = 512;
+
+/** One thread for all files, because loading the library takes longer than reading most of them. */
+let thread: Promise<Worker> | undefined;
+/** One file is read at a time, and none waits on the time of another. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Reads a file. The bytes are given away: their buffer is empty afterwards. Throws a TfjsError if the file is damaged, if reading it
+ * takes more than `seconds`, and if h5wasm is not installed.
+ */
+export function readHdf5(bytes: Uint8Array, seconds = Math.ceil(SECONDS + bytes.length / BYTES)): Promise<Hdf5> {
+  const reading = turn.then(() => read(bytes, seconds));
+  turn = reading.catch(() => {});
+  return reading;
+}
+
+async function read(bytes: Uint8Array, seconds: number): Promise<Hdf5> {
   ensure(isHdf5(bytes), () => "this is no HDF5 file");
-  const library = await loadLibrary();
-  const { FS } = await library.ready;
-  const said = listen(FS);
-  // a file that could not be closed is still open in the library
-  const name = `${opened++}.h5`;
-  FS.writeFile(name, bytes);
-  let file: InstanceType<Library["File"]> | undefined;
+  thread ??= start();
+  const worker = await thread;
+  worker.ref();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Hdf5Answer>((resolve) => {
+    const error = `the HDF5 file is damaged: the HDF5 library did not finish reading it within ${seconds} s`;
+    timer = setTimeout(() => resolve({ error, spent: true }), seconds * 1000);
+  });
+  const answered = next(worker);
+  worker.postMessage(bytes, [bytes.buffer as ArrayBuffer]);
+  const answer = await Promise.race([answered, late]);
+  clearTimeout(timer);
+  // an idle thread does not keep the process alive
+  worker.unref();
+  if (answer?.spent) await worker.terminate();
+  return fileOf(answer)!;
+}
+
+/** A thread that has loaded the library. It is forgotten when it ends. */
+async function start(): Promise<Worker> {
   try {
-    file = new library.File(name, "r");
-    if (Number(file.file_id) < 0) throw new Error("it cannot be opened");
-    const texts = new Map<string, string>();
-    for (const [key, { value }] of Object.entries(file.attrs)) if (typeof value === "string") texts.set(key, value);
-    return { arrays: arraysIn(file, library, bytes.length), texts };
+    const built = new URL("dist/bundle/tfjs/node/hdf5-worker.js", PACKAGE);
+    if (!existsSync(built)) throw new Error("reading HDF5 from the sources needs dist/: run npm run build");
+    const worker = new Worker(built, { resourceLimits: { maxOldGenerationSizeMb: HEAP } });
+    worker
+      .on("error", () => {})
+      .on("exit", () => {
+        thread = undefined;
+      });
+    fileOf(await next(worker));
+    return worker;
   } catch (error) {
-    if (error instanceof TfjsError) throw error;
-    throw new TfjsError(`the HDF5 file is damaged: ${reasonOf(error, said)}`, { cause: error });
-  } finally {
-    closeQuietly(file);
-    FS.unlink(name);
+    thread = undefined;
+    throw error;
   }
 }
 
-function closeQuietly(file: { close(): unknown } | undefined): void {
-  try {
-    file?.close();
-  } catch {
-    // of a damaged file
-  }
+/** The next answer of a thread; an error if it ends before. */
+function next(worker: Worker): Promise<Hdf5Answer> {
+  return new Promise((resolve) => {
+    const done = (answer: Hdf5Answer) => {
+      worker.off("message", done).off("error", failed).off("exit", ended);
+      resolve(answer);
+    };
+    const failed = ({ message }: Error) => done({ error: `the HDF5 file is damaged: ${message}`, spent: true });
+    const ended = () => failed(new Error("the HDF5 library ended"));
+    worker.on("message", done).on("error", failed).on("exit", ended);
+  });
 }
 
-interface Stream {
-  stream_ops: object;
-}
-
-/** Where HDF5 reports errors, on the library's stderr, which is not for people. */
-function listen(FS: object): { text: string } {
-  const said = { text: "" };
-  const [, , stream] = (FS as { readonly streams: readonly Stream[] }).streams as [Stream, Stream, Stream];
-  const write = (_stream: unknown, buffer: ArrayLike<number>, offset: number, length: number) => {
-    if (said.text.length < MAX_SAID)
-      for (let i = offset; i < offset + length; i++) said.text += String.fromCharCode(buffer[i]!);
-    return length;
-  };
-  stream.stream_ops = { ...stream.stream_ops, write };
-  return said;
-}
-
-/** Characters of a report. */
-const MAX_SAID = 20_000;
-
-/** The innermost line of HDF5's first report. */
-function reasonOf(error: unknown, said: { readonly text: string }): string {
-  const [, first = ""] = said.text.split("HDF5-DIAG");
-  const inner = first.split("\n").findLast((line) => /^\s*#\d+:/.test(line));
-  return (inner?.replace(/^.*\(\): /, "") ?? String((error as Error).message ?? error)).slice(0, 200);
-}
-
-function arraysIn(file: Group, library: Library, length: number): Map<string, TensorData> {
-  const arrays = new Map<string, TensorData>();
-  let [members, total] = [0, 0];
-  const walk = (group: Group, path: string, depth: number) => {
-    ensure(depth <= MAX_DEPTH, () => `its groups lie more than ${MAX_DEPTH} deep`);
-    for (const key of group.keys()) {
-      ensure(++members <= MAX_MEMBERS, () => `it has more than ${MAX_MEMBERS} members`);
-      const child = group.get(key);
-      const at = `${path}${key}`;
-      if (child instanceof library.Group) walk(child, `${at}/`, depth + 1);
-      else if (child instanceof library.Dataset) {
-        const shape = child.shape ?? [];
-        total += numel(shape) * 4;
-        ensure(total <= length * MAX_RATIO, () => `${length} bytes cannot hold the ${total} that it claims`);
-        const array = arrayOf(at, shape, child.value);
-        if (array) arrays.set(at, array);
-      }
-    }
-  };
-  walk(file, "", 0);
-  return arrays;
-}
-
-/** Numbers as a tensor; undefined for texts. */
-function arrayOf(path: string, shape: readonly number[], value: unknown): TensorData | undefined {
-  if (typeof value === "number") return tensor("float32", [], Float32Array.of(value));
-  if (value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array) {
-    ensure(value.length === numel(shape), () => `the array ${quote(path)} has ${value.length} numbers, not [${shape}]`);
-    return tensor("float32", shape, value instanceof Float32Array ? value.slice() : Float32Array.from(value));
-  }
-  return undefined;
+function fileOf(answer: Hdf5Answer): Hdf5 | undefined {
+  if (answer && "error" in answer) throw new TfjsError(answer.error);
+  return answer?.file;
 }

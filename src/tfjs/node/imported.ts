@@ -4,6 +4,7 @@ import type { Shape } from "../../graph/index.ts";
 import { type OnnxFacts, type OnnxModel, OnnxModule, readOnnx, readOnnxFacts } from "../../onnx/node/index.ts";
 import { ensure } from "../error.ts";
 import { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
+import { imageModule } from "./image-module.ts";
 import { isKeras, readKeras, readKerasFacts } from "./keras-files.ts";
 
 /** How a network is read from a file. */
@@ -12,6 +13,8 @@ export interface ImportOptions {
   inputs?: Readonly<Record<string, Shape>>;
   /** Quantized .onnx networks in real numbers. */
   dequantize?: boolean;
+  /** As a module for images [N, C, H, W], also if the file takes [N, H, W, C] or flat vectors. */
+  images?: boolean;
 }
 
 /** Whether a path names a file, or the folder of one, that holds a whole network. */
@@ -21,10 +24,11 @@ const isOnnx = (path: string) => extname(path).toLowerCase() === ".onnx";
 
 /** The graph and the weights of such a file. */
 export async function readImported(path: string, options: ImportOptions = {}): Promise<OnnxModel> {
-  const { inputs } = options;
+  const { images: _, ...others } = options;
+  const { inputs } = others;
   if (isKeras(path)) return readKeras(path, inputs ? { inputs } : {});
   const model = tfjsFile(path);
-  if (model === undefined) return readOnnx(path, { ...options, fold: false });
+  if (model === undefined) return readOnnx(path, { ...others, fold: false });
   return readTfjs(model, inputs ? { inputs } : {});
 }
 
@@ -48,5 +52,7 @@ export async function readTfjsModule(path: string, options: Pick<ImportOptions, 
 export async function readImportedModule(path: string, options: ImportOptions = {}): Promise<OnnxModule> {
   const name = basename(path, extname(path));
   const isCommon = /^model$/i.test(name) && !isOnnx(path);
-  return new OnnxModule(await readImported(path, options), { name: isCommon ? basename(dirname(path)) || name : name });
+  const called = { name: isCommon ? basename(dirname(path)) || name : name };
+  const read = await readImported(path, options);
+  return options.images ? imageModule(read, called) : new OnnxModule(read, called);
 }

@@ -1,6 +1,7 @@
 /** Models of TensorFlow.js on disk, and whatever file holds a whole network. Includes everything of `tfjs`. */
 export * from "../index.ts";
 export { readTfjs, readTfjsFacts, tfjsFile } from "./files.ts";
+export { type ImageForm, imageForm, imageModule } from "./image-module.ts";
 export {
   type ImportOptions,
   isImported,

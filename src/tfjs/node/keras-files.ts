@@ -71,7 +71,7 @@ async function open(path: string): Promise<KerasFile> {
   return kerasFile(bytes);
 }
 
-/** A model from the bytes of its file, a zip archive or HDF5. */
+/** A model from the bytes of its file, a zip archive or HDF5. They are given away, as to `readHdf5`. */
 export function kerasFile(bytes: Uint8Array): Promise<KerasFile> {
   return bytes[0] === 0x50 && bytes[1] === 0x4b ? ofZip(bytes) : ofHdf5(bytes);
 }
@@ -103,7 +103,7 @@ async function ofZip(bytes: Uint8Array): Promise<KerasFile> {
   const { keras_version } = entries.has("metadata.json")
     ? ((await json("metadata.json")) as { keras_version?: unknown })
     : {};
-  const { arrays } = await readHdf5(await read("model.weights.h5"));
+  const { arrays } = await readHdf5(new Uint8Array(await read("model.weights.h5")));
   const weights = new Map<string, TensorData>();
   for (const { folder, path, names } of storedLayers(config))
     for (const [i, name] of names.entries()) {
