@@ -46,7 +46,7 @@ export interface Row {
   readonly macs: number;
   /** MACs of its own operators only. */
   readonly ownMacs: number;
-  /** Size of its outputs in bytes. */
+  /** Results of its operators and of all below it, in bytes. */
   readonly activationBytes: number;
   /** Pixels of the image that one pixel of the output depends on [height, width]; Infinity for the whole image. */
   readonly receptiveField?: readonly [number, number];
@@ -119,7 +119,7 @@ export function summarizeTrace({ graph, root, inputs }: Trace): Summary {
   const fields = receptiveFields(graph);
   const calls = entries.flatMap(({ call }) => call ?? []);
   const rows = rowsOf(entries, ownNodes(graph, calls), fields);
-  return { rows, totals: totalsOf(graph, inputs, rows, fields) };
+  return { rows, totals: totalsOf(graph, inputs, { entries, rows, fields }) };
 }
 
 type Fields = ReadonlyMap<Value, readonly [number, number]>;
@@ -129,7 +129,10 @@ type Nodes = ReadonlyMap<ModuleCall, readonly Node[]>;
 function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] {
   const macsOf = ({ call }: Entry) =>
     sum((call && nodes.get(call)?.map((node) => operator(node.op, node.domain).macs?.(node) ?? 0)) ?? []);
-  const own = entries.map((entry) => ({ macs: macsOf(entry), multAdds: multAdds(entry, nodes) }));
+  const bytesOf = ({ call }: Entry) => sum(((call && nodes.get(call)) ?? []).map(resultBytes));
+  const own = entries.map((entry) => ({
+    ...{ macs: macsOf(entry), multAdds: multAdds(entry, nodes), bytes: bytesOf(entry) },
+  }));
   const recursive = recursiveOf(entries);
   const counts: number[] = [];
   return entries.map((entry, at) => {
@@ -158,7 +161,7 @@ function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] 
       multAdds: sum(costs.map(({ multAdds }) => multAdds)),
       macs: sum(costs.map(({ macs }) => macs)),
       ownMacs: own[at]!.macs,
-      activationBytes: sum((call?.outputs ?? []).map(bytes)),
+      activationBytes: sum(costs.map(({ bytes }) => bytes)),
       ...(field && { receptiveField: field }),
     };
   });
@@ -185,10 +188,13 @@ function recursiveOf(entries: readonly Entry[]): boolean[] {
   });
 }
 
-function totalsOf(graph: Graph, inputs: Trace["inputs"], rows: readonly Row[], fields: Fields): Totals {
+function totalsOf(
+  graph: Graph,
+  inputs: Trace["inputs"],
+  { entries, rows, fields }: { entries: readonly Entry[]; rows: readonly Row[]; fields: Fields },
+): Totals {
   const { params, trainableParams, multAdds, macs } = rows[0]!;
-  const weighted = rows.filter((row) => row.leaf && row.params > 0);
-  const results = graph.nodes.filter(({ op }) => !VIEWS.has(op)).flatMap(({ outputs }) => outputs);
+  const weighted = entries.filter((_, i) => rows[i]!.leaf && rows[i]!.params > 0);
   const widest = (axis: 0 | 1) =>
     Math.max(1, ...[...fields.values()].map((field) => field[axis]).filter((size) => Number.isFinite(size)));
   return {
@@ -198,9 +204,9 @@ function totalsOf(graph: Graph, inputs: Trace["inputs"], rows: readonly Row[], f
     macs,
     inputs: inputs.length,
     inputBytes: sum(inputs.map(({ value }) => bytes(value))),
-    passBytes: 2 * sum(weighted.map((row) => row.activationBytes)),
+    passBytes: 2 * sum(weighted.flatMap(({ call }) => call?.outputs ?? []).map(bytes)),
     paramBytes: 4 * params,
-    activationBytes: sum(results.map(bytes)),
+    activationBytes: sum(graph.nodes.map(resultBytes)),
     weightLayers: weightLayers(graph),
     receptiveField: [widest(0), widest(1)],
   };
@@ -208,6 +214,9 @@ function totalsOf(graph: Graph, inputs: Trace["inputs"], rows: readonly Row[], f
 
 /** Operators whose result is their input in another shape. */
 const VIEWS = new Set(["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"]);
+
+/** Bytes that an operator's results take. */
+const resultBytes = ({ op, outputs }: Node): number => (VIEWS.has(op) ? 0 : sum(outputs.map(bytes)));
 
 /** Each parameter once, even if several modules share it. */
 function parametersOf(module: Module): Set<Parameter> {

@@ -80,6 +80,7 @@ describe("columns add up to the totals", () => {
         const elements = (shape: readonly (number | string)[] = []) => shape.reduce<number>((n, d) => n * Number(d), 1);
         expect(totals.inputBytes).toBe(4 * elements(drawn.input));
         expect(totals.paramBytes).toBe(4 * totals.params);
+        expect(totals.activationBytes).toBe(rows[0]!.activationBytes);
         expect(totals.passBytes).toBe(weighted.reduce((sum, { outputSize }) => sum + 8 * elements(outputSize), 0));
       }),
     );

@@ -95,7 +95,12 @@ function Selected({ id }: { readonly id: string }) {
               exact={grouped(row.macs)}
               share={row.macs / Math.max(1, totals.macs)}
             />
-            <Fact name={t("memory")} value={bytes(row.activationBytes)} exact={`${grouped(row.activationBytes)} B`} />
+            <Fact
+              name={t("memory")}
+              value={bytes(row.activationBytes)}
+              exact={`${grouped(row.activationBytes)} B`}
+              share={row.activationBytes / Math.max(1, totals.activationBytes)}
+            />
           </>
         )}
       </dl>

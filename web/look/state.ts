@@ -101,15 +101,19 @@ async function run(purpose: string, name: Task["name"], use: (run: Run) => Promi
   }
 }
 
+let openings = 0;
 let open: { readonly network: unknown; readonly done: Promise<void> } | undefined;
 
 /** Opens the network of the stage in the worker, unless it is there. */
 function ensureOpen(): Promise<void> {
   const wanted = network.peek().value;
   if (open && open.network === wanted && worker.running) return open.done;
+  const number = ++openings;
   const done = (async () => {
     const source = await currentSource();
     const found = await worker.call((api) => api.open(source) as Promise<Opened>);
+    // a small network may be there before a large one that was asked for earlier
+    if (number !== openings) return;
     if (JSON.stringify(opened.peek()) !== JSON.stringify(found)) opened.value = found;
   })();
   const mine = { network: wanted, done };

@@ -4,7 +4,7 @@ import type { Row } from "convnets/summary";
 
 export type Cost = "params" | "macs" | "memory";
 
-/** What a layer or block costs: parameters, multiply-accumulates, or bytes of its output. */
+/** What a layer or block costs: parameters, multiply-accumulates, or bytes of its results. */
 export function costOf(row: Row, cost: Cost): number {
   return cost === "params" ? row.params : cost === "macs" ? row.macs : row.activationBytes;
 }

@@ -1,13 +1,27 @@
-import { signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { openPicture } from "../look/picture.ts";
 import { keep, NETWORK_FILE } from "../state/files.ts";
-import { go } from "../state/route.ts";
+import { go, route } from "../state/route.ts";
 import { type TextKey, t } from "../text/index.ts";
 import { bytes } from "../ui/format.ts";
 import { dialog } from "./dialogs.ts";
 
-/** A message about something that did not work, which disappears by itself or by a click. */
+/** A message about something that did not work. It disappears by itself, by a click, and with what was on the page. */
 export const notice = signal<string | undefined>(undefined);
+/** Milliseconds in which it can be read. */
+const READ = 12_000;
+effect(() => {
+  if (notice.value === undefined) return;
+  const timer = setTimeout(() => {
+    notice.value = undefined;
+  }, READ);
+  return () => clearTimeout(timer);
+});
+const page = computed(() => `${route.value.panel} ${route.value.net}`);
+effect(() => {
+  void page.value;
+  notice.value = undefined;
+});
 
 /** Takes what is dropped before it is opened as a network: the panel that is shown may have another use for it. */
 export const dropTaker = signal<{ readonly hint: TextKey; take(transfer: DataTransfer): boolean } | undefined>(
