@@ -42,9 +42,13 @@ export function blockedConvolution(
     g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype: x.dtype, shape }]).outputs[0]!;
   const reordered = (images: Value) => add("ReorderInput", [images], {}, images.shape);
   const blocksOf = (images: Value) => g.reshape(reordered(beforeReshapes(g, images, block)), images.shape);
-  const kernels = isDepthwise
-    ? g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), [O, C, kH, kW])
-    : blockedWeight(g, reordered, { w, shape: [O, C, kH, kW], turned }, block);
+  const taps = kH * kW;
+  const depthwise = () => {
+    const blocks = g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), [O / block, taps, block]);
+    const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+    return g.reshape(turned ? g.one("Gather", [blocks, g.ints(backwards)], { axis: 1 }) : blocks, [O, C, kH, kW]);
+  };
+  const kernels = isDepthwise ? depthwise() : blockedWeight(g, reordered, { w, shape: [O, C, kH, kW], turned }, block);
   const attributes = {
     kernel_shape: [kH, kW],
     strides: window.stride,
