@@ -80,7 +80,7 @@ function stackedColumns(
     const [tap, image, row] = [Math.floor(i / (images * outH)), Math.floor(i / outH) % images, i % outH];
     return image * H + tap * dilation[0] + row * stride[0];
   });
-  const isWhole = taken.length === images * H;
+  const isWhole = taken.length === images * H && taken.every((row, i) => row === i);
   const stack = g.concat(columns, 1);
   const gathered = isWhole ? stack : g.one("Gather", [stack, g.ints(taken)], { axis: 2 });
   return g.reshape(gathered, [rows, kernel[1] * kernel[0], images * outH * outW]);
