@@ -134,5 +134,8 @@ it.each(["last", "flat"])("%s: images are brought into the form that the file ta
   output("export", at(name), "-o", at(`${name}-new.onnx`));
   for (const file of [`${name}.pth`, `${name}-new.onnx`])
     expect(scores(file, "--data", at("data")).loss).toBeCloseTo(run.loss, 6);
+  // classes and preprocessing are those of the weights
+  const named = scores(`${name}.onnx`, "--weights", at(`${name}.pth`), "--data", at("data"));
+  expect(named.loss).toBeCloseTo(run.loss, 6);
   expect(output("summary", at(name))).toContain("[1, 3]");
 });

@@ -179,8 +179,8 @@ async function readAnySize(file: string): Promise<OnnxModel> {
 }
 
 async function ofImported(file: string, options: SourceOptions): Promise<Source> {
-  const { metadata, ...read } = await readAnySize(file);
-  const model = imageModule({ metadata, ...read });
+  const { metadata: own, ...read } = await readAnySize(file);
+  const model = imageModule({ metadata: own, ...read });
   const given = options.weights === undefined ? undefined : weightFile(options.weights);
   const { key, rename } = options;
   const shapes = model.stateShapes();
@@ -189,7 +189,11 @@ async function ofImported(file: string, options: SourceOptions): Promise<Source>
       ? undefined
       : await readCheckpoint(given, { key, rename, fits: (entries) => countFitting(entries, shapes) });
   const weights = loaded?.tensors;
+  // weights that were trained further record more than the network that they were trained from
+  const metadata = { ...own, ...loaded?.metadata };
   const classes = options.classes ?? namesOf(metadata);
+  const trained = loaded && namesOf(loaded.metadata);
+  if (trained) model.withClasses(trained.length);
   const fitted = weights && fitKeys(weights, shapes);
   const prefix = fitted && prefixNote(given!, fitted);
   if (fitted) {
