@@ -42,6 +42,12 @@ self.addEventListener("activate", (event) => {
     caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => self.clients.claim()),
   );
 });
+self.addEventListener("message", (event) => {
+  const keep = async (file, cache) => (await cache.match(file)) ?? cache.add(file);
+  const files = event.data.keep.filter((file) => ON_DEMAND.test(file));
+  // a full disk does not stop anybody from computing
+  event.waitUntil(caches.open(CACHE).then((cache) => Promise.all(files.map((file) => keep(file, cache)))).catch(() => undefined));
+});
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
@@ -52,7 +58,6 @@ self.addEventListener("fetch", (event) => {
     const response = await fetch(request);
     if (response.ok && ON_DEMAND.test(url.pathname)) {
       const copy = response.clone();
-      // a full disk does not stop anybody from computing
       event.waitUntil(caches.open(CACHE).then((cache) => cache.put(request, copy)).catch(() => undefined));
     }
     return response;

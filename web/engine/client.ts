@@ -1,10 +1,17 @@
 /** Workers with an engine, as the page uses them: they start when they are needed, and can be stopped in the middle of a run. */
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import * as Comlink from "comlink";
 import type { Device, EngineInfo, WithEngine } from "./protocol.ts";
 
 /** The engine that was loaded last, which the foot line names; "loading" while it is on its way. */
 export const engine = signal<EngineInfo | "loading" | undefined>(undefined);
+
+// a worker of the first visit loads it past the service worker, which would not have it when there is no connection
+effect(() => {
+  const { value } = engine;
+  if (typeof value !== "object") return;
+  navigator.serviceWorker?.ready.then(({ active }) => active?.postMessage({ keep: value.files }));
+});
 
 /** Thrown by a call that was under way when its worker was stopped. */
 export class Stopped extends Error {

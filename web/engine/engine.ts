@@ -60,5 +60,8 @@ async function start(device: Device, found: Adapter | null): Promise<Loaded> {
   const engine = await webEngine({ device, threads, wasmPaths });
   const gpu = [found?.info?.vendor, found?.info?.architecture].filter(Boolean).join(" ");
   const named = device === "webgpu" && gpu !== "" ? { gpu } : {};
-  return { engine, info: { device, threads, isolated: crossOriginIsolated, ...named } };
+  return {
+    engine,
+    info: { device, threads, isolated: crossOriginIsolated, files: Object.values(wasmPaths), ...named },
+  };
 }

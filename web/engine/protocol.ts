@@ -11,6 +11,8 @@ export interface EngineInfo {
   readonly gpu?: string;
   /** Whether the page may use several threads. */
   readonly isolated: boolean;
+  /** Addresses of the files that it was loaded from. */
+  readonly files: readonly string[];
 }
 
 /** What every worker with an engine answers; its own messages extend this. */

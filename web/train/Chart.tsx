@@ -118,7 +118,8 @@ function optionsOf(
   return {
     width: Math.max(200, element.clientWidth),
     height: HEIGHT,
-    padding: [8, 10, 0, 0],
+    // the last number of the x axis is half behind its end
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
