@@ -3,8 +3,7 @@
  * per family, with a record for each operator and then the gradients; `OPERATORS` lists all records. Imports `graph` only.
  */
 
-export { turnedByBlocks } from "./blocked.ts";
-export { lowerConvolution } from "./convolution.ts";
+export { type CpuOptions, lowerForCpu } from "./cpu.ts";
 export {
   type Exchange,
   lowerBatchNormalization,

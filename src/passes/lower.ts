@@ -1,11 +1,5 @@
 import { attribute, type Graph, type Node } from "../graph/index.ts";
-import {
-  lowerBatchNormalization,
-  lowerConvolution,
-  lowerForWebGpu,
-  type Target,
-  turnedByBlocks,
-} from "../operators/index.ts";
+import { lowerBatchNormalization, lowerForCpu, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** What `lower` may know of an engine and of a graph's use. */
@@ -23,17 +17,8 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
     (g, node, inputs) => {
       if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs);
       if (target === "webgpu") return lowerForWebGpu(g, node, inputs);
-      const isFixed = fixed.has(node.inputs[1]?.name ?? "");
-      if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) {
-        const y = lowerConvolution(g, node, inputs, block);
-        return y && [y];
-      }
-      const isTurned = node.op === "Transpose" && attribute.ints(node, "perm", []).join() === "1,0";
-      if (block && isTurned) {
-        const y = turnedByBlocks(g, inputs[0]!);
-        return y && [y];
-      }
-      return undefined;
+      const y = lowerForCpu(g, node, inputs, { isFixed: fixed.has(node.inputs[1]?.name ?? ""), block });
+      return y && [y];
     },
     target,
   );
