@@ -29,10 +29,15 @@ const findAdapter = () => {
   return adapter;
 };
 
-/** Threads: all cores of a small machine; of larger ones half, since every second one is usually not a core of its own. */
-function threadCount(): number {
+/**
+ * Threads: all cores of a small machine, less those that are left to the page; of larger ones half, since every second one is usually
+ * not a core of its own.
+ */
+function threadCount(left: number): number {
   const cores = navigator.hardwareConcurrency || 1;
-  return crossOriginIsolated ? Math.min(8, cores <= 4 ? cores : Math.ceil(cores / 2)) : 1;
+  return crossOriginIsolated
+    ? Math.min(8, Math.max(1, Math.min(cores - left, cores <= 4 ? cores : Math.ceil(cores / 2))))
+    : 1;
 }
 
 /** Addresses relative to the script have to be whole in ONNX Runtime's own workers. */
@@ -40,21 +45,24 @@ const whole = (address: string) => new URL(address, import.meta.url).href;
 
 const loaded = new Map<Device, Promise<Loaded>>();
 
-/** The engine for a device, loaded once. Default: WebGPU where there is a GPU that is not emulated, else WebAssembly. */
-export async function loadEngine(device?: Device): Promise<Loaded> {
+/**
+ * The engine for a device, loaded once. Default: WebGPU where there is a GPU that is not emulated, else WebAssembly, with threads on all
+ * cores but as many as are to be left to the page.
+ */
+export async function loadEngine(device?: Device, { coresLeft = 0 } = {}): Promise<Loaded> {
   const found = device === "wasm" ? null : await findAdapter();
   const emulated = found?.isFallbackAdapter ?? found?.info?.isFallbackAdapter ?? false;
   const chosen = device ?? (found && !emulated ? "webgpu" : "wasm");
   const known = loaded.get(chosen);
   if (known) return known;
-  const started = start(chosen, found);
+  const started = start(chosen, found, coresLeft);
   loaded.set(chosen, started);
   started.catch(() => loaded.delete(chosen));
   return started;
 }
 
-async function start(device: Device, found: Adapter | null): Promise<Loaded> {
-  const threads = device === "wasm" ? threadCount() : 1;
+async function start(device: Device, found: Adapter | null, coresLeft: number): Promise<Loaded> {
+  const threads = device === "wasm" ? threadCount(coresLeft) : 1;
   const files = FILES[device];
   const wasmPaths = { wasm: whole(files.wasm), mjs: whole(files.mjs) };
   const engine = await webEngine({ device, threads, wasmPaths });

@@ -9,6 +9,7 @@ function engineLine(): string {
   if (value === "loading") return t("engineLoading");
   if (value?.device === "webgpu") return value.gpu ? t("onGpu", { gpu: value.gpu }) : "WebGPU";
   if (value && value.threads > 1) return t("onThreads", { threads: value.threads });
+  if (value && crossOriginIsolated) return t("onOneThread");
   return crossOriginIsolated ? t("isolated", { threads: cores }) : t("notIsolated");
 }
 

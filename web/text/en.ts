@@ -89,6 +89,7 @@ export const en = {
   engineLoading: "Loading ONNX Runtime…",
   onGpu: "ONNX Runtime on WebGPU: {gpu}",
   onThreads: "ONNX Runtime on WebAssembly, {threads} threads",
+  onOneThread: "ONNX Runtime on WebAssembly, 1 thread",
   reads: "Reads",
   feeds: "Feeds",
   byLayer: "By layer",

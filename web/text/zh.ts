@@ -88,6 +88,7 @@ export const zh: Texts = {
   engineLoading: "正在载入 ONNX Runtime…",
   onGpu: "ONNX Runtime，WebGPU：{gpu}",
   onThreads: "ONNX Runtime，WebAssembly，{threads} 个线程",
+  onOneThread: "ONNX Runtime，WebAssembly，1 个线程",
   reads: "读取",
   feeds: "输出到",
   byLayer: "按层",

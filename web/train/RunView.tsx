@@ -50,7 +50,7 @@ function duration(seconds: number): string {
 
 function engineName({ device, threads, gpu, isolated }: EngineInfo): string {
   if (device === "webgpu") return gpu ? t("onGpu", { gpu }) : "WebGPU";
-  return threads > 1 ? t("onThreads", { threads }) : isolated ? t("onThreads", { threads: 1 }) : t("notIsolated");
+  return threads > 1 ? t("onThreads", { threads }) : isolated ? t("onOneThread") : t("notIsolated");
 }
 
 function Head({ run }: { readonly run: Live }) {

@@ -99,7 +99,8 @@ export class Session {
         train: dataLoader(train, { batchSize, seed, transforms: transforms.train, shuffle: true }),
         validation: dataLoader(validation, { batchSize, seed, transforms: transforms.validation }),
       };
-      const { engine, info: engineInfo } = await loadEngine(plan.device);
+      // steps come without a pause for hours, so the page needs a core to stay smooth
+      const { engine, info: engineInfo } = await loadEngine(plan.device, { coresLeft: 1 });
       listener({ type: "engine", engine: engineInfo });
       const options = fitOptions(config, { engine, model, ...loaders }, resume ? { resume } : {});
       const watching = { checkpointEvery: 1, worst: validation.length, gradientNorms: true };
