@@ -107,6 +107,8 @@ function beforeReshapes(g: Ops, images: Value, block: number): Value {
 
 /** Channels that divide into blocks of either size. */
 const ALIGNED = 16;
+/** Pixels below which a Transpose is faster. */
+const FEW_PIXELS = 8;
 
 /**
  * A matrix of pixels and channels turned, [pixels, channels] → [channels, pixels], by way of blocks: on all threads. Undefined for other
@@ -117,7 +119,7 @@ const ALIGNED = 16;
 export function turnedByBlocks(g: Ops, x: Value): Value | undefined {
   if (x.dtype !== "float32" || !isStatic(x.shape)) return undefined;
   const [pixels, channels] = x.shape as readonly [number, number];
-  if (channels % ALIGNED !== 0 || channels < 4 * pixels) return undefined;
+  if (pixels < FEW_PIXELS || channels % ALIGNED !== 0 || channels < 4 * pixels) return undefined;
   const shape = [1, channels, pixels, 1];
   const add = (op: string, input: Value, attributes: Attributes) =>
     g.graph.add({ op, domain: NCHWC, inputs: [input], attributes, scope: g.scope }, [{ dtype: x.dtype, shape }])

@@ -1,6 +1,7 @@
 import { type Dim, product, type Value } from "../graph/index.ts";
 import { gatheredMaxPoolGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
+import { edge, isShort, wrappedShift } from "./shift.ts";
 import { explicitEnd, outputSize, type Window } from "./window.ts";
 
 /** One axis of a window that slides over a tensor. Sizes in elements. */
@@ -74,9 +75,21 @@ export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: W
 const maximum = (g: Ops, values: readonly Value[]): Value =>
   values.reduce((most, value) => g.one("Max", [most, value]));
 
+/** Whether padding shifts the rows of images that are too short to be copied one by one. */
+const shiftsRows = ({ shape }: Value, axis: number, before: number, after: number) =>
+  shape.length === 4 &&
+  axis === 3 &&
+  before === -after &&
+  Math.abs(before) < Number(shape[3]) &&
+  isShort(Number(shape[3]));
+
 /** Pads an axis with what never wins. Negative padding cuts off. */
 function padLowest(g: Ops, x: Value, axis: number, before: number, after: number): Value {
   if (before === 0 && after === 0) return x;
+  if (shiftsRows(x, axis, before, after)) {
+    const lowest = edge(g, x.shape[3] as number, after, { inside: 0, outside: Number.NEGATIVE_INFINITY });
+    return g.add(wrappedShift(g, x, after), lowest);
+  }
   return g.one("Pad", [x, g.ints(padsAlong(x, axis, before, after)), g.scalar(Number.NEGATIVE_INFINITY)]);
 }
 
@@ -142,7 +155,10 @@ function winnersShare(g: Ops, x: Value, met: readonly Value[], y: Value, dy: Val
   const length = phaseLength(line);
   const parts: Value[][] = Array.from({ length: stride }, () => []);
   tapsOf(line, length).forEach(({ phase, shift }, tap) => {
-    parts[phase]!.push(g.pad(shares[tap]!, padsAlong(dy, axis, shift, length - shift - out)));
+    const [share, after] = [shares[tap]!, length - shift - out];
+    // what would wrap around is the share of padding, which is zero
+    const isWrapped = shift !== 0 && shiftsRows(share, axis, shift, after);
+    parts[phase]!.push(isWrapped ? wrappedShift(g, share, after) : g.pad(share, padsAlong(dy, axis, shift, after)));
   });
   const like = parts.find((part) => part.length > 0)![0]!;
   const sums = parts.map((part) => (part.length > 0 ? g.sum(part) : g.expand(g.scalar(0), like)));

@@ -1,6 +1,7 @@
 import { type Dim, isStatic, numel, product, type Value } from "../graph/index.ts";
 import { gatheredWeightGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
+import { edge, isShort, wrappedShift } from "./shift.ts";
 import type { ConvGeometry, Window } from "./window.ts";
 
 type Sizes = readonly [N: Dim, C: number, H: number, W: number];
@@ -33,24 +34,44 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, conv: Conv
   const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);
   const isOverBatch = group === 1 && typeof N === "number" && moved < 2 * O * numel(shape.slice(1));
   const front = (value: Value) => (isOverBatch ? g.transpose(value, [1, 0, 2, 3]) : value);
+  const summed = (left: Value, right: Value) => {
+    const products = g.matmulT(left, right, { transB: true });
+    return isOverBatch ? products : g.reduceSum(products, [0], false);
+  };
   if (group === 1 && C >= (isOverBatch ? WIDE_BATCH : WIDE)) {
-    const products = shiftedProducts(g, front(dy), front(x), window, isOverBatch);
-    if (products) {
-      const columns = products.map((product) => g.reshape(product, [O, C, 1]));
-      return g.reshape(g.concat(columns, 2), shape);
+    const pairs = shiftedPairs(g, front(dy), front(x), window, isOverBatch);
+    if (pairs) {
+      const isTurned = isBetterTurned(O, C);
+      const products = pairs.map(([rows, met]) => (isTurned ? summed(met, rows) : summed(rows, met)));
+      const sizes = isTurned ? [C, O, 1] : [O, C, 1];
+      const taps = g.concat(
+        products.map((product) => g.reshape(product, sizes)),
+        2,
+      );
+      return g.reshape(isTurned ? g.transpose(taps, [1, 0, 2]) : taps, shape);
     }
   }
   const columns = stackedColumns(g, front(x), window, [outH, outW], isOverBatch ? N : 1);
   const taps = numel(shape.slice(1));
-  const [left, right] = isOverBatch
+  const [rows, met] = isOverBatch
     ? [g.reshape(front(dy), [O, N * pixels]), g.reshape(columns, [taps, N * pixels])]
     : group === 1
       ? [g.reshape(dy, [N, O, pixels]), g.reshape(columns, [N, taps, pixels])]
       : [g.reshape(dy, [N, group, O / group, pixels]), g.reshape(columns, [N, group, taps, pixels])];
-  const products = g.matmulT(left, right, { transB: true });
-  const sum = isOverBatch ? products : g.reduceSum(products, [0], false);
-  return g.transpose(g.reshape(sum, [O, C, shape[3], shape[2]]), [0, 1, 3, 2]);
+  const [, , kH, kW] = shape;
+  // columns come first in what is stacked
+  if (isBetterTurned(O / group, taps)) {
+    const turned = g.reshape(summed(met, rows), [group, C, kW, kH, O / group]);
+    return g.reshape(g.transpose(turned, [0, 4, 1, 3, 2]), shape);
+  }
+  return g.transpose(g.reshape(summed(rows, met), [O, C, kW, kH]), [0, 1, 3, 2]);
 }
+
+/** Rows of a product from which on there are enough for any number of columns. */
+const MANY_ROWS = 128;
+
+/** Whether a product of matrices with so many rows is faster the other way round: ONNX Runtime rearranges the right one first. */
+const isBetterTurned = (left: number, right: number) => left < MANY_ROWS && right >= 2 * left;
 
 /**
  * What every element of a kernel meets, stacked: x [rows, images·H, W] → [rows, kW·kH, images·outH·outW], where a row is a channel of
@@ -103,12 +124,18 @@ const meetings = ({ kernel, stride, dilation, before }: Window, axis: 0 | 1): Me
 const phaseLength = (size: number, stride: number, phase: number) => Math.max(0, Math.ceil((size - phase) / stride));
 
 /**
- * A product for each tap, of dy with what the tap meets. Instead of cutting that out of x for each tap, x is shifted along rows
+ * For each tap, the pixels of dy and what the tap meets at them. Instead of cutting that out of x for each tap, x is shifted along rows
  * and dy along columns: kH + kW copies instead of kH·kW, and those of dy are of long runs of memory.
  *
  * Undefined where a tap meets nothing but padding.
  */
-function shiftedProducts(g: Ops, dy: Value, x: Value, window: Window, isOverBatch: boolean): Value[] | undefined {
+function shiftedPairs(
+  g: Ops,
+  dy: Value,
+  x: Value,
+  window: Window,
+  isOverBatch: boolean,
+): (readonly [rows: Value, met: Value])[] | undefined {
   const [, , outH, outW] = dy.shape as Sizes;
   const [, , H, W] = x.shape as Sizes;
   const { stride } = window;
@@ -137,20 +164,12 @@ function shiftedProducts(g: Ops, dy: Value, x: Value, window: Window, isOverBatc
       return rowsOf(taken, x, lengths[i]! * outW);
     }),
   );
-  return left.flatMap((rows, i) =>
-    right[i]!.map((column) => {
-      const products = g.matmulT(rows, column, { transB: true });
-      return isOverBatch ? products : g.reduceSum(products, [0], false);
-    }),
-  );
+  return left.flatMap((rows, i) => right[i]!.map((met) => [rows, met] as const));
 }
-
-/** Pixels of a row up to which it is slower to copy it than to copy the image and to set what wraps around to zero. */
-const SHORT_ROW = 32;
 
 /** What each column of a kernel meets, of all rows: x [A, B, H, W] → kW of [A, B, H, outW] */
 function shiftedColumns(g: Ops, x: Value, window: Window, outW: number): Value[] {
-  const [A, B, H, W] = x.shape as Sizes;
+  const W = x.shape[3] as number;
   const step = window.stride[1];
   const [before, after] = [window.before[1], window.after[1]];
   if (step > 1) {
@@ -162,11 +181,8 @@ function shiftedColumns(g: Ops, x: Value, window: Window, outW: number): Value[]
   }
   return meetings(window, 1).map(({ shift }) => {
     if (shift === 0 && outW === W) return x;
-    if (outW !== W || W > SHORT_ROW) return g.pad(x, [0, 0, 0, -shift, 0, 0, 0, outW + shift - W]);
-    const moved = g.pad(g.reshape(x, [product([A, B]), H * W]), [0, -shift, 0, shift]);
-    const isInside = (pixel: number) => (pixel % W) + shift >= 0 && (pixel % W) + shift < W;
-    const mask = g.floats(Array.from({ length: H * W }, (_, pixel) => (isInside(pixel) ? 1 : 0)));
-    return g.reshape(g.mul(moved, mask), x.shape);
+    if (outW !== W || !isShort(W)) return g.pad(x, [0, 0, 0, -shift, 0, 0, 0, outW + shift - W]);
+    return g.mul(wrappedShift(g, x, shift), edge(g, W, shift, { inside: 1, outside: 0 }));
   });
 }
 
