@@ -127,12 +127,14 @@ type Fields = ReadonlyMap<Value, readonly [number, number]>;
 type Nodes = ReadonlyMap<ModuleCall, readonly Node[]>;
 
 function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] {
-  const macsOf = ({ call }: Entry) =>
-    sum((call && nodes.get(call)?.map((node) => operator(node.op, node.domain).macs?.(node) ?? 0)) ?? []);
-  const bytesOf = ({ call }: Entry) => sum(((call && nodes.get(call)) ?? []).map(resultBytes));
-  const own = entries.map((entry) => ({
-    ...{ macs: macsOf(entry), multAdds: multAdds(entry, nodes), bytes: bytesOf(entry) },
-  }));
+  const own = entries.map((entry) => {
+    const called = nodes.get(entry.call!) ?? [];
+    return {
+      macs: sum(called.map((node) => operator(node.op, node.domain).macs?.(node) ?? 0)),
+      multAdds: multAdds(entry, called),
+      bytes: sum(called.flatMap(({ op, outputs }) => (VIEWS.has(op) ? [] : outputs.map(bytes)))),
+    };
+  });
   const recursive = recursiveOf(entries);
   const counts: number[] = [];
   return entries.map((entry, at) => {
@@ -193,10 +195,10 @@ function totalsOf(
   inputs: Trace["inputs"],
   { entries, rows, fields }: { entries: readonly Entry[]; rows: readonly Row[]; fields: Fields },
 ): Totals {
-  const { params, trainableParams, multAdds, macs } = rows[0]!;
+  const { params, trainableParams, multAdds, macs, activationBytes } = rows[0]!;
   const weighted = entries.filter((_, i) => rows[i]!.leaf && rows[i]!.params > 0);
   const widest = (axis: 0 | 1) =>
-    Math.max(1, ...[...fields.values()].map((field) => field[axis]).filter((size) => Number.isFinite(size)));
+    Math.max(1, ...[...fields.values()].map((field) => field[axis]).filter(Number.isFinite));
   return {
     params,
     trainableParams,
@@ -206,7 +208,7 @@ function totalsOf(
     inputBytes: sum(inputs.map(({ value }) => bytes(value))),
     passBytes: 2 * sum(weighted.flatMap(({ call }) => call?.outputs ?? []).map(bytes)),
     paramBytes: 4 * params,
-    activationBytes: sum(graph.nodes.map(resultBytes)),
+    activationBytes,
     weightLayers: weightLayers(graph),
     receptiveField: [widest(0), widest(1)],
   };
@@ -215,12 +217,9 @@ function totalsOf(
 /** Operators whose result is their input in another shape. */
 const VIEWS = new Set(["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"]);
 
-/** Bytes that an operator's results take. */
-const resultBytes = ({ op, outputs }: Node): number => (VIEWS.has(op) ? 0 : sum(outputs.map(bytes)));
-
 /** Each parameter once, even if several modules share it. */
 function parametersOf(module: Module): Set<Parameter> {
-  return new Set([...module.parameters()].map(([, parameter]) => parameter));
+  return new Set(new Map(module.parameters()).values());
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -232,14 +231,13 @@ const bytes = ({ dtype, shape }: Value): number => numel(shape as readonly numbe
  * parameters of similar names times batch and channels, others not at all. torchinfo goes by class names (Conv, Linear); here the
  * operators say what a layer does, as a minifier renames classes.
  */
-function multAdds({ module, call }: Entry, nodes: Nodes): number {
+function multAdds({ module, call }: Entry, called: readonly Node[]): number {
   const shape = call?.outputs[0]?.shape as readonly number[] | undefined;
   if (!shape || !isLeaf(module)) return 0;
-  const ops = nodes.get(call!)?.map(({ op }) => op) ?? [];
   const [N = 1, , ...pixels] = shape;
-  const times = ops.some((op) => op.startsWith("Conv"))
+  const times = called.some(({ op }) => op.startsWith("Conv"))
     ? N * numel(pixels)
-    : ops.some((op) => op === "Gemm" || op === "MatMul")
+    : called.some(({ op }) => op === "Gemm" || op === "MatMul")
       ? numel(shape.slice(0, -1))
       : N;
   return sum(
@@ -259,9 +257,10 @@ function weightLayers({ nodes, parameters, constants, outputs }: Graph): number 
   for (const node of nodes) {
     const known = node.inputs.filter((value) => value !== undefined);
     const depth = Math.max(0, ...known.map((value) => depths.get(value) ?? 0));
-    const applies = ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.op) && known.some((x) => weights.has(x));
+    const meets = known.some((x) => weights.has(x));
+    const applies = meets && ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.op);
     // what is computed from weights only, such as a transposed one, is still a weight
-    const weight = known.some((x) => weights.has(x)) && known.every((x) => weights.has(x) || constants.has(x));
+    const weight = meets && known.every((x) => weights.has(x) || constants.has(x));
     for (const value of node.outputs) {
       depths.set(value, depth + (applies ? 1 : 0));
       if (weight) weights.add(value);
