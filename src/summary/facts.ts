@@ -112,7 +112,7 @@ export function summarizeTrace({ graph, root, inputs }: Trace): Summary {
   for (const { value } of inputs) {
     check(
       isStatic(value.shape),
-      () => `summarize: needs every size as a number, but the input "${value.name}" is ${formatShape(value.shape)}`,
+      () => `summarize: every size has to be a number, but the input "${value.name}" is ${formatShape(value.shape)}`,
     );
   }
   const entries = entriesOf(root);
@@ -130,9 +130,9 @@ function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] 
   const own = entries.map((entry) => {
     const called = nodes.get(entry.call!) ?? [];
     return {
-      macs: sum(called.map((node) => operator(node.op, node.domain).macs?.(node) ?? 0)),
+      macs: sum(called, (node) => operator(node.op, node.domain).macs?.(node) ?? 0),
       multAdds: multAdds(entry, called),
-      bytes: sum(called.flatMap(({ op, outputs }) => (VIEWS.has(op) ? [] : outputs.map(bytes)))),
+      bytes: sum(called, ({ op, outputs }) => (VIEWS.has(op) ? 0 : sum(outputs, bytes))),
     };
   });
   const recursive = recursiveOf(entries);
@@ -141,8 +141,8 @@ function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] 
     const { module, name, path, depth, call } = entry;
     counts[depth] = (counts[depth] ?? 0) + 1;
     const below = entriesBelow(entries, at);
-    const shown = new Set(below.flatMap((entry) => [...parametersOf(entry.module)]));
-    const all = [...parametersOf(module)];
+    const shown = new Set(below.flatMap((entry) => parametersOf(entry.module)));
+    const all = parametersOf(module);
     const costs = own.slice(at, at + 1 + below.length);
     const [y] = call?.outputs ?? [];
     const field = y && fields.get(y);
@@ -160,10 +160,10 @@ function rowsOf(entries: readonly Entry[], nodes: Nodes, fields: Fields): Row[] 
       trainableParams: countOf(all.filter(({ requiresGrad }) => requiresGrad)),
       ownParams: countOf(all.filter((parameter) => !shown.has(parameter))),
       ...(kernelSize !== undefined && { kernelSize }),
-      multAdds: sum(costs.map(({ multAdds }) => multAdds)),
-      macs: sum(costs.map(({ macs }) => macs)),
+      multAdds: sum(costs, ({ multAdds }) => multAdds),
+      macs: sum(costs, ({ macs }) => macs),
       ownMacs: own[at]!.macs,
-      activationBytes: sum(costs.map(({ bytes }) => bytes)),
+      activationBytes: sum(costs, ({ bytes }) => bytes),
       ...(field && { receptiveField: field }),
     };
   });
@@ -175,7 +175,7 @@ function entriesBelow(entries: readonly Entry[], at: number): readonly Entry[] {
   return entries.slice(at + 1, next < 0 ? undefined : next);
 }
 
-const isLeaf = (module: Module): boolean => module.children().next().done === true;
+const isLeaf = (module: Module): boolean => Boolean(module.children().next().done);
 
 /** torchinfo's rule: a module is repeated when an earlier row was of this module, or counted each of its own parameters. */
 function recursiveOf(entries: readonly Entry[]): boolean[] {
@@ -205,8 +205,8 @@ function totalsOf(
     multAdds,
     macs,
     inputs: inputs.length,
-    inputBytes: sum(inputs.map(({ value }) => bytes(value))),
-    passBytes: 2 * sum(weighted.flatMap(({ call }) => call?.outputs ?? []).map(bytes)),
+    inputBytes: sum(inputs, ({ value }) => bytes(value)),
+    passBytes: 2 * sum(weighted, ({ call }) => sum(call?.outputs ?? [], bytes)),
     paramBytes: 4 * params,
     activationBytes,
     weightLayers: weightLayers(graph),
@@ -218,12 +218,13 @@ function totalsOf(
 const VIEWS = new Set(["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"]);
 
 /** Each parameter once, even if several modules share it. */
-function parametersOf(module: Module): Set<Parameter> {
-  return new Set(new Map(module.parameters()).values());
+function parametersOf(module: Module): Parameter[] {
+  return [...new Set(new Map(module.parameters()).values())];
 }
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-const countOf = (parameters: readonly Parameter[]): number => sum(parameters.map(({ numel }) => numel));
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
+const countOf = (parameters: readonly Parameter[]): number => sum(parameters, ({ numel }) => numel);
 const bytes = ({ dtype, shape }: Value): number => numel(shape as readonly number[]) * itemSize(dtype);
 
 /**
@@ -240,14 +241,12 @@ function multAdds({ module, call }: Entry, called: readonly Node[]): number {
     : called.some(({ op }) => op === "Gemm" || op === "MatMul")
       ? numel(shape.slice(0, -1))
       : N;
-  return sum(
-    Object.entries(module).map(([name, stored]) => {
-      if (!(stored instanceof Parameter)) return 0;
-      const { numel: count } = stored;
-      if (name === "weight" || name === "bias") return count * times;
-      return /weight|bias/.test(name) ? count * numel(shape.slice(0, 2)) : 0;
-    }),
-  );
+  return sum(Object.entries(module), ([name, stored]) => {
+    if (!(stored instanceof Parameter)) return 0;
+    const { numel: count } = stored;
+    if (name === "weight" || name === "bias") return count * times;
+    return /weight|bias/.test(name) ? count * numel(shape.slice(0, 2)) : 0;
+  });
 }
 
 /** Applications of weights on the longest path from an input to an output. */

@@ -94,19 +94,12 @@ function reachOf(graph: Graph, node: Node): Reach | undefined {
 /** Pooling that no ONNX operator expresses is a product with constant matrices: from the left over rows, else over columns. */
 function averaging({ constants }: Graph, { inputs: [a, b] }: Node): Reach | undefined {
   const [rows, columns] = [a && constants.get(a), b && constants.get(b)];
-  if (rows?.shape.length === 2) {
-    const { size, stride } = band(rows, false);
-    return { size: [size, 1], stride: [stride, 1] };
-  }
-  if (columns?.shape.length === 2) {
-    const { size, stride } = band(columns, true);
-    return { size: [1, size], stride: [1, stride] };
-  }
-  return undefined;
+  if (rows?.shape.length === 2) return band(rows, false);
+  return columns?.shape.length === 2 ? band(columns, true) : undefined;
 }
 
 /** Longest stretch of nonzero elements in a row (or column) of a matrix, and its largest step from one to the next. */
-function band({ shape, data }: TensorData, byColumn: boolean): { size: number; stride: number } {
+function band({ shape, data }: TensorData, byColumn: boolean): Reach {
   const [height, width] = shape as Pair;
   const [lines, length] = byColumn ? [width, height] : [height, width];
   const stretches = Array.from({ length: lines }, (_, line) => {
@@ -116,5 +109,9 @@ function band({ shape, data }: TensorData, byColumn: boolean): { size: number; s
     return { first: used[0] ?? 0, last: used.at(-1) ?? 0 };
   });
   const moves = stretches.slice(1).map(({ first }, i) => first - stretches[i]!.first);
-  return { size: Math.max(...stretches.map(({ first, last }) => last - first + 1)), stride: Math.max(1, ...moves) };
+  const along = (count: number): Pair => (byColumn ? [1, count] : [count, 1]);
+  return {
+    size: along(Math.max(...stretches.map(({ first, last }) => last - first + 1))),
+    stride: along(Math.max(1, ...moves)),
+  };
 }

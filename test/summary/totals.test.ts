@@ -151,7 +151,7 @@ describe("other forms", () => {
 
   test("sizes have to be numbers", () => {
     expect(() => summarize(createModel("nin"), { input: ["N", 3, 32, 32] })).toThrow(
-      'summarize: needs every size as a number, but the input "input" is [N, 3, 32, 32]',
+      'summarize: every size has to be a number, but the input "input" is [N, 3, 32, 32]',
     );
   });
 });
