@@ -1,4 +1,13 @@
-import { type Attributes, isStatic, type Node, type Shape, sameShape, type Value } from "../graph/index.ts";
+import {
+  type Attributes,
+  type Dim,
+  isStatic,
+  type Node,
+  product,
+  type Shape,
+  sameShape,
+  type Value,
+} from "../graph/index.ts";
 import type { Ops } from "./ops.ts";
 import { type ConvGeometry, outputSizes } from "./window.ts";
 
@@ -7,6 +16,7 @@ import { type ConvGeometry, outputSizes } from "./window.ts";
  */
 
 type Kernels = readonly [number, number, number, number];
+type Pair = readonly [number, number];
 
 /** Domain of the operators on that layout. */
 const NCHWC = "com.microsoft.nchwc";
@@ -24,6 +34,8 @@ interface BlockedWeight {
 /**
  * A convolution in ONNX Runtime's blocked layout, [N, C/block, H, W, block], which it uses by itself for constant weights only: no
  * columns are built there. Undefined where the channels do not divide into blocks, or where little is gained.
+ *
+ * With `apart`, the pixels of x are that far apart in what is convolved, with zeros between them.
  */
 export function blockedConvolution(
   g: Ops,
@@ -32,8 +44,11 @@ export function blockedConvolution(
   bias: Value | undefined,
   { window, group }: ConvGeometry,
   block: number,
+  apart: Pair = [1, 1],
 ): Value | undefined {
-  const [outH, outW] = outputSizes("Conv", x.shape, window);
+  const [N, channels, H, W] = x.shape as readonly [Dim, number, number, number];
+  const spread = [N, channels, (H - 1) * apart[0] + 1, (W - 1) * apart[1] + 1] as const;
+  const [outH, outW] = outputSizes("Conv", spread, window);
   const padding = [...window.before, ...window.after];
   const isDepthwise = group > 1 && C === 1 && O === group;
   if ((group > 1 && !isDepthwise) || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
@@ -56,8 +71,9 @@ export function blockedConvolution(
     pads: padding,
     group,
   };
-  const shape = [x.shape[0]!, O, outH, outW];
-  const y = add("Conv", [blocksOf(x), kernels, ...(bias ? [bias] : [])], attributes, shape);
+  const shape = [N, O, outH, outW];
+  const images = spreadBlocks(g, blocksOf(x), block, apart);
+  const y = add("Conv", [images, kernels, ...(bias ? [bias] : [])], attributes, shape);
   return add("ReorderOutput", [y], { channels: O }, shape);
 }
 
@@ -92,6 +108,21 @@ function blockedWeight(
     axis: 0,
   });
   return g.reshape(gathered, [O, C, kH, kW]);
+}
+
+/** Images in blocks with zeros between their pixels: [N, C, H, W] → [N, C, (H − 1)·apart + 1, (W − 1)·apart + 1] */
+function spreadBlocks(g: Ops, blocks: Value, block: number, [down, across]: Pair): Value {
+  if (down === 1 && across === 1) return blocks;
+  const [N, C, H, W] = blocks.shape as readonly [Dim, number, number, number];
+  const [spreadH, spreadW] = [(H - 1) * down + 1, (W - 1) * across + 1];
+  const pixels = H * W;
+  // one pixel more, which is zero
+  const padded = g.pad(g.reshape(blocks, [product([N, C / block]), pixels, block]), [0, 0, 0, 0, 1, 0]);
+  const positions = Array.from({ length: spreadH * spreadW }, (_, i) => {
+    const [row, column] = [Math.floor(i / spreadW), i % spreadW];
+    return row % down === 0 && column % across === 0 ? (row / down) * W + column / across : pixels;
+  });
+  return g.reshape(g.one("Gather", [padded, g.ints(positions)], { axis: 1 }), [N, C, spreadH, spreadW]);
 }
 
 /** What images are before batch and channels become one axis: other convolutions may need the same blocks. */

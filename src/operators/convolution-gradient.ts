@@ -62,8 +62,9 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, { window, g
 }
 
 /**
- * A transposed convolution with stride 1, x [N, O, H, W], w [O, C/g, kH, kW] → [N, C, outH, outW], as the convolution that it is, with the
- * kernels turned by 180° and input and output channels exchanged, which engines run faster. Undefined for other strides.
+ * A transposed convolution, x [N, O, H, W], w [O, C/g, kH, kW] → [N, C, outH, outW], as the convolution that it is, with the kernels turned by
+ * 180° and input and output channels exchanged, which engines run faster. With a larger stride than 1 it is one of x with zeros between
+ * its pixels: worth it for depthwise kernels, which ONNX Runtime transposes on one thread. Undefined for others.
  */
 export function convolutionOfTransposed(
   g: Ops,
@@ -76,16 +77,20 @@ export function convolutionOfTransposed(
   const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
   const back: Window = {
     ...window,
+    stride: [1, 1],
     before: [reach[0] - before[0], reach[1] - before[1]],
     after: [reach[0] - after[0] + extra[0]!, reach[1] - after[1] + extra[1]!],
   };
   const padding = [...back.before, ...back.after];
-  if (stride.some((step) => step > 1) || padding.some((count) => count < 0)) return undefined;
+  if (padding.some((count) => count < 0)) return undefined;
   const conv = { window: back, group };
   const [O, C] = w.shape as Kernels;
   const shape = [group * C, O / group, ...kernel] as Kernels;
-  const blocked = block && blockedConvolution(g, x, { w, shape, turned: true }, bias, conv, block);
-  if (blocked) return blocked;
+  const isStrided = stride.some((step) => step > 1);
+  const isDepthwise = group > 1 && group === O && C === 1;
+  if (isStrided && !isDepthwise) return undefined;
+  const blocked = block && blockedConvolution(g, x, { w, shape, turned: true }, bias, conv, block, stride);
+  if (blocked || isStrided) return blocked || undefined;
   const turned = turnedKernels(g, w, group);
   const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };
   return (
