@@ -105,7 +105,8 @@ describe("installed in an empty folder", { ...unless(offline), timeout: MINUTES 
     });
     try {
       let said = "";
-      for await (const part of studio.stdout) {
+      // a stream that is destroyed would end the studio at its next line
+      for await (const part of studio.stdout.iterator({ destroyOnReturn: false })) {
         said += part;
         if (said.includes("\n")) break;
       }
