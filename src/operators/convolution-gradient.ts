@@ -1,5 +1,5 @@
 import { numel, type Value } from "../graph/index.ts";
-import { blockedConvolution } from "./blocked.ts";
+import { blockedConvolution, reversed } from "./blocked.ts";
 import { columnsOfBatch, imagesOfRows } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { type ConvGeometry, outputSizes, type Window } from "./window.ts";
@@ -96,12 +96,6 @@ export function convolutionOfTransposed(
   return (
     convolutionByColumns(g, x, turned, bias, conv) ?? g.one("Conv", [x, turned, ...(bias ? [bias] : [])], attributes)
   );
-}
-
-/** An axis backwards; ONNX Runtime gathers faster than it cuts with a negative step. */
-function reversed(g: Ops, x: Value, axis: number): Value {
-  const size = x.shape[axis] as number;
-  return g.one("Gather", [x, g.ints(Array.from({ length: size }, (_, i) => size - 1 - i))], { axis });
 }
 
 /** [O, C/g, kH, kW] → [C, O/g, kH, kW], each kernel turned by 180°. */
