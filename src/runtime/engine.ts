@@ -43,6 +43,11 @@ export interface CompileOptions {
   weights?: ReadonlyMap<string, TensorData>;
   /** Keep outputs where they were computed, for the next run, instead of copying them back. Default false. */
   keepOnDevice?: boolean;
+  /**
+   * Outputs that replace an input, as input by output: next weights that replace weights. Where the engine can and `keepOnDevice` is set, such
+   * an output is written over a tensor of a former run that is given as its input: it is the same tensor afterwards, with other numbers.
+   */
+  replaces?: ReadonlyMap<string, string>;
   /** File to which the engine writes the time of each operator, where it can; for tuning. */
   profile?: string;
 }

@@ -6,6 +6,7 @@ import {
   type Graph,
   isStatic,
   type Shape,
+  sameShape,
   type TensorData,
   type TensorType,
   type Value,
@@ -13,7 +14,7 @@ import {
 } from "../graph/index.ts";
 import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
-import { lower, simplify } from "../passes/index.ts";
+import { inPlace, lower, simplify } from "../passes/index.ts";
 import {
   type CompileOptions,
   type DeviceTensor,
@@ -74,7 +75,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   return {
     name,
     target,
-    async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
+    async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), profile }: CompileOptions = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
@@ -88,8 +89,9 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       try {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
+        const written = inPlace(lowered, kept === "javascript" ? replaces : new Map());
         const separate = filesOf(lowered, weights);
-        const bytes = encode(lowered, {
+        const bytes = encode(written.graph, {
           ...(weights && { weights }),
           external: new Map(
             [...separate].map(([name, { path, data }]) => [name, { location: path, offset: 0, length: data.length }]),
@@ -102,7 +104,9 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
           data: own("uint8", data) as Uint8Array,
         }));
         const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
-        return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu });
+        const outputs = new Map([...written.graph.outputs].map(([name, { shape }]) => [name, shape]));
+        const session = { session: created, outputs, overwritten: written.inputs };
+        return new OrtExecutable({ ort, own, engine: name, graph: lowered, ...session, schedule, kept, gpu });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -139,6 +143,10 @@ interface Compiled {
   readonly engine: string;
   readonly graph: Graph;
   readonly session: InferenceSession;
+  /** Shapes of the session's outputs: those of the graph's, or others with as many elements. */
+  readonly outputs: ReadonlyMap<string, Shape>;
+  /** Inputs over which outputs may be written, by output. */
+  readonly overwritten: ReadonlyMap<string, string>;
   readonly schedule: Schedule;
   /**
    * Where outputs stay, to be written into by later runs: on the GPU, where ONNX Runtime binds inputs and outputs to the session
@@ -185,8 +193,12 @@ class OrtExecutable implements Executable {
     const own = kept === "javascript";
     const isReplaced = kept === "gpu" && !gpu!.writesInto;
     const reused = kept === "no" || isReplaced ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
+    const overwritten = own ? this.#overwritten(inputs, outputs) : {};
     const fetches = Object.fromEntries(
-      outputs.map((name) => [name, reused[name] ?? (own ? this.#allocate(name, sizes) : null)]),
+      outputs.map((name) => [
+        name,
+        overwritten[name]?.tensor ?? reused[name] ?? (own ? this.#allocate(name, sizes) : null),
+      ]),
     );
     const all = Object.values(fetches).every((tensor) => tensor !== null);
     const results = await schedule(async () => {
@@ -194,20 +206,46 @@ class OrtExecutable implements Executable {
       if (isReplaced)
         for (const tensor of Object.values(written)) if (tensor instanceof OrtDeviceTensor) tensor.dispose();
       try {
-        const asked = own && all ? { ...fetches, [UNRETURNED]: null } : fetches;
-        const returned = await session.run(given, asked as InferenceSession.FetchesType);
+        const asked = Object.entries(fetches).map(([name, tensor]) => [name, tensor && this.#asComputed(name, tensor)]);
+        if (own && all) asked.push([UNRETURNED, null]);
+        const returned = await session.run(given, Object.fromEntries(asked) as InferenceSession.FetchesType);
         if (kept === "gpu") await gpu!.kept?.(Object.values(returned));
         return returned;
       } catch (error) {
         if (own && all && message(error).includes(REFUSAL)) return {};
         // what was bound for this run would stay so for the next
         if (kept === "gpu") this.#ended = "failed in an earlier run; compile it anew";
+        if (Object.keys(overwritten).length > 0) this.#ended = HALF_DONE;
         throw this.#error(`failed to run: ${message(error)}`, error);
       }
     });
     return Object.fromEntries(
-      outputs.map((name) => [name, new OrtDeviceTensor((own && fetches[name]) || results[name]!, gpu?.download)]),
+      outputs.map((name) => {
+        const result = (own && fetches[name]) || this.#asDeclared(name, results[name]!);
+        return [name, overwritten[name] ?? new OrtDeviceTensor(result, gpu?.download)];
+      }),
     );
+  }
+
+  /** The tensors of former runs among the inputs that outputs are written over, by output. */
+  #overwritten(inputs: Feeds, outputs: readonly string[]): Record<string, OrtDeviceTensor> {
+    const pairs = outputs.flatMap((name) => {
+      const tensor = inputs[this.#compiled.overwritten.get(name) ?? ""];
+      return tensor instanceof OrtDeviceTensor ? [[name, tensor] as const] : [];
+    });
+    return Object.fromEntries(pairs);
+  }
+
+  /** An output's memory in the shape in which the session computes it. */
+  #asComputed(name: string, tensor: OrtTensor): OrtTensor {
+    const shape = this.#compiled.outputs.get(name)!;
+    return sameShape(shape, this.#compiled.graph.outputs.get(name)!.shape) ? tensor : tensor.reshape(shape as number[]);
+  }
+
+  /** An output of the session in the shape that the graph gives it. */
+  #asDeclared(name: string, tensor: OrtTensor): OrtTensor {
+    const { shape } = this.#compiled.graph.outputs.get(name)!;
+    return sameShape(this.#compiled.outputs.get(name)!, shape) ? tensor : tensor.reshape(shape as number[]);
   }
 
   async dispose(): Promise<void> {
@@ -334,6 +372,8 @@ class OrtExecutable implements Executable {
 type Sizes = Map<string, { readonly size: number; readonly input: string }>;
 
 const DISPOSED = "was disposed already";
+const HALF_DONE =
+  "failed in the middle of an earlier run, which may have left its tensors half written; start over from a checkpoint";
 
 const type = ({ dtype, shape }: TensorType) => `${dtype}${formatShape(shape)}`;
 

@@ -26,7 +26,8 @@ export class SwappedBuffers {
   take(results: Readonly<Record<string, DeviceTensor>>): void {
     for (const name of Object.keys(this.current)) {
       const result = results[next(name)];
-      if (!result) continue;
+      // an engine may have written over it
+      if (!result || result === this.current[name]) continue;
       this.#unused.get(next(name))?.shift();
       this.#putAside(name);
       this.current[name] = result;

@@ -22,11 +22,18 @@ import {
   type TrainingBatch,
   weightOf,
 } from "./step-batch.ts";
-import { type BatchGraphs, metricOutput, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
+import {
+  type BatchGraphs,
+  metricOutput,
+  next,
+  scalarName,
+  type TrainingGraphs,
+  trainingGraphs,
+} from "./training-graph.ts";
 
 /**
- * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
- * allocate any.
+ * A network in training: its compiled step, and its state. Engines write the next state over the last, or into a second set of buffers
+ * that swaps roles with the first, so that only the first two steps allocate any.
  *
  *     const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd() });
  *     const { loss } = await step.run({ input: images, target: labels }, 0.1);
@@ -361,7 +368,13 @@ export class TrainingStep {
     const isOpen = typeof this.#options.input[0] !== "number";
     const graph = (isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part])!;
     const isCut = isBatch && this.#isSynchronized;
-    return Chain.compile(this.#options.engine, isCut ? inRounds(simplify(graph)) : [graph]);
+    if (isCut) return Chain.compile(this.#options.engine, inRounds(simplify(graph)));
+    // several shards of a batch start from the same statistics
+    const isShared = isBatch && this.#shards !== undefined;
+    const replaced = isShared ? [] : [...this.#graphs.state.keys(), ...this.#graphs.sums.keys()];
+    return Chain.compile(this.#options.engine, [graph], {
+      replaces: new Map(replaced.map((name) => [next(name), name])),
+    });
   }
 }
 
