@@ -39,7 +39,10 @@ export interface Executable {
 
 /** How a graph is compiled. */
 export interface CompileOptions {
-  /** Numbers of the graph's parameters, such as `model.stateDict()`. The engine may pack them. Parameters left out become inputs. */
+  /**
+   * Numbers of the graph's parameters, such as `model.stateDict()`. Parameters left out become inputs. The engine may copy and pack
+   * them, or read them where they are, so they must not change.
+   */
   weights?: ReadonlyMap<string, TensorData>;
   /** Keep outputs where they were computed, for the next run, instead of copying them back. Default false. */
   keepOnDevice?: boolean;

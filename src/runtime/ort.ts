@@ -5,6 +5,7 @@ import {
   formatShape,
   type Graph,
   isStatic,
+  type Node,
   type Shape,
   sameShape,
   type TensorData,
@@ -79,8 +80,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
-        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for a training step
-        enableMemPattern: !keepOnDevice,
+        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for large networks
+        enableMemPattern: !keepOnDevice && bytesOf(weights) < HUGE,
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
@@ -90,9 +91,11 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
         const written = inPlace(lowered, kept === "javascript" ? replaces : new Map());
-        const separate = filesOf(lowered, weights);
+        const fed = new Map(block ? productWeights(lowered, weights) : []);
+        const stored = new Map([...(weights ?? [])].filter(([name]) => !fed.has(name)));
+        const separate = filesOf(lowered, stored);
         const bytes = encode(written.graph, {
-          ...(weights && { weights }),
+          ...(weights && { weights: stored }),
           external: new Map(
             [...separate].map(([name, { path, data }]) => [name, { location: path, offset: 0, length: data.length }]),
           ),
@@ -105,8 +108,14 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         }));
         const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
         const outputs = new Map([...written.graph.outputs].map(([name, { shape }]) => [name, shape]));
-        const session = { session: created, outputs, overwritten: written.inputs };
-        return new OrtExecutable({ ort, own, engine: name, graph: lowered, ...session, schedule, kept, gpu });
+        const fixedInputs = [...fed].map(([key, { dtype, shape, data }]) => [
+          key,
+          new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape),
+        ]);
+        return new OrtExecutable({
+          ...{ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu },
+          ...{ outputs, overwritten: written.inputs, fed: Object.fromEntries(fixedInputs) },
+        });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -117,6 +126,31 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       }
     },
   };
+}
+
+/** Bytes of weights from which memory counts for more than a few percent of time. */
+const HUGE = 2 ** 28;
+
+const bytesOf = (weights: CompileOptions["weights"]) =>
+  [...(weights?.values() ?? [])].reduce((sum, { data }) => sum + data.byteLength, 0);
+
+/** Bytes from which the weight of a product is left where it is. */
+const FED = 2 ** 24;
+
+/**
+ * Large weights that only matrix products read: those of a classifier's linear layers. They are handed over at every run, which copies
+ * nothing. As part of the model, ONNX Runtime would copy them, and then once more in the order of its kernels. That makes products of few
+ * rows no faster, because they wait for memory.
+ */
+function productWeights(graph: Graph, weights: CompileOptions["weights"]): [string, TensorData][] {
+  const isProduct = ({ op, domain, inputs }: Node, value: Value) =>
+    domain === "" && (op === "Gemm" || op === "MatMul") && inputs[1] === value && inputs[0] !== value;
+  return graph.parameters.flatMap((value) => {
+    const data = weights?.get(value.name);
+    if (!data || data.data.byteLength < FED || [...graph.outputs.values()].includes(value)) return [];
+    const readers = graph.nodes.filter(({ inputs }) => inputs.includes(value));
+    return readers.every((node) => isProduct(node, value)) ? [[value.name, data]] : [];
+  });
 }
 
 /** Bytes from which a weight is worth a file. */
@@ -145,6 +179,8 @@ interface Compiled {
   readonly session: InferenceSession;
   /** Shapes of the session's outputs: those of the graph's, or others with as many elements. */
   readonly outputs: ReadonlyMap<string, Shape>;
+  /** Weights that are inputs of the session. */
+  readonly fed: Readonly<Record<string, OrtTensor>>;
   /** Inputs over which outputs may be written, by output. */
   readonly overwritten: ReadonlyMap<string, string>;
   readonly schedule: Schedule;
@@ -175,21 +211,21 @@ class OrtExecutable implements Executable {
   #ended: string | undefined;
 
   constructor(compiled: Compiled) {
-    const { graph, session } = compiled;
+    const { graph, session, fed } = compiled;
     this.#compiled = compiled;
     this.#leaves = new Map([...graph.inputs, ...graph.parameters].map((value) => [value.name, value]));
-    this.inputs = [...session.inputNames];
+    this.inputs = session.inputNames.filter((name) => !fed[name]);
     this.outputs = [...graph.outputs.keys()];
   }
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, kept, gpu } = this.#compiled;
+    const { session, schedule, kept, gpu, fed } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
     const sizes = this.#checkTypes(inputs, written);
-    const given = this.#tensors(inputs);
+    const given = { ...this.#tensors(inputs), ...fed };
     const own = kept === "javascript";
     const isReplaced = kept === "gpu" && !gpu!.writesInto;
     const reused = kept === "no" || isReplaced ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
