@@ -7,6 +7,8 @@ export interface DeviceTensor {
   readonly shape: readonly number[];
   /** Copies the numbers into memory that JavaScript sees. */
   read(): Promise<TensorData>;
+  /** The numbers where they are, if that is JavaScript's memory. Later runs may write over them. */
+  readonly local?: TensorData | undefined;
   /** Frees the memory; the tensor must not be used afterwards. */
   dispose(): void;
 }
@@ -61,6 +63,8 @@ export interface Engine {
   readonly name: string;
   readonly target: Target;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  /** Makes an array a tensor that runs may write over (`replaces`) or into, where the engine computes in JavaScript's memory. */
+  hold?(data: TensorData): DeviceTensor;
 }
 
 /** Options that every engine has. */

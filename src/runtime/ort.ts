@@ -25,7 +25,7 @@ import {
   type Feeds,
   type RunOptions,
 } from "./engine.ts";
-import { type Download, type Ort, OrtDeviceTensor, ownArrays } from "./ort-tensor.ts";
+import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
 
 export type { Ort };
 
@@ -76,6 +76,11 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   return {
     name,
     target,
+    ...(writesInto &&
+      !gpu && {
+        hold: ({ dtype, shape, data }: TensorData) =>
+          new OrtDeviceTensor(new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape)),
+      }),
     async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), profile }: CompileOptions = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
@@ -110,7 +115,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         const outputs = new Map([...written.graph.outputs].map(([name, { shape }]) => [name, shape]));
         const fixedInputs = [...fed].map(([key, { dtype, shape, data }]) => [
           key,
-          new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape),
+          new ort.Tensor(dtype as OrtTensor.Type, own(dtype, unchanging(data)), shape),
         ]);
         return new OrtExecutable({
           ...{ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu },

@@ -8,7 +8,7 @@ export class SwappedBuffers {
   /** Tensors out of use, by the name of the output that fits. */
   readonly #unused = new Map<string, DeviceTensor[]>();
 
-  constructor(start: ReadonlyMap<string, TensorData>) {
+  constructor(start: ReadonlyMap<string, TensorData | DeviceTensor>) {
     this.current = Object.fromEntries(start);
   }
 
@@ -55,6 +55,15 @@ export class SwappedBuffers {
     const unused = this.#unused.get(next(name));
     if (unused) unused.push(old);
     else this.#unused.set(next(name), [old]);
+  }
+
+  /** Lets these have the numbers as they are now, if that is JavaScript's memory: then there is one copy of them. */
+  show(weights: readonly (readonly [name: string, shown: { data: TensorData | undefined }])[]): void {
+    for (const [name, shown] of weights) {
+      const now = this.current[name]!;
+      const data = onDevice(now) ? now.local : now;
+      if (data) shown.data = data;
+    }
   }
 
   async read(): Promise<Map<string, TensorData>> {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { tensor } from "../../src/graph/index.ts";
+import { compile } from "../../src/infer/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.ts";
 import { adamw, sgd } from "../../src/optim/index.ts";
@@ -35,7 +36,7 @@ test("a step allocates no state: large tensors are written over, small ones stay
     expect(bytes).toBeGreaterThan(90 * MB);
 
     for (const batches of [[batch], [batch, batch, batch]]) {
-      const sets = [];
+      const sets: Map<string, ArrayBufferLike>[] = [];
       for (let i = 0; i < 6; i++) {
         const before = process.memoryUsage().arrayBuffers;
         await step.run(batches, 0.001);
@@ -45,7 +46,7 @@ test("a step allocates no state: large tensors are written over, small ones stay
       }
       const [, , even, odd, again, last] = sets;
       for (const [name, buffer] of even!) {
-        const same = (other: (typeof sets)[number] | undefined) => other!.get(name) === buffer;
+        const same = (other: Map<string, ArrayBufferLike> | undefined) => other!.get(name) === buffer;
         expect([same(again), same(odd), same(last)], name).toEqual([true, buffer.byteLength >= 2 ** 18, same(odd)]);
       }
     }
@@ -88,5 +89,33 @@ test.each([
       expect(Buffer.compare(bytesOf(over!.state.get(key)!.data), bytesOf(data)), key).toBe(0);
   },
 );
+
+test("the network has the weights of the last step, and what was made of them before stays as it was", async () => {
+  const model = network().initialize(2);
+  const initial = model.stateDict();
+  const copies = new Map([...initial].map(([key, { data }]) => [key, data.slice()]));
+  const engine = nodeEngine();
+  const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd({ momentum: 0.9 }) });
+  const images = tensor("float32", [2, 3, 32, 32], new Float32Array(2 * 3072).fill(0.5));
+  const batch: TrainingBatch = { input: images, target: oneHot([1, 7], 10) };
+  try {
+    await step.run(batch, 0.1);
+    await step.run([batch, batch], 0.1);
+    for (const [key, data] of copies) {
+      expect(Buffer.compare(bytesOf(initial.get(key)!.data), bytesOf(data)), key).toBe(0);
+      const { data: now } = (await step.state()).get(key)!;
+      expect(Buffer.compare(bytesOf(model.stateDict().get(key)!.data), bytesOf(now)), key).toBe(0);
+      expect(Buffer.compare(bytesOf(now), bytesOf(data)), key).not.toBe(0);
+    }
+
+    const predict = await compile(model, { engine });
+    const before = (await predict(images)).data.slice();
+    await step.run(batch, 0.1);
+    expect((await predict(images)).data).toEqual(before);
+    await predict.dispose();
+  } finally {
+    await step.dispose();
+  }
+});
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
