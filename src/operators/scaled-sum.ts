@@ -11,6 +11,7 @@ const LARGE = 2 ** 14;
  * Undefined if the node is no such sum, or if it is small.
  */
 export function scaledSum(g: Ops, { op }: Node, [a, b]: readonly (Value | undefined)[]): Value | undefined {
+  if (op !== "Add" && op !== "Sub") return undefined;
   const [first, second] = [scaled(g, a!), scaled(g, b!)];
   const [y, product] = second ? [a!, second] : op === "Add" ? [b!, first] : [];
   if (!y || !product) return undefined;
