@@ -5,7 +5,6 @@ import {
   formatShape,
   type Graph,
   isStatic,
-  type Node,
   type Shape,
   sameShape,
   type TensorData,
@@ -26,6 +25,7 @@ import {
   type RunOptions,
 } from "./engine.ts";
 import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
+import { filesOf, isHuge, productWeights } from "./ort-weights.ts";
 
 export type { Ort };
 
@@ -86,7 +86,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
         // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for large networks
-        enableMemPattern: !keepOnDevice && bytesOf(weights) < HUGE,
+        enableMemPattern: !keepOnDevice && !isHuge(weights),
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
@@ -131,49 +131,6 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       }
     },
   };
-}
-
-/** Bytes of weights from which memory counts for more than a few percent of time. */
-const HUGE = 2 ** 28;
-
-const bytesOf = (weights: CompileOptions["weights"]) =>
-  [...(weights?.values() ?? [])].reduce((sum, { data }) => sum + data.byteLength, 0);
-
-/** Bytes from which the weight of a product is left where it is. */
-const FED = 2 ** 24;
-
-/**
- * Large weights that only matrix products read: those of a classifier's linear layers. They are handed over at every run, which copies
- * nothing. As part of the model, ONNX Runtime would copy them, and then once more in the order of its kernels. That makes products of few
- * rows no faster, because they wait for memory.
- */
-function productWeights(graph: Graph, weights: CompileOptions["weights"]): [string, TensorData][] {
-  const isProduct = ({ op, domain, inputs }: Node, value: Value) =>
-    domain === "" && (op === "Gemm" || op === "MatMul") && inputs[1] === value && inputs[0] !== value;
-  return graph.parameters.flatMap((value) => {
-    const data = weights?.get(value.name);
-    if (!data || data.data.byteLength < FED || [...graph.outputs.values()].includes(value)) return [];
-    const readers = graph.nodes.filter(({ inputs }) => inputs.includes(value));
-    return readers.every((node) => isProduct(node, value)) ? [[value.name, data]] : [];
-  });
-}
-
-/** Bytes from which a weight is worth a file. */
-const LARGE = 4096;
-
-/**
- * Large weights by name, as files in memory. ONNX Runtime reads them from there; inside the model's own bytes they would be copied
- * several times on the way.
- */
-function filesOf({ parameters }: Graph, weights: CompileOptions["weights"]) {
-  const files = new Map<string, { readonly path: string; readonly data: Uint8Array }>();
-  for (const { name } of parameters) {
-    const data = weights?.get(name)?.data;
-    if (data === undefined || data.byteLength < LARGE) continue;
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    files.set(name, { path: `weight${files.size}`, data: bytes });
-  }
-  return files;
 }
 
 interface Compiled {
