@@ -20,6 +20,7 @@ import {
   sameAsInput,
 } from "./operator.ts";
 import type { Ops } from "./ops.ts";
+import { isWebGpu } from "./target.ts";
 
 /** Every input broadcast to one shape, in the type of input `like` unless `dtype` says otherwise. */
 function broadcastInputs(node: Application, like = 0, dtype: DType = node.input(like).dtype): TensorType[] {
@@ -140,7 +141,7 @@ const one = (g: Ops) => g.scalar(1);
 
 /** 1 where y > 0, else 0, for y ≥ 0. */
 function positive(g: Ops, y: Value): Value {
-  if (g.target === "webgpu") return g.indicator(g.greater(y, g.scalar(0)));
+  if (isWebGpu(g.target)) return g.indicator(g.greater(y, g.scalar(0)));
   // min(1, 2¹²⁷ · y), in one pass over the data where comparing and casting are two
   return g.one("HardSigmoid", [y], { alpha: new Float(2 ** 127), beta: new Float(0) });
 }

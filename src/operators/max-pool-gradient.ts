@@ -2,6 +2,7 @@ import { type Dim, product, type Value } from "../graph/index.ts";
 import { gatheredMaxPoolGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
+import { isWebGpu } from "./target.ts";
 import { explicitEnd, outputSize, type Window } from "./window.ts";
 
 /** One axis of a window that slides over a tensor. Sizes in elements. */
@@ -49,7 +50,7 @@ const LONG_ROW = 24;
  */
 export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: Window): Value {
   const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
-  if (g.target === "webgpu") return gatheredMaxPoolGradient(g, x, y, dy, window);
+  if (isWebGpu(g.target)) return gatheredMaxPoolGradient(g, x, y, dy, window);
   if (W >= LONG_ROW) {
     const [columns, rows] = [lineOf(window, x, 0), lineOf(window, x, 1)];
     const along = taps(g, x, rows);
