@@ -58,8 +58,9 @@ export function weightGradientOfBatch(g: Ops, dy: Value, x: Value, window: Windo
   const columns = g.one("Gather", [g.reshape(padded, [N * H * W, channels]), table], { axis: 0 });
   const rows = g.transpose(g.reshape(dy, [N, O, outH * outW]), [1, 0, 2]);
   const sums = product(g, g.reshape(rows, [O, pixels]), g.reshape(columns, [pixels, taps * channels]));
-  const dw = g.reshape(sums, [O, taps, channels]);
-  return g.reshape(g.transpose(missing > 0 ? g.slice(dw, [[2, 0, C]]) : dw, [0, 2, 1]), [O, C, ...kernel]);
+  // not a Transpose, which ONNX Runtime would move behind the update of the weights, and so transpose all of its inputs
+  const order = Array.from({ length: C * taps }, (_, i) => (i % taps) * channels + Math.floor(i / taps));
+  return g.reshape(g.one("Gather", [sums, g.ints(order)], { axis: 1 }), [O, C, ...kernel]);
 }
 
 /** For each pixel of the outputs and each tap, the pixel among those of all padded images that it meets. */
@@ -93,25 +94,26 @@ function product(g: Ops, a: Value, b: Value): Value {
 const MANY_SUMS = 1024;
 const FEW_NUMBERS = 32;
 
-/** The largest divisor that few numbers have; the number itself if there is none but 1. */
+/** The largest count of few numbers that divides a count. */
 function fewOf(count: number): number {
   for (let size = FEW_NUMBERS - 1; size > 1; size--) if (count % size === 0) return size;
-  return count;
+  return 1;
 }
 
-/** Sums over the batch and all pixels, few numbers at a time: x [N, C, H, W] → [C] */
+/** Sums over the batch and all pixels, few numbers at a time while there are many sums: x [N, C, H, W] → [C] */
 export function sumInSteps(g: Ops, x: Value): Value {
   const [N, C, H, W] = x.shape as readonly [number, number, number, number];
-  let sum = x;
-  for (let images = N; images > 1; ) {
+  let [images, pixels, sum] = [N, H * W, x];
+  const isWorth = (few: number) => few > 1 && (images * C * pixels) / few > MANY_SUMS;
+  while (isWorth(fewOf(images))) {
     const few = fewOf(images);
     images /= few;
-    sum = g.reduceSum(g.reshape(sum, [few, images, C, H * W]), [0], false);
+    sum = g.reduceSum(g.reshape(sum, [few, images, C, pixels]), [0], false);
   }
-  for (let pixels = H * W; pixels > 1; ) {
-    const few = (C * pixels) / fewOf(pixels) > MANY_SUMS ? fewOf(pixels) : pixels;
+  while (isWorth(fewOf(pixels))) {
+    const few = fewOf(pixels);
     pixels /= few;
-    sum = g.reduceSum(g.reshape(sum, [C, pixels, few]), [2], false);
+    sum = g.reduceSum(g.reshape(sum, [images, C, pixels, few]), [3], false);
   }
-  return g.reshape(sum, [C]);
+  return g.reduceSum(g.reshape(sum, [images, C, pixels]), [0, 2], false);
 }
