@@ -76,6 +76,63 @@ export function blockedConvolution(
   return add("ReorderOutput", [y], { channels: O }, shape);
 }
 
+/** Adds an operator on the blocked layout. Shapes are [N, C, H, W] all the same. */
+export function nchwc(g: Ops, op: string, inputs: Node["inputs"], attributes: Attributes, shape: Shape): Value {
+  const dtype = inputs[0]!.dtype;
+  return g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype, shape }]).outputs[0]!;
+}
+
+/** Images moved into the blocked layout, and back. */
+export const inBlocks = (g: Ops, images: Value): Value => nchwc(g, "ReorderInput", [images], {}, images.shape);
+export const inChannels = (g: Ops, blocks: Value): Value =>
+  nchwc(g, "ReorderOutput", [blocks], { channels: blocks.shape[1] as number }, blocks.shape);
+
+/** How each channel is convolved along one axis. */
+interface Along {
+  /** 0 height, 1 width. */
+  readonly along: 0 | 1;
+  readonly block: number;
+  /** Size of the output along the axis. */
+  readonly size: number;
+  readonly stride?: number;
+  readonly before?: number;
+  readonly after?: number;
+  /** What is added, before the activation. */
+  readonly sum?: Value | undefined;
+  /** Name and parameters. */
+  readonly activation?: readonly [name: string, ...parameters: number[]];
+}
+
+/** The same weights along one axis for each channel of images in blocks: [N, C, H, W] → the same, but for that axis. */
+export function eachChannel(g: Ops, x: Value, weights: readonly number[], options: Along): Value {
+  const {
+    along,
+    block,
+    size,
+    stride = 1,
+    before = 0,
+    after = 0,
+    sum,
+    activation: [activation, ...params] = [],
+  } = options;
+  const C = x.shape[1] as number;
+  const on = (own: number, other: number) => (along === 0 ? [own, other] : [other, own]);
+  const kernel = on(weights.length, 1);
+  const data = Float32Array.from(
+    { length: C * weights.length },
+    (_, i) => weights[Math.floor(i / block) % weights.length]!,
+  );
+  const kernels = g.constant({ dtype: "float32", shape: [C, 1, ...kernel], data });
+  const attributes = {
+    kernel_shape: kernel,
+    strides: on(stride, 1),
+    pads: [...on(before, 0), ...on(after, 0)],
+    group: C,
+    ...(activation && { activation, activation_params: Float32Array.from(params) }),
+  };
+  return nchwc(g, "Conv", [x, kernels, ...(sum ? [undefined, sum] : [])], attributes, x.shape.with(along + 2, size));
+}
+
 /** An axis backwards; ONNX Runtime gathers faster than it cuts with a negative step. */
 export function reversed(g: Ops, x: Value, axis: number): Value {
   const size = x.shape[axis] as number;

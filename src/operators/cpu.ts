@@ -1,6 +1,7 @@
 import { attribute, type Node, type Value } from "../graph/index.ts";
 import { turnedByBlocks } from "./blocked.ts";
 import { lowerConvolution } from "./convolution.ts";
+import { lowerMaxPoolGradient } from "./max-pool-gradient.ts";
 import type { Ops } from "./ops.ts";
 
 /** What is known of a node when it is rewritten for a processor. */
@@ -20,6 +21,7 @@ export function lowerForCpu(
 ): Value | undefined {
   if (node.domain !== "") return undefined;
   if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) return lowerConvolution(g, node, inputs, block);
+  if (node.op === "ScatterElements") return lowerMaxPoolGradient(g, node, inputs, block);
   const isTurned = node.op === "Transpose" && attribute.ints(node, "perm", []).join() === "1,0";
   return isTurned && block ? turnedByBlocks(g, inputs[0]!) : undefined;
 }

@@ -1,9 +1,12 @@
-import { type Dim, product, type Value } from "../graph/index.ts";
+import { attribute, type Dim, type Node, product, type Value } from "../graph/index.ts";
+import { turnedByBlocks } from "./blocked.ts";
+import { blockedMaxPoolGradient } from "./blocked-pool.ts";
 import { gatheredMaxPoolGradient } from "./gathered.ts";
+import type { Backward } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
 import { isWebGpu } from "./target.ts";
-import { explicitEnd, outputSize, type Window } from "./window.ts";
+import { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";
 
 /** One axis of a window that slides over a tensor. Sizes in elements. */
 interface Line {
@@ -42,15 +45,65 @@ const LONG_ROW = 24;
  *
  *     x [N, C, H, W], y and dy [N, C, outH, outW] → dx [N, C, H, W]
  *
- * Max pooling is a maximum along rows of pixels, then one along columns; so is its gradient, backwards. The first winner in the
- * second step lies in the first row that holds the maximum, and in the first step it is the first of that row.
- *
- * MaxPool's second output would number the winners, but ONNX Runtime computes it one element at a time, which takes ten times as
- * long as the maximum, and GPUs have no such output.
+ * MaxPool's second output numbers the winners. ONNX Runtime computes it one element at a time, so this is written in other operators when
+ * the graph is compiled (`lowerMaxPoolGradient`); GPUs have no such output.
  */
-export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: Window): Value {
-  const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
+export function maxPoolGradient(g: Ops, node: Backward, window: Window): Value {
+  const { x, y, dy } = node;
   if (isWebGpu(g.target)) return gatheredMaxPoolGradient(g, x, y, dy, window);
+  const [, winners] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
+  const count = product(x.shape);
+  const flat = (value: Value) => g.reshape(value, [product(value.shape)]);
+  const zeros = g.reshape(g.expand(g.scalar(0), x), [count]);
+  const sums = g.one("ScatterElements", [zeros, flat(winners!), flat(dy)], { axis: 0, reduction: "add" });
+  return g.reshape(sums, x.shape);
+}
+
+/** Operators that only look at memory in another way. */
+const source = (g: Ops, value: Value): Value => {
+  const producer = g.graph.producer(value);
+  return producer?.op === "Reshape" ? source(g, producer.inputs[0]!) : value;
+};
+
+/** Whether no element can be negative, as behind ReLUs. */
+function isPositive(g: Ops, value: Value): boolean {
+  const producer = g.graph.producer(value);
+  if (!producer) return false;
+  const isJoint = ["Concat", "MaxPool", "Reshape"].includes(producer.op);
+  const inputs = producer.op === "Concat" ? producer.inputs : producer.inputs.slice(0, 1);
+  return producer.op === "Relu" || (isJoint && inputs.every((input) => input && isPositive(g, input)));
+}
+
+/** The sums of `maxPoolGradient` in operators that ONNX Runtime is fast at on processors; undefined for those of something else. */
+export function lowerMaxPoolGradient(
+  g: Ops,
+  node: Node,
+  [, winners, dy]: Node["inputs"],
+  block: number | undefined,
+): Value | undefined {
+  const pool = winners && g.graph.producer(source(g, winners));
+  if (pool?.op !== "MaxPool" || attribute.string(node, "reduction", "none") !== "add") return undefined;
+  const x = pool.inputs[0]!;
+  const window = windowOf(pool, x.shape);
+  const y = g.one("MaxPool", [x], pool.attributes);
+  const dPooled = g.reshape(source(g, dy!), y.shape);
+  const dx =
+    (block && blockedMaxPoolGradient(g, x, dPooled, window, { block, isPositive: isPositive(g, x) })) ||
+    comparedMaxPoolGradient(g, [x, y, dPooled], window, block);
+  return g.reshape(dx, node.outputs[0]!.shape);
+}
+
+/**
+ * Max pooling is a maximum along rows of pixels, then one along columns; so is its gradient, backwards. The first winner in the second step
+ * lies in the first row that holds the maximum, and in the first step it is the first of that row.
+ */
+function comparedMaxPoolGradient(
+  g: Ops,
+  [x, y, dy]: readonly [Value, Value, Value],
+  window: Window,
+  block: number | undefined,
+): Value {
+  const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
   if (W >= LONG_ROW) {
     const [columns, rows] = [lineOf(window, x, 0), lineOf(window, x, 1)];
     const along = taps(g, x, rows);
@@ -58,10 +111,11 @@ export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: W
     const dRows = winnersShare(g, highest, taps(g, highest, columns), y, dy, columns);
     return winnersShare(g, x, along, highest, dRows, rows);
   }
+  const turn = (v: Value) => (block && turnedByBlocks(g, v)) || g.transpose(v, [1, 0]);
   // pixels in front, so that short rows are not cut one by one: [H, W, N·C]
   const front = (value: Value, h: number, w: number) => {
     const images = product([N, C]);
-    return g.reshape(g.transpose(g.reshape(value, [images, h * w]), [1, 0]), [h, w, images]);
+    return g.reshape(turn(g.reshape(value, [images, h * w])), [h, w, images]);
   };
   const [columns, rows] = [lineOf(window, x, 0, 0), lineOf(window, x, 1, 1)];
   const turned = front(x, H, W);
@@ -70,7 +124,7 @@ export function maxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, window: W
   const across = taps(g, highest, columns);
   const dRows = winnersShare(g, highest, across, maximum(g, across), front(dy, columns.out, rows.out), columns);
   const dx = winnersShare(g, turned, along, highest, dRows, rows);
-  return g.reshape(g.transpose(g.reshape(dx, [H * W, product([N, C])]), [1, 0]), [N, C, H, W]);
+  return g.reshape(turn(g.reshape(dx, [H * W, product([N, C])])), [N, C, H, W]);
 }
 
 const maximum = (g: Ops, values: readonly Value[]): Value =>

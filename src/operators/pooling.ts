@@ -115,12 +115,12 @@ function averageGradient(g: Ops, node: Backward): Value {
 }
 
 function maxGradient(g: Ops, node: Backward): Value {
-  const { x, y, dy } = node;
+  const { x, y } = node;
   const window = windowOf(node, x.shape);
   const isGlobal = ([0, 1] as const).every(
     (axis) => window.kernel[axis] === x.shape[axis + 2] && window.before[axis] === 0 && y.shape[axis + 2] === 1,
   );
-  return isGlobal ? globalMaxGradient(g, node) : maxPoolGradient(g, x, y, dy, window);
+  return isGlobal ? globalMaxGradient(g, node) : maxPoolGradient(g, node, window);
 }
 
 /** Gradient of the maximum over all pixels: dy goes to the first one that holds it. */

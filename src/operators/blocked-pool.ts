@@ -1,0 +1,127 @@
+import { type Dim, product, type Value } from "../graph/index.ts";
+import { eachChannel, inBlocks, inChannels, nchwc } from "./blocked.ts";
+import type { Ops } from "./ops.ts";
+import { explicitEnd, outputSize, type Window } from "./window.ts";
+
+/** A window along one axis of images: 0 height, 1 width. */
+interface Line {
+  readonly along: 0 | 1;
+  readonly taps: number;
+  readonly stride: number;
+  readonly before: number;
+  readonly after: number;
+  readonly out: number;
+}
+
+/** Numbers below count as zero where they are compared with padding, which is zero and has to lose. */
+const LEAST = 1e-31;
+/** Turns differences between such numbers into more than 1. */
+const STEEP = 3e38;
+
+/**
+ * Gradient of max pooling in ONNX Runtime's blocked layout, where convolutions of each channel by itself compare, shift and add up images on
+ * all threads. As in `maxPoolGradient`, rows come first, then columns, and the first of equal elements wins.
+ *
+ *     x [N, C, H, W], dy [N, C, outH, outW] → dx [N, C, H, W]
+ *
+ * Undefined for windows that do not divide the image. Convolutions pad with zeros, so where the first two elements of a window may lie in
+ * the padding, no element of x may be negative (`isPositive`).
+ */
+export function blockedMaxPoolGradient(
+  g: Ops,
+  x: Value,
+  dy: Value,
+  window: Window,
+  { block, isPositive }: { block: number; isPositive: boolean },
+): Value | undefined {
+  const [, C, H, W] = x.shape as readonly [Dim, number, number, number];
+  const { kernel, stride, dilation, before } = window;
+  const lines = ([0, 1] as const).map((along): Line => {
+    const size = [H, W][along]!;
+    const out = outputSize(size, window, along);
+    const after = explicitEnd(size, window, along);
+    return { along, taps: kernel[along], stride: stride[along], before: before[along], after, out };
+  });
+  const isCovered = lines.every(
+    ({ along, taps, stride, before, out }) =>
+      out * stride === [H, W][along] && taps >= stride && before <= 1 && dilation[along] === 1,
+  );
+  const meetsPadding = lines.some(({ taps, stride, before }) => taps > 1 && (before > 0 || stride === 1));
+  if (!isCovered || C % block !== 0 || (meetsPadding && !isPositive)) return undefined;
+  const [columns, rows] = lines as [Line, Line];
+  const images = inBlocks(g, x);
+  const along = maxima(g, meetsPadding ? g.one("Clip", [images, g.scalar(LEAST)]) : images, rows);
+  const across = maxima(g, along.at(-1)!, columns);
+  const dRows = shares(g, across, inBlocks(g, dy), columns, block);
+  return inChannels(g, shares(g, along, dRows, rows, block));
+}
+
+/** Attributes for height and width, of which the other axis has `other`. */
+const pair = (along: 0 | 1, own: number, other: number) => (along === 0 ? [own, other] : [other, own]);
+
+/** Sizes of images of which one axis has this one. */
+const resized = ({ shape }: Value, along: 0 | 1, size: number) => shape.with(along + 2, size);
+
+/** x, then the maxima of the first two elements of each window, of the first three, and so on. */
+function maxima(g: Ops, x: Value, { along, taps, stride, before, after, out }: Line): Value[] {
+  const larger = Array.from({ length: taps - 1 }, (_, i) => {
+    const attributes = {
+      kernel_shape: pair(along, i + 2, 1),
+      strides: pair(along, stride, 1),
+      pads: [...pair(along, before, 0), ...pair(along, Math.max(0, after + i + 2 - taps), 0)],
+    };
+    return nchwc(g, "MaxPool", [x], attributes, resized(x, along, out));
+  });
+  return [x, ...larger];
+}
+
+/** Gradient of the last of these maxima with respect to x. */
+function shares(g: Ops, [x, ...largest]: readonly Value[], dy: Value, line: Line, block: number): Value {
+  const { along, taps, stride, before, after, out } = line;
+  const convolved = (images: Value, weights: readonly number[], options: Partial<Parameters<typeof eachChannel>[3]>) =>
+    eachChannel(g, images, weights, { along, block, size: out, ...options });
+  const parts: Value[] = [];
+  let left = dy;
+  for (let tap = taps - 1; tap > 0; tap--) {
+    // whether the elements before this one hold the maximum
+    const isBefore =
+      tap === 1
+        ? convolved(x!, [1, -1, ...Array<number>(taps - 2).fill(0)], {
+            ...{ stride, before, after },
+            activation: ["HardSigmoid", STEEP, 1],
+          })
+        : convolved(largest[tap - 2]!, [-1], { sum: largest[tap - 1], activation: ["HardSigmoid", -STEEP, 1] });
+    const share = g.mul(left, isBefore);
+    parts.unshift(g.sub(left, share));
+    left = share;
+  }
+  parts.unshift(left);
+  // of the elements 0, stride, 2·stride and so on, then of 1, stride + 1 and so on
+  const phases: (Value | undefined)[] = Array(stride).fill(undefined);
+  const inOrder = [...parts.entries()].sort(([a], [b]) => Math.abs(a - before) - Math.abs(b - before));
+  for (const [tap, part] of inOrder) {
+    const shift = Math.floor((tap - before) / stride);
+    const phase = tap - before - shift * stride;
+    const sum = phases[phase];
+    const weights = Array.from({ length: Math.abs(shift) + 1 }, (_, i) => (i === Math.max(0, -shift) ? 1 : 0));
+    phases[phase] =
+      shift === 0 && !sum
+        ? part
+        : convolved(part, weights, { sum, before: Math.max(0, shift), after: Math.max(0, -shift) });
+  }
+  return dealt(g, phases as Value[], along, block);
+}
+
+/** The elements of several images along one axis in turn. */
+function dealt(g: Ops, phases: readonly Value[], along: 0 | 1, block: number): Value {
+  const [first] = phases as [Value];
+  if (phases.length === 1) return first;
+  const [N, C, H, W] = first.shape as readonly [Dim, number, number, number];
+  const rows = product([N, C / block, H, along === 0 ? 1 : W]);
+  const length = along === 0 ? W * block : block;
+  const turns = g.concat(
+    phases.map((phase) => g.reshape(phase, [rows, length])),
+    1,
+  );
+  return g.reshape(turns, resized(first, along, [H, W][along]! * phases.length));
+}
