@@ -183,7 +183,7 @@ describe("in Chromium", unless(noChromium), () => {
   );
 
   it(
-    "goes on after a pause and the end of its tab on WebGPU, with the losses of a run without, and as in Node",
+    "learns on WebGPU without a GPU, and goes on after a pause and the end of its tab with the same losses",
     async () => {
       const own = await Studios.create(folder, { webgpu: true });
       try {
@@ -222,19 +222,18 @@ describe("in Chromium", unless(noChromium), () => {
         );
         expect(apart).toBeLessThan(1e-4);
         expect(scores.top1).toBe(best.top1);
-        if (LONG) expect(best.top1).toBeGreaterThan(0.8);
-
-        await press(page, "New training");
-        await press(page, "Start training");
-        // without a break, until far behind the steps at which the other run had its breaks
         if (LONG) {
+          expect(best.top1).toBeGreaterThan(0.8);
+          // a run without a break, until far behind the steps at which the other one had its breaks
+          await press(page, "New training");
+          await press(page, "Start training");
           await page.getByText(/step [3-9]\d\d of/).waitFor({ timeout: RUN });
           await press(page, "Pause");
           await untilRests(page);
-        } else await page.waitForSelector(".run-title .dot.is-finished", { timeout: RUN });
-        const whole = (await stored<Measured>(page, "measured.json")).steps.map(({ loss }) => loss);
-        expect(whole.length).toBeGreaterThanOrEqual(LONG ? 300 : losses.length);
-        expect(losses.slice(0, whole.length)).toEqual(whole);
+          const whole = (await stored<Measured>(page, "measured.json")).steps.map(({ loss }) => loss);
+          expect(whole.length).toBeGreaterThanOrEqual(300);
+          expect(losses.slice(0, whole.length)).toEqual(whole);
+        }
         expect(problems).toEqual([]);
       } finally {
         await own.close();
