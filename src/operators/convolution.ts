@@ -12,6 +12,7 @@ import {
 import { blockedConvolution } from "./blocked.ts";
 import { convolutionByColumns, convolutionOfTransposed, inputGradient } from "./convolution-gradient.ts";
 import { sumInSteps } from "./emulated.ts";
+import { productsOfRows } from "./flat.ts";
 import { type Application, elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { weightGradient } from "./weight-gradient.ts";
@@ -24,20 +25,22 @@ export function sumPerChannel(g: Ops, x: Value): Value {
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
 }
 
-/** Pixels of an image from which a product of two rows is faster than a pass that multiplies and one that adds. */
-const LONG_ROW = 512;
-
-/** Σ a·b over the batch and all pixels: two of [N, C, H, W] → [C]. */
-export function dotPerChannel(g: Ops, a: Value, b: Value): Value {
+/**
+ * Σ a·b over the batch and all pixels: two of [N, C, H, W] → [C]. Engines on processors get it as products of rows, which `lower` writes
+ * as they are fastest (`productsOfRows`).
+ */
+export function dotPerChannel(g: Ops, a: Value, b: Value, block?: number): Value {
   const [N, C, H, W] = a.shape as readonly [Dim, number, number, number];
-  if (g.target !== "cpu" || H * W < LONG_ROW) return sumPerChannel(g, g.mul(a, b));
+  if (g.target !== "cpu") return sumPerChannel(g, g.mul(a, b));
   const rows = (v: Value) => g.reshape(v, [product([N, C]), 1, H * W]);
-  return g.reduceSum(g.reshape(g.matmulT(rows(a), rows(b), { transB: true }), [N, C]), [0], false);
+  const [left, right] = [rows(a), rows(b)];
+  const products = (block && productsOfRows(g, left, right, block)) || g.matmulT(left, right, { transB: true });
+  return g.reduceSum(g.reshape(products, [N, C]), [0], false);
 }
 
 /** Σ x² over the batch and all pixels: x [N, C, H, W] → [C] */
-export function squaresPerChannel(g: Ops, x: Value): Value {
-  if (g.target !== "webgpu") return dotPerChannel(g, x, x);
+export function squaresPerChannel(g: Ops, x: Value, block?: number): Value {
+  if (g.target !== "webgpu") return dotPerChannel(g, x, x, block);
   return g.reduceSum(g.one("ReduceSumSquare", [x], { axes: [2, 3], keepdims: 0 }), [0], false);
 }
 

@@ -140,10 +140,16 @@ const passed: Gradient = (_, { dy }) => [dy];
 const one = (g: Ops) => g.scalar(1);
 
 /** 1 where y > 0, else 0, for y ≥ 0. */
-function positive(g: Ops, y: Value): Value {
-  if (isWebGpu(g.target)) return g.indicator(g.greater(y, g.scalar(0)));
-  // min(1, 2¹²⁷ · y), in one pass over the data where comparing and casting are two
-  return g.one("HardSigmoid", [y], { alpha: new Float(2 ** 127), beta: new Float(0) });
+const positive = (g: Ops, y: Value): Value => beyond(g, y, g.scalar(0), 1);
+
+/** 1 where sign · y > sign · limit, else 0, for y that do not lie on the other side. */
+function beyond(g: Ops, y: Value, limit: Value, sign: 1 | -1): Value {
+  const number = Number(g.graph.constants.get(limit)?.data[0]);
+  if (isWebGpu(g.target) || Number.isNaN(number))
+    return g.indicator(sign === 1 ? g.greater(y, limit) : g.less(y, limit));
+  // min(1, steep · |y − limit|), in one pass over the data where comparing and casting are two
+  const steep = sign * 2 ** (number === 0 ? 127 : 125 - Math.floor(Math.log2(Math.abs(number))));
+  return g.one("HardSigmoid", [y], { alpha: new Float(steep), beta: new Float(0 - number * steep) });
 }
 
 /** Gradients of the operators above. Steps and comparisons have none: their outputs change by jumps. */
@@ -182,11 +188,9 @@ export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
     return [g.where(g.greater(x, g.scalar(0)), dy, slope)];
   },
   /** Passes strictly inside the limits, as through PyTorch's ReLU6. */
-  Clip(g, { inputs: [x, min, max], dy }) {
-    const above = min && g.greater(x!, min);
-    const below = max && g.less(x!, max);
-    const inside = above && below ? g.and(above, below) : (above ?? below);
-    return [inside ? g.mul(dy, g.indicator(inside)) : dy];
+  Clip(g, { inputs: [, min, max], y, dy }) {
+    const given = [min && beyond(g, y, min, 1), max && beyond(g, y, max, -1)];
+    return [given.reduce((dx: Value, passes) => (passes ? g.mul(dx, passes) : dx), dy)];
   },
   HardSigmoid(g, node) {
     const { y, dy } = node;

@@ -71,7 +71,8 @@ function isPositive(g: Ops, value: Value): boolean {
   if (!producer) return false;
   const isJoint = ["Concat", "MaxPool", "Reshape"].includes(producer.op);
   const inputs = producer.op === "Concat" ? producer.inputs : producer.inputs.slice(0, 1);
-  return producer.op === "Relu" || (isJoint && inputs.every((input) => input && isPositive(g, input)));
+  const isRelu = producer.op === "Relu" || producer.attributes.activation === "Relu";
+  return isRelu || (isJoint && inputs.every((input) => input && isPositive(g, input)));
 }
 
 /** The sums of `maxPoolGradient` in operators that ONNX Runtime is fast at on processors; undefined for those of something else. */

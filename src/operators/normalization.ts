@@ -11,6 +11,7 @@ import {
 } from "../graph/index.ts";
 import { dotPerChannel, squaresPerChannel, sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
+import { scaledChannels } from "./flat.ts";
 import {
   type Application,
   type Backward,
@@ -34,11 +35,11 @@ export function perChannel(g: Ops, v: Value): Value {
  * Mean and variance of each channel over the batch and all pixels: x [N, C, H, W] → two of [C], and x minus the mean. The
  * variance is that of the population (divided by the count). Two passes, since Σx² − (Σx)² cancels in float32.
  */
-export function batchStatistics(g: Ops, x: Value): { mean: Value; variance: Value; centered: Value } {
+export function batchStatistics(g: Ops, x: Value, block?: number): { mean: Value; variance: Value; centered: Value } {
   const count = g.count(x, [0, 2, 3]);
   const mean = g.div(sumPerChannel(g, x), count);
   const centered = g.sub(x, perChannel(g, mean));
-  const variance = g.div(squaresPerChannel(g, centered), count);
+  const variance = g.div(squaresPerChannel(g, centered, block), count);
   return { mean, variance, centered };
 }
 
@@ -51,12 +52,15 @@ function inverseDeviation(g: Ops, node: Attributed, variance: Value): Value {
  * BatchNormalization with `training_mode`, which inference engines lack, in operators that they have: the statistics by
  * reductions, then the inference form on the centered input.
  */
-export function lowerBatchNormalization(g: Ops, node: Node, inputs: Node["inputs"]): readonly Value[] {
+export function lowerBatchNormalization(g: Ops, node: Node, inputs: Node["inputs"], block?: number): readonly Value[] {
   const [x, scale, bias, givenMean, givenVariance] = inputs as [Value, Value, Value, Value, Value];
-  const { mean, variance, centered } = batchStatistics(g, x);
-  const zero = g.expand(g.scalar(0), mean);
-  const epsilon = new Float(attribute.float(node, "epsilon", 1e-5));
-  const y = g.one("BatchNormalization", [centered, scale, bias, zero, variance], { epsilon });
+  const { mean, variance, centered } = batchStatistics(g, x, block);
+  const normalized = () => {
+    const epsilon = new Float(attribute.float(node, "epsilon", 1e-5));
+    return g.one("BatchNormalization", [centered, scale, bias, g.expand(g.scalar(0), mean), variance], { epsilon });
+  };
+  const gain = g.mul(scale, inverseDeviation(g, node, variance));
+  const y = scaledChannels(g, centered, gain, bias, block) ?? normalized();
   const momentum = attribute.float(node, "momentum", 0.9);
   const blend = (given: Value, batch: Value) =>
     momentum === 0 ? batch : g.add(g.scale(given, momentum), g.scale(batch, 1 - momentum));

@@ -1,4 +1,4 @@
-import { attribute, type Graph, type Node } from "../graph/index.ts";
+import { attribute, type Graph, type Node, type Value } from "../graph/index.ts";
 import { isWebGpu, lowerBatchNormalization, lowerForCpu, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
@@ -12,12 +12,27 @@ export interface LowerOptions {
 
 /** Rewrites operators that the engine lacks or is slow at. All differences between engines are here, except those of gradients. */
 export function lower(graph: Graph, target: Target, { fixed = new Set(), block }: LowerOptions = {}): Graph {
+  const readers = new Map<Value, (Node | undefined)[]>();
+  const read = (value: Value, node?: Node) => {
+    const known = readers.get(value);
+    if (known) known.push(node);
+    else readers.set(value, [node]);
+  };
+  for (const node of graph.nodes) for (const value of node.inputs) if (value) read(value, node);
+  for (const value of graph.outputs.values()) read(value);
   return rewrite(
     graph,
     (g, node, inputs) => {
-      if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs);
+      if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs, target === "cpu" ? block : undefined);
       if (isWebGpu(target)) return lowerForWebGpu(g, node, inputs);
-      const y = lowerForCpu(g, node, inputs, { isFixed: fixed.has(node.inputs[1]?.name ?? ""), block });
+      const y = lowerForCpu(g, node, inputs, {
+        isFixed: fixed.has(node.inputs[1]?.name ?? ""),
+        block,
+        isLast(i, { later } = { later: false }) {
+          const reading = readers.get(node.inputs[i]!)!;
+          return reading.at(-1) === node && (later || reading.length === 1);
+        },
+      });
       return y && [y];
     },
     target,

@@ -1,11 +1,11 @@
-import { Float, type Graph, type Node, type TensorData, type Value } from "../graph/index.ts";
+import { Float, type Graph, isStatic, type Node, sameShape, type TensorData, type Value } from "../graph/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** Operators that hand their first input on unchanged when no training is meant. */
 const NOTHING = new Set(["Identity", "Dropout"]);
 
 /**
- * Merges equal computations, drops operators that do nothing, and what no output needs.
+ * Merges equal computations, drops operators that do nothing, joins reshapes of reshapes, and drops what no output needs.
  *
  * Of two applications that differ only in how many outputs are used (a MaxPool, and the MaxPool whose winners its gradient
  * asks for), the larger stands for both.
@@ -24,6 +24,13 @@ export function simplify(graph: Graph): Graph {
 
   return rewrite(graph, (g, node, given) => {
     const inputs = given.map((value) => value && (constants.get(value) ?? value));
+    const viewed = node.op === "Reshape" ? g.graph.producer(inputs[0]!) : undefined;
+    if (viewed?.op === "Reshape" && isStatic(node.outputs[0]!.shape)) {
+      const [original] = viewed.inputs as [Value];
+      if (sameShape(original.shape, node.outputs[0]!.shape)) return [original];
+      // a size of 0 would be that of the reshaped tensor
+      if (graph.constants.get(inputs[1]!)?.data.every((size) => Number(size) !== 0)) inputs[0] = original;
+    }
     if (NOTHING.has(node.op) && node.domain === "" && node.outputs.length === 1) return [inputs[0]!];
     const key = `${node.domain}.${node.op}(${inputs.map(id)})${attributesKey(node)}`;
     const known = kept.get(key);
