@@ -4,6 +4,7 @@ import { lowerConvolution } from "./convolution.ts";
 import { activatedScaling, addedToScaling, productsOfRows, scaledChannels } from "./flat.ts";
 import { lowerMaxPoolGradient } from "./max-pool-gradient.ts";
 import type { Ops } from "./ops.ts";
+import { scaledSum } from "./scaled-sum.ts";
 
 /** What is known of a node when it is rewritten for a processor. */
 export interface CpuOptions {
@@ -23,7 +24,7 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
   if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) return lowerConvolution(g, node, inputs, block);
   if (node.op === "ScatterElements") return lowerMaxPoolGradient(g, node, inputs, block);
   if (node.op === "BatchNormalization") return lowerScaling(g, node, inputs, block);
-  if (block) return fused(g, node, inputs, options) ?? turnedTranspose(g, node, inputs);
+  if (block) return scaledSum(g, node, inputs) ?? fused(g, node, inputs, options) ?? turnedTranspose(g, node, inputs);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ export { type Differentiated, type DifferentiateOptions, differentiate } from ".
 export type { Known } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
+export { type InPlace, inPlace } from "./in-place.ts";
 export { type LowerOptions, logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { poolFirst } from "./pool-first.ts";

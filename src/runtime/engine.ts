@@ -7,6 +7,8 @@ export interface DeviceTensor {
   readonly shape: readonly number[];
   /** Copies the numbers into memory that JavaScript sees. */
   read(): Promise<TensorData>;
+  /** The numbers where they are, if that is JavaScript's memory. Later runs may write over them. */
+  readonly local?: TensorData | undefined;
   /** Frees the memory; the tensor must not be used afterwards. */
   dispose(): void;
 }
@@ -39,10 +41,18 @@ export interface Executable {
 
 /** How a graph is compiled. */
 export interface CompileOptions {
-  /** Numbers of the graph's parameters, such as `model.stateDict()`. The engine may pack them. Parameters left out become inputs. */
+  /**
+   * Numbers of the graph's parameters, such as `model.stateDict()`. Parameters left out become inputs. The engine may copy and pack
+   * them, or read them where they are, so they must not change.
+   */
   weights?: ReadonlyMap<string, TensorData>;
   /** Keep outputs where they were computed, for the next run, instead of copying them back. Default false. */
   keepOnDevice?: boolean;
+  /**
+   * Outputs that replace an input, as input by output: next weights that replace weights. Where the engine can and `keepOnDevice` is set, such
+   * an output is written over a tensor of a former run that is given as its input: it is the same tensor afterwards, with other numbers.
+   */
+  replaces?: ReadonlyMap<string, string>;
   /** File to which the engine writes the time of each operator, where it can; for tuning. */
   profile?: string;
 }
@@ -53,6 +63,8 @@ export interface Engine {
   readonly name: string;
   readonly target: Target;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  /** Makes an array a tensor that runs may write over (`replaces`) or into, where the engine computes in JavaScript's memory. */
+  hold?(data: TensorData): DeviceTensor;
 }
 
 /** Options that every engine has. */

@@ -17,6 +17,12 @@ export interface Ort {
 /** Copies a tensor's numbers into memory that JavaScript sees. */
 export type Download = (tensor: OrtTensor) => Promise<OrtTensor.DataType>;
 
+/** Arrays that others have, and that runs may write over. */
+const changing = new WeakSet<TypedArray>();
+
+/** An array that no run writes over: the same, or a copy. */
+export const unchanging = (data: TypedArray): TypedArray => (changing.has(data) ? data.slice() : data);
+
 /** A tensor of ONNX Runtime. */
 export class OrtDeviceTensor implements DeviceTensor {
   readonly dtype: DType;
@@ -34,6 +40,13 @@ export class OrtDeviceTensor implements DeviceTensor {
   get tensor(): OrtTensor {
     if (this.#tensor.location === "none") throw new EngineError("the tensor is used, but was disposed already");
     return this.#tensor;
+  }
+
+  get local(): TensorData | undefined {
+    const { tensor, dtype, shape } = this;
+    if (tensor.location !== "cpu") return undefined;
+    changing.add(tensor.data as TypedArray);
+    return { dtype, shape, data: tensor.data } as TensorData;
   }
 
   async read(): Promise<TensorData> {

@@ -6,6 +6,7 @@ import {
   type Graph,
   isStatic,
   type Shape,
+  sameShape,
   type TensorData,
   type TensorType,
   type Value,
@@ -13,7 +14,7 @@ import {
 } from "../graph/index.ts";
 import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
-import { lower, simplify } from "../passes/index.ts";
+import { inPlace, lower, simplify } from "../passes/index.ts";
 import {
   type CompileOptions,
   type DeviceTensor,
@@ -23,7 +24,8 @@ import {
   type Feeds,
   type RunOptions,
 } from "./engine.ts";
-import { type Download, type Ort, OrtDeviceTensor, ownArrays } from "./ort-tensor.ts";
+import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
+import { filesOf, isHuge, productWeights } from "./ort-weights.ts";
 
 export type { Ort };
 
@@ -74,12 +76,17 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   return {
     name,
     target,
-    async compile(graph, { weights, keepOnDevice = false, profile }: CompileOptions = {}) {
+    ...(writesInto &&
+      !gpu && {
+        hold: ({ dtype, shape, data }: TensorData) =>
+          new OrtDeviceTensor(new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape)),
+      }),
+    async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), profile }: CompileOptions = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
-        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for a training step
-        enableMemPattern: !keepOnDevice,
+        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for large networks
+        enableMemPattern: !keepOnDevice && !isHuge(weights),
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
@@ -88,9 +95,12 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       try {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
-        const separate = filesOf(lowered, weights);
-        const bytes = encode(lowered, {
-          ...(weights && { weights }),
+        const written = inPlace(lowered, kept === "javascript" ? replaces : new Map());
+        const fed = new Map(block ? productWeights(lowered, weights) : []);
+        const stored = new Map([...(weights ?? [])].filter(([name]) => !fed.has(name)));
+        const separate = filesOf(lowered, stored);
+        const bytes = encode(written.graph, {
+          ...(weights && { weights: stored }),
           external: new Map(
             [...separate].map(([name, { path, data }]) => [name, { location: path, offset: 0, length: data.length }]),
           ),
@@ -102,7 +112,15 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
           data: own("uint8", data) as Uint8Array,
         }));
         const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
-        return new OrtExecutable({ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu });
+        const outputs = new Map([...written.graph.outputs].map(([name, { shape }]) => [name, shape]));
+        const fixedInputs = [...fed].map(([key, { dtype, shape, data }]) => [
+          key,
+          new ort.Tensor(dtype as OrtTensor.Type, own(dtype, unchanging(data)), shape),
+        ]);
+        return new OrtExecutable({
+          ...{ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu },
+          ...{ outputs, overwritten: written.inputs, fed: Object.fromEntries(fixedInputs) },
+        });
       } catch (error) {
         const cause = message(error);
         const advice = remedy(cause);
@@ -115,30 +133,18 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   };
 }
 
-/** Bytes from which a weight is worth a file. */
-const LARGE = 4096;
-
-/**
- * Large weights by name, as files in memory. ONNX Runtime reads them from there; inside the model's own bytes they would be copied
- * several times on the way.
- */
-function filesOf({ parameters }: Graph, weights: CompileOptions["weights"]) {
-  const files = new Map<string, { readonly path: string; readonly data: Uint8Array }>();
-  for (const { name } of parameters) {
-    const data = weights?.get(name)?.data;
-    if (data === undefined || data.byteLength < LARGE) continue;
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    files.set(name, { path: `weight${files.size}`, data: bytes });
-  }
-  return files;
-}
-
 interface Compiled {
   readonly ort: Ort;
   readonly own: ReturnType<typeof ownArrays>;
   readonly engine: string;
   readonly graph: Graph;
   readonly session: InferenceSession;
+  /** Shapes of the session's outputs: those of the graph's, or others with as many elements. */
+  readonly outputs: ReadonlyMap<string, Shape>;
+  /** Weights that are inputs of the session. */
+  readonly fed: Readonly<Record<string, OrtTensor>>;
+  /** Inputs over which outputs may be written, by output. */
+  readonly overwritten: ReadonlyMap<string, string>;
   readonly schedule: Schedule;
   /**
    * Where outputs stay, to be written into by later runs: on the GPU, where ONNX Runtime binds inputs and outputs to the session
@@ -167,26 +173,30 @@ class OrtExecutable implements Executable {
   #ended: string | undefined;
 
   constructor(compiled: Compiled) {
-    const { graph, session } = compiled;
+    const { graph, session, fed } = compiled;
     this.#compiled = compiled;
     this.#leaves = new Map([...graph.inputs, ...graph.parameters].map((value) => [value.name, value]));
-    this.inputs = [...session.inputNames];
+    this.inputs = session.inputNames.filter((name) => !fed[name]);
     this.outputs = [...graph.outputs.keys()];
   }
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, kept, gpu } = this.#compiled;
+    const { session, schedule, kept, gpu, fed } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
     const sizes = this.#checkTypes(inputs, written);
-    const given = this.#tensors(inputs);
+    const given = { ...this.#tensors(inputs), ...fed };
     const own = kept === "javascript";
     const isReplaced = kept === "gpu" && !gpu!.writesInto;
     const reused = kept === "no" || isReplaced ? {} : this.#tensors(written, kept === "gpu" ? "gpu-buffer" : "cpu");
+    const overwritten = own ? this.#overwritten(inputs, outputs) : {};
     const fetches = Object.fromEntries(
-      outputs.map((name) => [name, reused[name] ?? (own ? this.#allocate(name, sizes) : null)]),
+      outputs.map((name) => [
+        name,
+        overwritten[name]?.tensor ?? reused[name] ?? (own ? this.#allocate(name, sizes) : null),
+      ]),
     );
     const all = Object.values(fetches).every((tensor) => tensor !== null);
     const results = await schedule(async () => {
@@ -194,20 +204,46 @@ class OrtExecutable implements Executable {
       if (isReplaced)
         for (const tensor of Object.values(written)) if (tensor instanceof OrtDeviceTensor) tensor.dispose();
       try {
-        const asked = own && all ? { ...fetches, [UNRETURNED]: null } : fetches;
-        const returned = await session.run(given, asked as InferenceSession.FetchesType);
+        const asked = Object.entries(fetches).map(([name, tensor]) => [name, tensor && this.#asComputed(name, tensor)]);
+        if (own && all) asked.push([UNRETURNED, null]);
+        const returned = await session.run(given, Object.fromEntries(asked) as InferenceSession.FetchesType);
         if (kept === "gpu") await gpu!.kept?.(Object.values(returned));
         return returned;
       } catch (error) {
         if (own && all && message(error).includes(REFUSAL)) return {};
         // what was bound for this run would stay so for the next
         if (kept === "gpu") this.#ended = "failed in an earlier run; compile it anew";
+        if (Object.keys(overwritten).length > 0) this.#ended = HALF_DONE;
         throw this.#error(`failed to run: ${message(error)}`, error);
       }
     });
     return Object.fromEntries(
-      outputs.map((name) => [name, new OrtDeviceTensor((own && fetches[name]) || results[name]!, gpu?.download)]),
+      outputs.map((name) => {
+        const result = (own && fetches[name]) || this.#asDeclared(name, results[name]!);
+        return [name, overwritten[name] ?? new OrtDeviceTensor(result, gpu?.download)];
+      }),
     );
+  }
+
+  /** The tensors of former runs among the inputs that outputs are written over, by output. */
+  #overwritten(inputs: Feeds, outputs: readonly string[]): Record<string, OrtDeviceTensor> {
+    const pairs = outputs.flatMap((name) => {
+      const tensor = inputs[this.#compiled.overwritten.get(name) ?? ""];
+      return tensor instanceof OrtDeviceTensor ? [[name, tensor] as const] : [];
+    });
+    return Object.fromEntries(pairs);
+  }
+
+  /** An output's memory in the shape in which the session computes it. */
+  #asComputed(name: string, tensor: OrtTensor): OrtTensor {
+    const shape = this.#compiled.outputs.get(name)!;
+    return sameShape(shape, this.#compiled.graph.outputs.get(name)!.shape) ? tensor : tensor.reshape(shape as number[]);
+  }
+
+  /** An output of the session in the shape that the graph gives it. */
+  #asDeclared(name: string, tensor: OrtTensor): OrtTensor {
+    const { shape } = this.#compiled.graph.outputs.get(name)!;
+    return sameShape(this.#compiled.outputs.get(name)!, shape) ? tensor : tensor.reshape(shape as number[]);
   }
 
   async dispose(): Promise<void> {
@@ -334,6 +370,8 @@ class OrtExecutable implements Executable {
 type Sizes = Map<string, { readonly size: number; readonly input: string }>;
 
 const DISPOSED = "was disposed already";
+const HALF_DONE =
+  "failed in the middle of an earlier run, which may have left its tensors half written; start over from a checkpoint";
 
 const type = ({ dtype, shape }: TensorType) => `${dtype}${formatShape(shape)}`;
 

@@ -8,7 +8,7 @@ export class SwappedBuffers {
   /** Tensors out of use, by the name of the output that fits. */
   readonly #unused = new Map<string, DeviceTensor[]>();
 
-  constructor(start: ReadonlyMap<string, TensorData>) {
+  constructor(start: ReadonlyMap<string, TensorData | DeviceTensor>) {
     this.current = Object.fromEntries(start);
   }
 
@@ -26,7 +26,8 @@ export class SwappedBuffers {
   take(results: Readonly<Record<string, DeviceTensor>>): void {
     for (const name of Object.keys(this.current)) {
       const result = results[next(name)];
-      if (!result) continue;
+      // an engine may have written over it
+      if (!result || result === this.current[name]) continue;
       this.#unused.get(next(name))?.shift();
       this.#putAside(name);
       this.current[name] = result;
@@ -54,6 +55,15 @@ export class SwappedBuffers {
     const unused = this.#unused.get(next(name));
     if (unused) unused.push(old);
     else this.#unused.set(next(name), [old]);
+  }
+
+  /** Lets these have the numbers as they are now, if that is JavaScript's memory: then there is one copy of them. */
+  show(weights: readonly (readonly [name: string, shown: { data: TensorData | undefined }])[]): void {
+    for (const [name, shown] of weights) {
+      const now = this.current[name]!;
+      const data = onDevice(now) ? now.local : now;
+      if (data) shown.data = data;
+    }
   }
 
   async read(): Promise<Map<string, TensorData>> {

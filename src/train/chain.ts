@@ -1,6 +1,6 @@
 import { check, type Graph, type TensorData } from "../graph/index.ts";
 import { KEPT, RECEIVED, SENT } from "../passes/index.ts";
-import type { DeviceTensor, Engine, Executable, Feeds, RunOptions } from "../runtime/index.ts";
+import type { CompileOptions, DeviceTensor, Engine, Executable, Feeds, RunOptions } from "../runtime/index.ts";
 
 type Results = Record<string, DeviceTensor>;
 
@@ -26,9 +26,13 @@ export class Chain implements Executable {
     );
   }
 
-  static async compile(engine: Engine, graphs: readonly Graph[]): Promise<Chain> {
+  static async compile(
+    engine: Engine,
+    graphs: readonly Graph[],
+    options: Pick<CompileOptions, "replaces"> = {},
+  ): Promise<Chain> {
     const segments: Executable[] = [];
-    for (const graph of graphs) segments.push(await engine.compile(graph, { keepOnDevice: true }));
+    for (const graph of graphs) segments.push(await engine.compile(graph, { ...options, keepOnDevice: true }));
     return new Chain(graphs, segments);
   }
 

@@ -1,6 +1,6 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
-import type { Module } from "../nn/index.ts";
+import type { Module, ModuleBuffer, Parameter } from "../nn/index.ts";
 import { inRounds, simplify } from "../passes/index.ts";
 import type { DeviceTensor, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
@@ -22,15 +22,25 @@ import {
   type TrainingBatch,
   weightOf,
 } from "./step-batch.ts";
-import { type BatchGraphs, metricOutput, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
+import {
+  type BatchGraphs,
+  metricOutput,
+  next,
+  scalarName,
+  type TrainingGraphs,
+  trainingGraphs,
+} from "./training-graph.ts";
 
 /**
- * A network in training: its compiled step, and its state in two sets of buffers that swap roles, so that only the first two steps
- * allocate any.
+ * A network in training: its compiled step, and its state. Engines write the next state over the last, or into a second set of buffers
+ * that swaps roles with the first, so that only the first two steps allocate any.
  *
  *     const step = await TrainingStep.create(model, { engine, input: ["N", 3, 32, 32], optimizer: sgd() });
  *     const { loss } = await step.run({ input: images, target: labels }, 0.1);
- *     await step.sync(); // the weights, back into the network
+ *     await step.sync(); // the weights as they are now, for the network to keep
+ *
+ * The network's weights are the step's from then on. Where the engine computes in JavaScript's memory, the network has the new ones after
+ * every step, in arrays that the next step writes over; on a GPU, it has them after `sync`.
  */
 export class TrainingStep {
   readonly #model: Module;
@@ -43,6 +53,8 @@ export class TrainingStep {
   readonly #sums: SwappedBuffers;
   /** What they start from. */
   #zeros: ReadonlyMap<string, TensorData> | undefined;
+  /** The network's tensors that steps change. */
+  readonly #weights: readonly (readonly [key: string, stored: Parameter | ModuleBuffer])[];
   readonly #shards: Shards | undefined;
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
@@ -58,11 +70,17 @@ export class TrainingStep {
     const changes = new Set([...graphs.state.keys(), ...graphs.counters]);
     this.#fixed = Object.fromEntries([...weights].filter(([key]) => !changes.has(key)));
     this.#counts = new Map([...new Set(graphs.counters)].map((key) => [key, countOf(weights.get(key))]));
-    const start = new Map<string, TensorData>();
+    const start = new Map<string, TensorData | DeviceTensor>();
+    const { hold } = options.engine;
     for (const [name, { shape, start: from, key }] of graphs.state) {
-      start.set(name, from === "zeros" ? zeros("float32", shape) : weights.get(key)!);
+      const given = from === "zeros" ? zeros("float32", shape) : weights.get(key)!;
+      // arrays that the caller has are not written over
+      const own = name === key && hold ? ({ ...given, data: given.data.slice() } as TensorData) : given;
+      start.set(name, hold && (name === key || from === "zeros") ? hold(own) : own);
     }
     this.#state = new SwappedBuffers(start);
+    this.#weights = [...model.parameters(), ...model.buffers()].filter(([key]) => graphs.state.has(key));
+    this.#state.show(this.#weights);
     this.#sums = new SwappedBuffers(new Map());
     const { collective = oneProcess(), shards = collective.size, reduce = "exact" } = options;
     const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
@@ -139,6 +157,7 @@ export class TrainingStep {
         : this.#halves(prepared, step, rates);
     const result = await run;
     this.#steps = step;
+    this.#state.show(this.#weights);
     const own = this.#shards ? this.#shards.own : 1;
     for (const key of this.#graphs.counters) this.#counts.set(key, this.#counts.get(key)! + BigInt(list.length / own));
     return result;
@@ -304,6 +323,7 @@ export class TrainingStep {
     checkStateDict(given, expected, `${file} is of another network or optimizer than is to be trained`);
     this.#state.restart(new Map([...this.#graphs.state.keys()].map((name) => [name, state.get(name)!])));
     this.#fixed = Object.fromEntries(fixed.map(([name]) => [name, state.get(name)!]));
+    this.#state.show(this.#weights);
     this.#shards?.restoreErrors(state);
     // a state of version 0.1.0 has no counts: they were the steps
     for (const key of counters) this.#counts.set(key, state.has(key) ? countOf(state.get(key)) : BigInt(steps));
@@ -361,7 +381,13 @@ export class TrainingStep {
     const isOpen = typeof this.#options.input[0] !== "number";
     const graph = (isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part])!;
     const isCut = isBatch && this.#isSynchronized;
-    return Chain.compile(this.#options.engine, isCut ? inRounds(simplify(graph)) : [graph]);
+    if (isCut) return Chain.compile(this.#options.engine, inRounds(simplify(graph)));
+    // several shards of a batch start from the same statistics
+    const isShared = isBatch && this.#shards !== undefined;
+    const replaced = isShared ? [] : [...this.#graphs.state.keys(), ...this.#graphs.sums.keys()];
+    return Chain.compile(this.#options.engine, [graph], {
+      replaces: new Map(replaced.map((name) => [next(name), name])),
+    });
   }
 }
 

@@ -247,7 +247,7 @@ function addUpdate(
     const squares = trained.map(({ value }) => g.reshape(squaresOf(g, gradients.get(value)!), [1]));
     graph.output("gradient_norms", g.sqrt(g.concat(squares, 0)));
   }
-  for (const unit of unitsOf(trained, { optimizer, decays, target: g.target })) {
+  for (const unit of unitsOf(largestFirst(trained), { optimizer, decays, target: g.target })) {
     const [first] = unit as [Trained];
     const joined = joinedOf(g, unit);
     const kept = (name: string) => joined.from(({ key, shape }) => graph.input(`${name}:${key}`, "float32", shape));
@@ -268,6 +268,18 @@ function addUpdate(
     if (ema !== undefined) put((key) => `ema:${key}`, g.add(g.scale(kept("ema"), ema), g.scale(parameter, 1 - ema)));
   }
 }
+
+/** Numbers from which a gradient takes more memory than what it is computed from: those of a classifier's linear layers. */
+const LARGE = 2 ** 22;
+
+/**
+ * The largest parameters before the others. ONNX Runtime begins with what was added last, so that their gradients are computed at the
+ * end, when the images of the other layers are not needed any more.
+ */
+const largestFirst = (trained: readonly Trained[]): readonly Trained[] => {
+  const isLarge = ({ shape }: Trained) => numel(shape) >= LARGE;
+  return [...trained.filter(isLarge), ...trained.filter((one) => !isLarge(one))];
+};
 
 /** On a GPU, parameters of up to this many numbers are updated together, as many as a kernel there can always put apart again. */
 const SMALL = 2 ** 18;
