@@ -34,7 +34,7 @@ export function blockedMaxPoolGradient(
   window: Window,
   { block, isPositive }: { block: number; isPositive: boolean },
 ): Value | undefined {
-  const [, C, H, W] = x.shape as readonly [Dim, number, number, number];
+  const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
   const { kernel, stride, dilation, before } = window;
   const lines = ([0, 1] as const).map((along): Line => {
     const size = [H, W][along]!;
@@ -49,11 +49,13 @@ export function blockedMaxPoolGradient(
   const meetsPadding = lines.some(({ taps, stride, before }) => taps > 1 && (before > 0 || stride === 1));
   if (!isCovered || C % block !== 0 || (meetsPadding && !isPositive)) return undefined;
   const [columns, rows] = lines as [Line, Line];
-  const images = inBlocks(g, x);
+  // each block as an image: ONNX Runtime keeps the memory of a tensor for a later one of the same shape, and the forward pass has such
+  const blocks = (v: Value) => inBlocks(g, g.reshape(v, [product([N, C / block]), block, v.shape[2]!, v.shape[3]!]));
+  const images = blocks(x);
   const along = maxima(g, meetsPadding ? g.one("Clip", [images, g.scalar(LEAST)]) : images, rows);
   const across = maxima(g, along.at(-1)!, columns);
-  const dRows = shares(g, across, inBlocks(g, dy), columns, block);
-  return inChannels(g, shares(g, along, dRows, rows, block));
+  const dRows = shares(g, across, blocks(dy), columns, block);
+  return g.reshape(inChannels(g, shares(g, along, dRows, rows, block)), x.shape);
 }
 
 /** Attributes for height and width, of which the other axis has `other`. */

@@ -2,11 +2,12 @@ import { numel, type Value } from "../graph/index.ts";
 import { blockedConvolution, reversed } from "./blocked.ts";
 import { columnsOfBatch, imagesOfRows } from "./columns.ts";
 import type { Ops } from "./ops.ts";
+import { isWebGpu } from "./target.ts";
 import { type ConvGeometry, outputSizes, type Window } from "./window.ts";
 
 type Kernels = readonly [number, number, number, number];
 
-const onCpu = (g: Ops) => g.target !== "webgpu";
+const onCpu = (g: Ops) => !isWebGpu(g.target);
 
 /**
  * Whether a convolution with changing weights is better one matrix product over the columns of the whole batch.
@@ -48,8 +49,9 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, { window, g
     const [size, outputs] = [x.shape[axis + 2] as number, dy.shape[axis + 2] as number];
     return size + before[axis] + after[axis] - dilation[axis] * (kernel[axis] - 1) - 1 - (outputs - 1) * stride[axis];
   });
-  // other engines get it when the graph is compiled for them
-  const direct = onCpu(g) ? undefined : convolutionOfTransposed(g, [dy, w, undefined], { window, group }, missed);
+  // processors get it when the graph is compiled for them, and where WebGPU is emulated ConvTranspose is faster
+  const isDirect = g.target === "webgpu";
+  const direct = isDirect ? convolutionOfTransposed(g, [dy, w, undefined], { window, group }, missed) : undefined;
   if (direct) return direct;
   return g.one("ConvTranspose", [dy, w], {
     strides: stride,

@@ -11,6 +11,7 @@ import {
 } from "../graph/index.ts";
 import { blockedConvolution } from "./blocked.ts";
 import { convolutionByColumns, convolutionOfTransposed, inputGradient } from "./convolution-gradient.ts";
+import { sumInSteps } from "./emulated.ts";
 import { productsOfRows } from "./flat.ts";
 import { type Application, elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
@@ -19,6 +20,7 @@ import { type ConvGeometry, outputSizes, windowOf } from "./window.ts";
 
 /** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
 export function sumPerChannel(g: Ops, x: Value): Value {
+  if (g.target === "webgpu-emulated" && isStatic(x.shape)) return sumInSteps(g, x);
   // two steps, since ONNX Runtime reduces the last axes fastest
   return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
 }

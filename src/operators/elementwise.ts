@@ -20,6 +20,7 @@ import {
   sameAsInput,
 } from "./operator.ts";
 import type { Ops } from "./ops.ts";
+import { isWebGpu } from "./target.ts";
 
 /** Every input broadcast to one shape, in the type of input `like` unless `dtype` says otherwise. */
 function broadcastInputs(node: Application, like = 0, dtype: DType = node.input(like).dtype): TensorType[] {
@@ -144,7 +145,7 @@ const positive = (g: Ops, y: Value): Value => beyond(g, y, g.scalar(0), 1);
 /** 1 where sign · y > sign · limit, else 0, for y that do not lie on the other side. */
 function beyond(g: Ops, y: Value, limit: Value, sign: 1 | -1): Value {
   const number = Number(g.graph.constants.get(limit)?.data[0]);
-  if (g.target === "webgpu" || Number.isNaN(number))
+  if (isWebGpu(g.target) || Number.isNaN(number))
     return g.indicator(sign === 1 ? g.greater(y, limit) : g.less(y, limit));
   // min(1, steep · |y − limit|), in one pass over the data where comparing and casting are two
   const steep = sign * 2 ** (number === 0 ? 127 : 125 - Math.floor(Math.log2(Math.abs(number))));

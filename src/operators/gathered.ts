@@ -27,7 +27,7 @@ function eachMeeting(
 }
 
 /** What each tap meets at each pixel of the output: padded x [N, C, H, W] → [N, C, taps, outH·outW] */
-function met(g: Ops, padded: Value, window: Window, out: Pair): Value {
+export function met(g: Ops, padded: Value, window: Window, out: Pair): Value {
   const [N, C, H, W] = padded.shape as Sizes;
   const [taps, pixels] = [numel(window.kernel), numel(out)];
   const isWhole = taps === 1 && pixels === H * W;
@@ -72,6 +72,23 @@ export function gatheredWeightGradient(
 
 const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
 
+/** What each tap of a max pool meets: x [N, C, H, W] → [N, C, taps, outH·outW] */
+function pooled(g: Ops, x: Value, window: Window, out: Pair): Value {
+  const { before } = window;
+  const after = ([0, 1] as const).map((axis) => explicitEnd(x.shape[axis + 2] as number, window, axis));
+  const pads = g.ints([0, 0, ...before, 0, 0, ...after]);
+  const isPadded = [...before, ...after].some((count) => count !== 0);
+  // GPUs need not know infinities
+  return met(g, isPadded ? g.one("Pad", [x, pads, g.scalar(-LARGEST_FLOAT32)]) : x, window, out);
+}
+
+/** Max pooling of what is gathered. */
+export function gatheredMaxPool(g: Ops, x: Value, window: Window, [outH, outW]: Pair): Value {
+  const [N, C] = x.shape as Sizes;
+  const y = g.one("ReduceMax", [pooled(g, x, window, [outH, outW])], { axes: [2], keepdims: 0 });
+  return g.reshape(y, [N, C, outH, outW]);
+}
+
 /**
  * Gradient of max pooling: dy goes to the element that won its window, the first one where several are equal.
  *
@@ -81,13 +98,7 @@ export function gatheredMaxPoolGradient(g: Ops, x: Value, y: Value, dy: Value, w
   const [N, C, H, W] = x.shape as Sizes;
   const [, , outH, outW] = y.shape as Sizes;
   const [taps, pixels] = [numel(window.kernel), outH * outW];
-  const { before } = window;
-  const after = ([0, 1] as const).map((axis) => explicitEnd(x.shape[axis + 2] as number, window, axis));
-  const pads = g.ints([0, 0, ...before, 0, 0, ...after]);
-  const isPadded = [...before, ...after].some((count) => count !== 0);
-  // GPUs need not know infinities
-  const padded = isPadded ? g.one("Pad", [x, pads, g.scalar(-LARGEST_FLOAT32)]) : x;
-  const isLargest = g.equal(met(g, padded, window, [outH, outW]), g.reshape(y, [N, C, 1, pixels]));
+  const isLargest = g.equal(pooled(g, x, window, [outH, outW]), g.reshape(y, [N, C, 1, pixels]));
   const taken = g.reshape(g.floats(Array.from({ length: taps }, (_, tap) => tap)), [taps, 1]);
   const order = g.where(isLargest, taken, g.scalar(taps));
   const isFirst = g.indicator(g.equal(order, g.one("ReduceMin", [order], { axes: [2] })));
@@ -117,6 +128,8 @@ function returned(
       positions[i * H * W + pixel] = position;
     });
   });
-  const parts = g.one("Gather", [g.pad(shares, [0, 0, 0, 0, 0, 1]), table(g, positions)], { axis: 2 });
+  const isFull = given.every(({ length }) => length === most);
+  const source = isFull ? shares : g.pad(shares, [0, 0, 0, 0, 0, 1]);
+  const parts = g.one("Gather", [source, table(g, positions)], { axis: 2 });
   return most === 1 ? parts : g.reduceSum(g.reshape(parts, [N, C, most, H * W]), [2], false);
 }

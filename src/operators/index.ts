@@ -23,9 +23,10 @@ export {
   type StaticType,
 } from "./operator.ts";
 export { OPERATORS, type OperatorName } from "./operators.ts";
-export { knownIn, Ops, type OpsOptions, type Target } from "./ops.ts";
+export { knownIn, Ops, type OpsOptions } from "./ops.ts";
 export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
 export { isQuantized } from "./quantized.ts";
 export { evaluator, findOperator, gradientOf, operator } from "./registry.ts";
+export { isWebGpu, type Target } from "./target.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

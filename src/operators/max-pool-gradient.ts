@@ -5,6 +5,7 @@ import { gatheredMaxPoolGradient } from "./gathered.ts";
 import type { Backward } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
+import { isWebGpu } from "./target.ts";
 import { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";
 
 /** One axis of a window that slides over a tensor. Sizes in elements. */
@@ -49,7 +50,7 @@ const LONG_ROW = 24;
  */
 export function maxPoolGradient(g: Ops, node: Backward, window: Window): Value {
   const { x, y, dy } = node;
-  if (g.target === "webgpu") return gatheredMaxPoolGradient(g, x, y, dy, window);
+  if (isWebGpu(g.target)) return gatheredMaxPoolGradient(g, x, y, dy, window);
   const [, winners] = g.emit("MaxPool", [x], node.attributes, { outputs: 2 });
   const count = product(x.shape);
   const flat = (value: Value) => g.reshape(value, [product(value.shape)]);

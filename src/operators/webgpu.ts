@@ -1,4 +1,5 @@
 import { attribute, isStatic, type Node, type Value } from "../graph/index.ts";
+import { lowerForEmulation } from "./emulated.ts";
 import { sliceParts } from "./layout.ts";
 import { localEnergy } from "./normalization.ts";
 import { Application, input } from "./operator.ts";
@@ -15,7 +16,7 @@ import { windowOf } from "./window.ts";
 export function lowerForWebGpu(g: Ops, node: Node, inputs: Node["inputs"]): readonly Value[] | undefined {
   if (node.domain !== "") return undefined;
   if (node.op === "Split") return manyParts(g, node, inputs[0]!);
-  const value = lowered(g, node, inputs);
+  const value = (g.target === "webgpu-emulated" && lowerForEmulation(g, node, inputs)) || lowered(g, node, inputs);
   return value && [value];
 }
 

@@ -1,7 +1,9 @@
 import { type Dim, isStatic, numel, product, type Value } from "../graph/index.ts";
+import { weightGradientOfBatch } from "./emulated.ts";
 import { gatheredWeightGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
+import { isWebGpu } from "./target.ts";
 import type { ConvGeometry, Window } from "./window.ts";
 
 type Sizes = readonly [N: Dim, C: number, H: number, W: number];
@@ -27,7 +29,9 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, conv: Conv
   const [N, O, outH, outW] = dy.shape as Sizes;
   const shape = w.shape as Kernels;
   const C = shape[1];
-  if (g.target === "webgpu") return gatheredWeightGradient(g, dy, x, shape, conv);
+  if (g.target === "webgpu-emulated" && group === 1 && isStatic(dy.shape))
+    return weightGradientOfBatch(g, dy, x, window);
+  if (isWebGpu(g.target)) return gatheredWeightGradient(g, dy, x, shape, conv);
   if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
     return depthwiseWeightGradient(g, dy, x, shape, window);
   const pixels = outH * outW;

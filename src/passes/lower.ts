@@ -1,5 +1,5 @@
 import { attribute, type Graph, type Node, type Value } from "../graph/index.ts";
-import { lowerBatchNormalization, lowerForCpu, lowerForWebGpu, type Target } from "../operators/index.ts";
+import { isWebGpu, lowerBatchNormalization, lowerForCpu, lowerForWebGpu, type Target } from "../operators/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** What `lower` may know of an engine and of a graph's use. */
@@ -24,7 +24,7 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
     graph,
     (g, node, inputs) => {
       if (followsBatch(node)) return lowerBatchNormalization(g, node, inputs, target === "cpu" ? block : undefined);
-      if (target === "webgpu") return lowerForWebGpu(g, node, inputs);
+      if (isWebGpu(target)) return lowerForWebGpu(g, node, inputs);
       const y = lowerForCpu(g, node, inputs, {
         isFixed: fixed.has(node.inputs[1]?.name ?? ""),
         block,

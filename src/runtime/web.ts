@@ -51,7 +51,7 @@ export async function webEngine(options: WebEngineOptions = {}): Promise<Engine>
   const { device = "wasm", threads } = options;
   const suffix = threads === undefined ? "" : `, ${threads} thread${threads === 1 ? "" : "s"}`;
   const name = `onnxruntime-web ${device}${suffix}`;
-  if (device === "webgpu") await checkAdapter(name);
+  const target = device === "webgpu" && isEmulated(await findAdapter(name)) ? "webgpu-emulated" : device;
   if (threads !== undefined && threads > 1 && !globalThis.crossOriginIsolated) {
     throw new EngineError(
       `${name}: several threads need a page that is cross-origin isolated; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or ask for 1 thread`,
@@ -65,7 +65,7 @@ export async function webEngine(options: WebEngineOptions = {}): Promise<Engine>
   }
   return ortEngine(build.ort, {
     name,
-    target: device,
+    target,
     session: { executionProviders: [device] },
     ...(device === "webgpu" && { gpu: { writesInto: true } }),
     schedule: build.schedule,
@@ -100,19 +100,30 @@ function load(device: Device, { threads, wasmPaths }: WebEngineOptions): Promise
 
 /** The part of WebGPU's interface that is needed to ask for it. */
 interface Gpu {
-  requestAdapter(): Promise<object | null>;
+  requestAdapter(): Promise<Adapter | null>;
 }
 
-async function checkAdapter(name: string): Promise<void> {
+interface Adapter {
+  readonly info?: { readonly isFallbackAdapter?: boolean };
+  /** As browsers had it before it was part of `info`. */
+  readonly isFallbackAdapter?: boolean;
+}
+
+/** Whether it is the processor that computes. */
+const isEmulated = ({ info, isFallbackAdapter }: Adapter) => info?.isFallbackAdapter ?? isFallbackAdapter ?? false;
+
+async function findAdapter(name: string): Promise<Adapter> {
   const { gpu } = navigator as { gpu?: Gpu };
   if (!gpu) {
     throw new EngineError(
       `${name}: this browser has no WebGPU, or the page is served from elsewhere than https or localhost; use another browser, or device "wasm"`,
     );
   }
-  if (!(await gpu.requestAdapter())) {
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) {
     throw new EngineError(
       `${name}: the browser has WebGPU, but no adapter: there is no GPU, or its driver is blocked (Chromium tells on chrome://gpu); use device "wasm"`,
     );
   }
+  return adapter;
 }

@@ -10,7 +10,7 @@ import {
   type TensorData,
   tensor,
 } from "../../src/graph/index.ts";
-import { Ops } from "../../src/operators/index.ts";
+import { Ops, type Target } from "../../src/operators/index.ts";
 import { lower, simplify } from "../../src/passes/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import { Draw } from "../support/draw.ts";
@@ -20,17 +20,22 @@ const TOLERANCE = 1e-5;
 const engine = nodeEngine({ threads: 1 });
 
 /** One node over constants of these shapes, as it is and as it is spelled for WebGPU. */
-function spelled(op: string, inputs: readonly TensorData[], attributes: Attributes = {}) {
+function spelled(op: string, inputs: readonly TensorData[], attributes: Attributes = {}, target: Target = "webgpu") {
   const graph = new Graph(op);
   const [x, ...rest] = inputs;
   const values = [graph.input("x", x!.dtype, x!.shape), ...rest.map((data) => graph.constant(data))];
   graph.output("y", new Ops(graph).one(op, values, attributes));
-  return { graph, lowered: lower(graph, "webgpu") };
+  return { graph, lowered: lower(graph, target) };
 }
 
 /** Demands that the spelling for WebGPU computes the same; returns it. */
-async function expectSame(op: string, inputs: readonly TensorData[], attributes: Attributes = {}): Promise<Graph> {
-  const { graph, lowered } = spelled(op, inputs, attributes);
+async function expectSame(
+  op: string,
+  inputs: readonly TensorData[],
+  attributes: Attributes = {},
+  target: Target = "webgpu",
+): Promise<Graph> {
+  const { graph, lowered } = spelled(op, inputs, attributes, target);
   const [wanted, given] = await Promise.all([graph, lowered].map((graph) => compute(graph, inputs[0]!)));
   expectClose(given!, wanted!, TOLERANCE, `${op} for WebGPU`);
   return lowered;
@@ -69,7 +74,21 @@ const convolutions = fc.record({
   seed: fc.nat(),
 });
 
+const pools = fc.record({ kernel: upTo(3), stride: upTo(3), pad: upTo(1, 0), ceil: upTo(1, 0), seed: fc.nat() });
+
 describe("lowerForWebGpu", () => {
+  it("keeps what MaxPool computes, without its kernel where WebGPU is emulated", () =>
+    fc.assert(
+      fc.asyncProperty(pools, async ({ kernel, stride, pad, ceil, seed }) => {
+        fc.pre(2 * pad <= kernel);
+        const window = { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: [pad, pad, pad, pad] };
+        const given = [new Draw(seed).uniform([2, 3, 5, 6])];
+        const lowered = await expectSame("MaxPool", given, { ...window, ceil_mode: ceil }, "webgpu-emulated");
+        expect(ops(lowered)).not.toContain("MaxPool");
+      }),
+      { numRuns: 50, seed: 1 },
+    ));
+
   it("keeps what Conv computes, and leaves none that WebGPU gets wrong", () =>
     fc.assert(
       fc.asyncProperty(convolutions, async ({ group, inputs, outputs, kernel, stride, pad, bias, seed }) => {
@@ -86,6 +105,9 @@ describe("lowerForWebGpu", () => {
           pads: [pad, pad, pad, pad],
         });
         for (const node of lowered.nodes) if (node.op === "Conv") expectRightOnWebGpu(node);
+        const pads = { pads: [pad, pad, pad, pad], group, strides: [stride, stride] };
+        const emulated = ops(await expectSame("Conv", given, pads, "webgpu-emulated"));
+        expect(emulated.includes("ConvTranspose")).toBe(group === 1 && stride === 1 && pad < kernel);
       }),
       { numRuns: 100, seed: 1 },
     ));

@@ -28,8 +28,8 @@ const withTorch = pythonSkipReason("torch") === undefined;
 
 /** Draws geometries and checks each, with a batch of 2, or with a named batch size at 1 and 3. */
 export async function checkFamily({ geometry, at }: Family, runs = RUNS): Promise<void> {
-  // the spellings for GPUs run on CPUs as well
-  const target = fc.constantFrom<Target>("cpu", "webgpu");
+  // the spellings for WebGPU run on CPUs as well
+  const target = fc.constantFrom<Target>("cpu", "webgpu", "webgpu-emulated");
   const drawn = fc.record({ geometry, symbolic: fc.boolean(), target, seed: fc.nat() });
   await fc.assert(
     fc.asyncProperty(drawn, async ({ geometry, symbolic, target, seed }) => {
