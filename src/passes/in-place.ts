@@ -14,7 +14,7 @@ const ELEMENTWISE = new Set(["Add", "Sub", "Mul"]);
 
 /** A graph some of whose outputs may be written over inputs. */
 export interface InPlace {
-  /** Outputs that replace an input may have another shape than before, with as many elements. */
+  /** Its outputs may have other shapes than before, with as many elements: engines would copy what is given another shape last. */
   readonly graph: Graph;
   /** The inputs that may be written over, by output. */
   readonly inputs: ReadonlyMap<string, string>;
@@ -60,7 +60,7 @@ export function inPlace(graph: Graph, replaced: ReadonlyMap<string, string>): In
   if (!ordered) return { graph, inputs: new Map() };
   for (const [name, value] of graph.outputs) {
     const flat = withoutViews(graph, value);
-    if (replaced.has(name)) ordered.outputs.set(name, (inputs.has(name) && copied.get(flat)) || flat);
+    if (isStatic(flat.shape)) ordered.outputs.set(name, (inputs.has(name) && copied.get(flat)) || flat);
   }
   return { graph: prune(ordered), inputs };
 }

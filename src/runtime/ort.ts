@@ -95,7 +95,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       try {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
-        const written = inPlace(lowered, kept === "javascript" ? replaces : new Map());
+        const written = kept === "javascript" ? inPlace(lowered, replaces) : { graph: lowered, inputs: new Map() };
         const fed = new Map(block ? productWeights(lowered, weights) : []);
         const stored = new Map([...(weights ?? [])].filter(([name]) => !fed.has(name)));
         const separate = filesOf(lowered, stored);
