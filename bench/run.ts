@@ -24,7 +24,7 @@ const { values } = parseArgs({
   },
 });
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const node = (file: string) => [process.execPath, "--import", "tsx", here(`peers/${file}`)];
+const node = (file: string, ...options: string[]) => [process.execPath, ...options, here(`peers/${file}`)];
 const python = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/python3";
 const pytorch = (...modes: string[]) => [python, here("peers/pytorch.py"), ...modes];
 
@@ -36,8 +36,8 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "PyTorch compile channels_last": pytorch("compile", "channels_last"),
   "PyTorch jit frozen": pytorch("jit"),
   "PyTorch bfloat16": pytorch("bf16", "channels_last"),
-  "ONNX Runtime": node("onnxruntime.ts"),
-  "onnxruntime-web": node("onnxruntime-web.ts"),
+  "ONNX Runtime": node("onnxruntime.mjs"),
+  "onnxruntime-web": node("onnxruntime-web.ts", "--import", "tsx"),
 };
 
 /** A peer's times beside ours, in one case. */
@@ -97,7 +97,7 @@ function median(numbers: readonly number[]): number {
 async function compare(given: Case, name: string, command: readonly string[]): Promise<Result | undefined> {
   const theirs = await start(command, given);
   if (!theirs) return undefined;
-  const ours = (await start(node("convnets.ts"), given))!;
+  const ours = (await start(node("convnets.mjs"), given))!;
   // engines plan memory and pack weights in their first runs
   for (let i = 0; i < 2; i++) await ours.go().then(() => theirs.go());
   const pairs: [number, number][] = [];

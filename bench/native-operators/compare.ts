@@ -11,7 +11,7 @@ const python = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/pytho
 
 const SIDES: Readonly<Record<string, readonly string[]>> = {
   native: node("peer.ts"),
-  product: node("../peers/convnets.ts"),
+  product: [process.execPath, here("../peers/convnets.mjs")],
   "PyTorch channels_last": [python, here("../peers/pytorch.py"), "channels_last"],
 };
 

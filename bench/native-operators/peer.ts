@@ -1,7 +1,7 @@
 /** The native step as a peer of bench/peers, on all cores. */
 import { availableParallelism } from "node:os";
 import { createModel, oneHot } from "convnets";
-import { pictures, serve } from "../peers/protocol.ts";
+import { pictures, serve } from "../peers/protocol.mjs";
 import { nativeStep } from "./step.ts";
 
 await serve(async ({ network, mode, batch, size }) => {

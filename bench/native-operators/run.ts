@@ -6,7 +6,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { createModel, oneHot } from "convnets";
-import { pictures } from "../peers/protocol.ts";
+import { pictures } from "../peers/protocol.mjs";
 import { check } from "./check.ts";
 import { compare } from "./compare.ts";
 import { build, load } from "./library.ts";

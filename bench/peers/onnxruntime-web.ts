@@ -1,7 +1,7 @@
 import { createModel, trace } from "convnets";
 import { encode } from "convnets/onnx";
 import { logSoftmax, simplify } from "convnets/passes";
-import { pictures, serve } from "./protocol.ts";
+import { pictures, serve } from "./protocol.mjs";
 
 /** What JavaScript had before: the same inference graph on WebAssembly. It has no training. */
 await serve(async ({ network, mode, batch, size }) => {

@@ -1,19 +1,10 @@
 import { createInterface } from "node:readline";
-import type { Case, Network } from "../cases.ts";
-
-/** Makes a case ready; what it gives runs it once. */
-export type Prepare = (given: {
-  network: Network;
-  mode: Case["mode"];
-  batch: number;
-  size: number;
-}) => Promise<(() => Promise<void>) | undefined>;
 
 /**
  * A peer is a process: a case as JSON in the first line, answered by "ready" or "unsupported"; then each line "go" is answered by
  * the milliseconds of one run. It ends when its input does, with its peak memory in bytes.
  */
-export async function serve(prepare: Prepare): Promise<void> {
+export async function serve(prepare) {
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   const first = await lines.next();
   const run = await prepare(JSON.parse(first.value));
@@ -29,6 +20,6 @@ export async function serve(prepare: Prepare): Promise<void> {
 }
 
 /** The same pictures for everyone: numbers between −1 and 1. */
-export function pictures(length: number): Float32Array {
+export function pictures(length) {
   return Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898));
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as ort from "onnxruntime-node";
-import { pictures, serve } from "./protocol.ts";
+import { pictures, serve } from "./protocol.mjs";
 
 /** ONNX Runtime as anyone would use it: PyTorch's own export of the network, default options. It has no training. */
 await serve(async (given) => {

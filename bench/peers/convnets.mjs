@@ -1,11 +1,12 @@
-import { createModel, oneHot, sgd, TrainingStep, trace } from "convnets";
-import { nodeEngine } from "convnets/node";
-import { pictures, serve } from "./protocol.ts";
+// in plain JavaScript, from the built package: as users run it
+import { createModel, oneHot, sgd, TrainingStep, trace } from "../../dist/bundle/index.js";
+import { nodeEngine } from "../../dist/bundle/node.js";
+import { pictures, serve } from "./protocol.mjs";
 
 await serve(async ({ network, mode, batch, size }) => {
   const model = createModel(network).initialize(1);
   const shape = [batch, 3, size, size];
-  const input = { dtype: "float32", shape, data: pictures(batch * 3 * size * size) } as const;
+  const input = { dtype: "float32", shape, data: pictures(batch * 3 * size * size) };
   const engine = nodeEngine();
   if (mode === "infer") {
     const executable = await engine.compile(trace(model, ["N", 3, size, size]).graph, { weights: model.stateDict() });
