@@ -222,6 +222,7 @@ describe("in Chromium", unless(noChromium), () => {
         );
         expect(apart).toBeLessThan(1e-4);
         expect(scores.top1).toBe(best.top1);
+        expect(Math.abs(scores.loss - best.loss)).toBeLessThan(1e-4);
         if (LONG) {
           expect(best.top1).toBeGreaterThan(0.8);
           // a run without a break, until far behind the steps at which the other one had its breaks
