@@ -18,7 +18,7 @@ import { shapeRead } from "./layout.ts";
 import { ONNX_TYPE } from "./onnx-types.ts";
 import { Application } from "./operator.ts";
 import { operator } from "./registry.ts";
-import { isWebGpu, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 /** How operators are added to a graph. */
 export interface OpsOptions {
@@ -231,7 +231,7 @@ export class Ops {
 
   /** `a·b` over the last two axes, either of them transposed. On CPUs one operator, elsewhere a Transpose before. */
   matmulT(a: Value, b: Value, { transA = false, transB = false }: { transA?: boolean; transB?: boolean }): Value {
-    if (isWebGpu(this.target) || (!transA && !transB)) {
+    if (this.target.startsWith("webgpu") || (!transA && !transB)) {
       const swap = (x: Value) => {
         const order = x.shape.map((_, axis) => axis);
         order.push(order.splice(-2, 1)[0]!);

@@ -5,4 +5,4 @@
 export type Target = "cpu" | "wasm" | "webgpu" | "webgpu-emulated";
 
 /** Whether graphs for a target run through WebGPU, on a GPU or without one. */
-export const isWebGpu = (target: Target): boolean => target === "webgpu" || target === "webgpu-emulated";
+export const isWebGpu = (target: Target): boolean => target.startsWith("webgpu");

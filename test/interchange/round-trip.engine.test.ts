@@ -64,7 +64,7 @@ let floats: Weights;
 let score: Awaited<ReturnType<typeof scores>>;
 beforeAll(async () => {
   const train = dataLoader(blocks(240, 1), { batchSize: 30, shuffle: true });
-  await fit(trained.initialize(1), { engine, train, epochs: 4, optimizer: adamw(), schedule: constantRate(0.02) });
+  await fit(trained.initialize(1), { engine, train, epochs: 3, optimizer: adamw(), schedule: constantRate(0.02) });
   state = trained.stateDict();
   floats = new Map([...state].filter(([key]) => !key.endsWith("num_batches_tracked")));
   score = await scores(trained);
