@@ -3,16 +3,14 @@
  *
  *     npx tsx bench/browser.ts [--only nin,inception_small,vgg_small] [--pairs N] [--steps N]
  */
-import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { nodeEngine } from "convnets/node";
 import { chromium } from "playwright-core";
-import { build } from "vite";
+import { build, type InlineConfig, preview } from "vite";
 import { CASES } from "./cases.ts";
 import { type Measured, type Plan, training } from "./gpu/measure.ts";
 
@@ -26,38 +24,19 @@ const { values } = parseArgs({
 const THREADS = 2;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "convnets-browser-"));
-await build({
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+const config: InlineConfig = {
   root: here("browser"),
   configFile: false,
   logLevel: "error",
-  publicDir: false,
   resolve: { alias: { "convnets/web": here("../src/web.ts"), convnets: here("../src/index.ts") } },
   worker: { format: "es" },
-  build: {
-    outDir: folder,
-    target: "es2022",
-    rolldownOptions: { input: here("browser/page.ts"), output: { entryFileNames: "page.js" } },
-  },
-});
-const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".wasm": "application/wasm",
+  build: { outDir: folder, target: "es2022" },
+  // threads in WebAssembly need these headers
+  preview: { headers: ISOLATION, host: "127.0.0.1" },
 };
-const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-const server = createServer((request, response) => {
-  const path = new URL(request.url ?? "/", "http://localhost").pathname;
-  if (path === "/") {
-    response.writeHead(200, { "Content-Type": "text/html", ...ISOLATION });
-    response.end('<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-    return;
-  }
-  const file = join(folder, path);
-  if (!existsSync(file)) return void response.writeHead(404).end();
-  response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", ...ISOLATION });
-  createReadStream(file).pipe(response);
-});
-await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+await build(config);
+const server = await preview(config);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -65,7 +44,7 @@ const browser = await chromium.launch({
 
 async function inBrowser(plan: Plan): Promise<Pick<Measured, "step" | "losses">> {
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(server.resolvedUrls!.local[0]!);
   await page.waitForFunction("globalThis.measure");
   const measured = await page.evaluate(
     ([plan, threads]) =>
@@ -104,5 +83,5 @@ for (const network of values.only.split(",")) {
   );
 }
 await browser.close();
-server.close();
+await server.close();
 rmSync(folder, { recursive: true });
