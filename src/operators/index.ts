@@ -28,5 +28,6 @@ export { adaptiveMatrix, averagingMatrix, separable } from "./pooling.ts";
 export { isQuantized } from "./quantized.ts";
 export { evaluator, findOperator, gradientOf, operator } from "./registry.ts";
 export { isWebGpu, type Target } from "./target.ts";
+export { VIEWS, withoutViews } from "./views.ts";
 export { lowerForWebGpu } from "./webgpu.ts";
 export { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";

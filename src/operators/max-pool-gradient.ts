@@ -6,6 +6,7 @@ import type { Backward } from "./operator.ts";
 import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
 import { isWebGpu } from "./target.ts";
+import { withoutViews } from "./views.ts";
 import { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";
 
 /** One axis of a window that slides over a tensor. Sizes in elements. */
@@ -59,12 +60,6 @@ export function maxPoolGradient(g: Ops, node: Backward, window: Window): Value {
   return g.reshape(sums, x.shape);
 }
 
-/** Operators that only look at memory in another way. */
-const source = (g: Ops, value: Value): Value => {
-  const producer = g.graph.producer(value);
-  return producer?.op === "Reshape" ? source(g, producer.inputs[0]!) : value;
-};
-
 /** Whether no element can be negative, as behind ReLUs. */
 function isPositive(g: Ops, value: Value): boolean {
   const producer = g.graph.producer(value);
@@ -82,12 +77,12 @@ export function lowerMaxPoolGradient(
   [, winners, dy]: Node["inputs"],
   block: number | undefined,
 ): Value | undefined {
-  const pool = winners && g.graph.producer(source(g, winners));
+  const pool = winners && g.graph.producer(withoutViews(g.graph, winners));
   if (pool?.op !== "MaxPool" || attribute.string(node, "reduction", "none") !== "add") return undefined;
   const x = pool.inputs[0]!;
   const window = windowOf(pool, x.shape);
   const y = g.one("MaxPool", [x], pool.attributes);
-  const dPooled = g.reshape(source(g, dy!), y.shape);
+  const dPooled = g.reshape(withoutViews(g.graph, dy!), y.shape);
   const dx =
     (block && blockedMaxPoolGradient(g, x, dPooled, window, { block, isPositive: isPositive(g, x) })) ||
     comparedMaxPoolGradient(g, [x, y, dPooled], window, block);

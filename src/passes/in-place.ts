@@ -1,12 +1,10 @@
 import { Graph, isStatic, itemSize, type Node, numel, type Value } from "../graph/index.ts";
-import { Ops } from "../operators/index.ts";
+import { Ops, VIEWS, withoutViews } from "../operators/index.ts";
 import { prune } from "./rewrite.ts";
 
 /** Bytes from which saving memory is worth a few more operators. */
 const LARGE = 2 ** 18;
 
-/** Operators whose output has the same numbers in the same order, and may be the same memory. */
-const VIEWS = new Set(["Reshape", "Squeeze", "Unsqueeze", "Flatten"]);
 /** Operators that engines exchange with those that follow. */
 const MOVES = new Set([...VIEWS, "Identity", "Transpose"]);
 /** Operators that read an element of each input and write one of the output, one after the other. */
@@ -67,11 +65,6 @@ export function inPlace(graph: Graph, replaced: ReadonlyMap<string, string>): In
 
 const isLarge = ({ dtype, shape }: Value) =>
   dtype === "float32" && isStatic(shape) && numel(shape) * itemSize(dtype) >= LARGE;
-
-function withoutViews(graph: Graph, value: Value): Value {
-  const node = graph.producer(value);
-  return node && VIEWS.has(node.op) && node.domain === "" ? withoutViews(graph, node.inputs[0]!) : value;
-}
 
 /** Who reads a value, directly or by way of operators that move numbers. */
 class Readers {
