@@ -4,6 +4,7 @@ import { columnsOfBatch, imagesOfRows } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { isWebGpu } from "./target.ts";
 import { type ConvGeometry, outputSizes, type Window } from "./window.ts";
+import { winogradConvolution } from "./winograd.ts";
 
 type Kernels = readonly [number, number, number, number];
 
@@ -91,7 +92,10 @@ export function convolutionOfTransposed(
   const isStrided = stride.some((step) => step > 1);
   const isDepthwise = group > 1 && group === O && C === 1;
   if (isStrided && !isDepthwise) return undefined;
-  const blocked = block && blockedConvolution(g, x, { w, shape, turned: true }, bias, conv, block, stride);
+  const weight = { w, shape, turned: true };
+  const winograd = block && group === 1 && !isStrided && winogradConvolution(g, x, weight, bias, back, block);
+  if (winograd) return winograd;
+  const blocked = block && blockedConvolution(g, x, weight, bias, conv, block, stride);
   if (blocked || isStrided) return blocked || undefined;
   const turned = turnedKernels(g, w, group);
   const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };

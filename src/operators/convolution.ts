@@ -17,6 +17,7 @@ import { type Application, elements, type GradientRules, input, type Operator } 
 import type { Ops } from "./ops.ts";
 import { weightGradient } from "./weight-gradient.ts";
 import { type ConvGeometry, outputSizes, windowOf } from "./window.ts";
+import { winogradConvolution } from "./winograd.ts";
 
 /** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
 export function sumPerChannel(g: Ops, x: Value): Value {
@@ -74,7 +75,11 @@ export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], blo
     return convolutionOfTransposed(g, [x, w, bias], conv, extra, block);
   }
   const weight = { w, shape: w.shape as readonly [number, number, number, number], turned: false };
-  return (block && blockedConvolution(g, x, weight, bias, conv, block)) || convolutionByColumns(g, x, w, bias, conv);
+  return (
+    (block && conv.group === 1 && winogradConvolution(g, x, weight, bias, conv.window, block)) ||
+    (block && blockedConvolution(g, x, weight, bias, conv, block)) ||
+    convolutionByColumns(g, x, w, bias, conv)
+  );
 }
 
 /** Shape of the output of a convolution, checked: x [N, C, H, W], w [O, C/group, kH, kW] → [N, O, outH, outW]. */

@@ -1,5 +1,6 @@
 import { attribute, type Node, sameShape, type Value } from "../graph/index.ts";
 import { turnedByBlocks } from "./blocked.ts";
+import { lowerChannelsLast } from "./channels-last.ts";
 import { lowerConvolution } from "./convolution.ts";
 import { activatedScaling, addedToScaling, productsOfRows, scaledChannels } from "./flat.ts";
 import { lowerMaxPoolGradient } from "./max-pool-gradient.ts";
@@ -24,7 +25,13 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
   if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) return lowerConvolution(g, node, inputs, block);
   if (node.op === "ScatterElements") return lowerMaxPoolGradient(g, node, inputs, block);
   if (node.op === "BatchNormalization") return lowerScaling(g, node, inputs, block);
-  if (block) return scaledSum(g, node, inputs) ?? fused(g, node, inputs, options) ?? turnedTranspose(g, node, inputs);
+  if (block)
+    return (
+      scaledSum(g, node, inputs) ??
+      fused(g, node, inputs, options) ??
+      turnedTranspose(g, node, inputs) ??
+      lowerChannelsLast(g, node, inputs, block)
+    );
   return undefined;
 }
 

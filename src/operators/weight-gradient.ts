@@ -5,6 +5,7 @@ import type { Ops } from "./ops.ts";
 import { edge, isShort, wrappedShift } from "./shift.ts";
 import { isWebGpu } from "./target.ts";
 import type { ConvGeometry, Window } from "./window.ts";
+import { winogradWeightGradient } from "./winograd.ts";
 
 type Sizes = readonly [N: Dim, C: number, H: number, W: number];
 type Kernels = readonly [O: number, C: number, kH: number, kW: number];
@@ -34,6 +35,8 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, conv: Conv
   if (isWebGpu(g.target)) return gatheredWeightGradient(g, dy, x, shape, conv);
   if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
     return depthwiseWeightGradient(g, dy, x, shape, window);
+  const winograd = g.target === "cpu" && group === 1 ? winogradWeightGradient(g, dy, x, shape, window) : undefined;
+  if (winograd) return winograd;
   const pixels = outH * outW;
   const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);
   const isOverBatch = group === 1 && typeof N === "number" && moved < 2 * O * numel(shape.slice(1));

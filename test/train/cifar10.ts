@@ -92,9 +92,11 @@ export async function both(plan: Plan): Promise<readonly [ours: Run, theirs: Run
 
 export const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Index of the first loss that is off by so much, as a share; -1 where there is none. */
-export const parting = (ours: readonly number[], theirs: readonly number[], tolerance: number): number =>
-  ours.findIndex((loss, i) => Math.abs(loss / theirs[i]! - 1) >= tolerance);
+/** Index of the first loss that is off by so much, as a share; their number where there is none. */
+export function parting(ours: readonly number[], theirs: readonly number[], tolerance: number): number {
+  const step = ours.findIndex((loss, i) => Math.abs(loss / theirs[i]! - 1) >= tolerance);
+  return step < 0 ? ours.length : step;
+}
 
 /** How much farther our losses may be from PyTorch's than PyTorch's own are, when it sums in another order. */
 const FACTOR = 10;

@@ -1,0 +1,242 @@
+import { isStatic, numel, type Value } from "../graph/index.ts";
+import { channelsFirst, channelsLast } from "./channels-last.ts";
+import type { Ops } from "./ops.ts";
+import { outputSizes, type Window } from "./window.ts";
+
+/*
+ * Winograd's convolutions, F(m × m, r × r): m × m pixels of the output at once, from a tile of n × n pixels of the input, n = m + r − 1. Tile and
+ * kernel are transformed, and a product for each of n² positions then does the work of r² of them for m² pixels: a quarter of the
+ * multiplications for r = 3, a sixth for r = 5.
+ *
+ *     y = Aᵀ [(G w Gᵀ) ⊙ (B d Bᵀ)] A        Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015
+ *
+ * The transforms are matrix products too, of matrices that hold those of rows and columns at once. Tiles lie as [n², tiles, channels].
+ */
+
+/** Side of the tiles of the output, in pixels. */
+const SIDE = 4;
+
+/** Where the polynomials are evaluated, besides at infinity, by the side of the kernel: of the choices tried, these round least. */
+const POINTS: Readonly<Record<number, readonly number[]>> = {
+  3: [0, 1, -1, 0.5, -2],
+  5: [0, 1, -1, 2, -2, 0.5, -0.5],
+};
+
+type Matrix = readonly (readonly number[])[];
+type Kernels = readonly [O: number, C: number, kH: number, kW: number];
+
+/** What transforms a tile of the input, a kernel, and a tile of products into one of the output. */
+interface Transforms {
+  /** Side of the input's tiles. */
+  readonly size: number;
+  /** [n², n²] */
+  readonly tile: Matrix;
+  /** [n², r²] */
+  readonly kernel: Matrix;
+  /** [m², n²] */
+  readonly output: Matrix;
+}
+
+/** Coefficients of Π (x − root), those of the lowest power first. */
+function polynomial(roots: readonly number[]): number[] {
+  let product = [1];
+  for (const root of roots) product = [0, ...product].map((above, i) => above - root * (product[i] ?? 0));
+  return product;
+}
+
+/** Rows and columns at once: the Kronecker product of a matrix with itself. */
+const squared = (matrix: Matrix): Matrix =>
+  matrix.flatMap((row) => matrix.map((other) => row.flatMap((a) => other.map((b) => a * b))));
+
+/** The transforms of Toom and Cook: polynomials are multiplied at points. */
+export function winogradTransforms(side: number): Transforms | undefined {
+  const points = POINTS[side];
+  if (!points) return undefined;
+  const size = points.length + 1;
+  const powers = (point: number, count: number) => Array.from({ length: count }, (_, power) => point ** power);
+  const unit = (count: number) => Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : 0));
+  const others = points.map((point) => points.filter((other) => other !== point));
+  const tile = [...others.map((roots) => [...polynomial(roots), 0]), polynomial(points)];
+  const kernel = points.map((point, i) => {
+    const scale = others[i]!.reduce((product, other) => product * (point - other), 1);
+    return powers(point, side).map((power) => power / scale);
+  });
+  const output = [...points.map((point) => powers(point, SIDE)), unit(SIDE)];
+  return {
+    size,
+    tile: squared(tile),
+    kernel: squared([...kernel, unit(side)]),
+    output: squared(Array.from({ length: SIDE }, (_, i) => output.map((row) => row[i]!))),
+  };
+}
+
+/** A transform takes about as long for each number as so many multiplications of the product. */
+const OVERHEAD = 100;
+/** Tiles from which on it pays to transform the kernels. */
+const MANY_TILES = 32;
+/** Bytes of tiles that are worked on at once. */
+const MOST_BYTES = 48e6;
+/** Parts of a batch that are worked on one after the other: joining their images takes time, too. */
+const MOST_PARTS = 2;
+
+/** Images of a batch from the first to before the last. */
+type Range = readonly [first: number, end: number];
+
+/** How a convolution is divided into tiles. */
+interface Plan extends Transforms {
+  /** Positions in a tile, n². */
+  readonly count: number;
+  /** Tiles of an image. */
+  readonly down: number;
+  readonly across: number;
+  /** Images whose tiles are worked on at once. */
+  readonly parts: readonly Range[];
+}
+
+/**
+ * How to compute a convolution with an output [N, O, outH, outW]; undefined where transforms take more than they save. They pay for
+ * square kernels with stride 1 and many channels.
+ */
+function planFor([O, C, kH, kW]: Kernels, output: Value["shape"], { stride, dilation }: Window): Plan | undefined {
+  const isPlain = kH === kW && [...stride, ...dilation].every((step) => step === 1) && isStatic(output);
+  const transforms = isPlain ? winogradTransforms(kH) : undefined;
+  if (!transforms) return undefined;
+  const [N, , outH, outW] = output as readonly [number, number, number, number];
+  const [down, across] = [Math.ceil(outH / SIDE), Math.ceil(outW / SIDE)];
+  const count = transforms.size ** 2;
+  const saved = (kH * kW * outH * outW) / (down * across) - count;
+  const parts = Math.ceil((4 * count * N * down * across * Math.max(C, O)) / MOST_BYTES);
+  const pays = N * down * across >= MANY_TILES && saved * C * O > OVERHEAD * count * (C + O);
+  if (!pays || parts > Math.min(N, MOST_PARTS)) return undefined;
+  const images = Math.ceil(N / parts);
+  const ranges = Array.from({ length: parts }, (_, i): Range => [i * images, Math.min(N, (i + 1) * images)]);
+  return { ...transforms, count, down, across, parts: ranges };
+}
+
+const matrix = (g: Ops, rows: Matrix): Value =>
+  g.constant({ dtype: "float32", shape: [rows.length, rows[0]!.length], data: Float32Array.from(rows.flat()) });
+
+/** Where the tiles of an image lie. */
+interface Grid {
+  readonly down: number;
+  readonly across: number;
+  /** Side of a tile, in pixels. */
+  readonly size: number;
+  /** First pixel of the first tile. */
+  readonly start: readonly [number, number];
+}
+
+/** images [N, H, W, C] → the pixels of the tiles of some of them, [size², images·down·across·C] */
+function tilesOf(g: Ops, images: Value, [first, end]: Range, { down, across, size, start }: Grid): Value {
+  const [N, H, W, C] = images.shape as readonly [number, number, number, number];
+  const count = (end - first) * down * across;
+  const positions = new Int32Array(size * size * count);
+  let next = 0;
+  for (let row = 0; row < size; row++)
+    for (let column = 0; column < size; column++)
+      for (let image = first; image < end; image++)
+        for (let i = 0; i < down; i++)
+          for (let j = 0; j < across; j++)
+            positions[next++] = (image * H + start[0] + i * SIDE + row) * W + start[1] + j * SIDE + column;
+  return g.reshape(gatherRows(g, g.reshape(images, [N * H * W, C]), positions), [size * size, count * C]);
+}
+
+const gatherRows = (g: Ops, x: Value, positions: Int32Array) =>
+  g.one("Gather", [x, g.constant({ dtype: "int32", shape: [positions.length], data: positions })], { axis: 0 });
+
+/** tiles [SIDE², N·down·across, C] → images [N, H, W, C] */
+function imagesOfTiles(g: Ops, tiles: Value, [N, H, W, C]: readonly [number, number, number, number]): Value {
+  const [down, across] = [Math.ceil(H / SIDE), Math.ceil(W / SIDE)];
+  const positions = new Int32Array(N * H * W);
+  let next = 0;
+  for (let image = 0; image < N; image++)
+    for (let row = 0; row < H; row++)
+      for (let column = 0; column < W; column++) {
+        const tile = (image * down + Math.floor(row / SIDE)) * across + Math.floor(column / SIDE);
+        positions[next++] = ((row % SIDE) * SIDE + (column % SIDE)) * N * down * across + tile;
+      }
+  return g.reshape(gatherRows(g, g.reshape(tiles, [SIDE * SIDE * N * down * across, C]), positions), [N, H, W, C]);
+}
+
+/** The images that a window slides over, with zeros around them so that tiles are whole, [N, H, W, C]. */
+function borderedImages(
+  g: Ops,
+  x: Value,
+  before: Window["before"],
+  [endH, endW]: readonly [number, number],
+  block?: number,
+) {
+  const [, , H, W] = x.shape as readonly number[];
+  const after = [Math.max(0, endH - before[0] - H!), Math.max(0, endW - before[1] - W!)] as const;
+  return channelsLast(g, x, { before, after }, block);
+}
+
+/** Pixels that tiles of this size reach along an axis of so many outputs. */
+const reachOf = (out: number, size: number) => (Math.ceil(out / SIDE) - 1) * SIDE + size;
+
+/** A convolution's weight; if `turned`, that of the transposed one: [C, O, r, r] for [O, C, r, r], each kernel turned by 180°. */
+interface Weight {
+  readonly w: Value;
+  readonly shape: Kernels;
+  readonly turned: boolean;
+}
+
+/** x [N, C, H, W], w [O, C, r, r], bias [O] → y [N, O, outH, outW]; undefined where that is not faster. */
+export function winogradConvolution(
+  g: Ops,
+  x: Value,
+  { w, shape, turned }: Weight,
+  bias: Value | undefined,
+  window: Window,
+  block?: number,
+): Value | undefined {
+  const [O, C] = shape;
+  const [outH, outW] = outputSizes("Conv", x.shape, window);
+  const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window);
+  if (!plan || window.before.some((pixels) => pixels < 0)) return undefined;
+  const { size, tile, kernel, output, count, down, across } = plan;
+  // first, because ONNX Runtime computes the later of two inputs first: the kernels of all layers would be kept until they are needed
+  const taps = turned ? kernel.map((row) => row.toReversed()) : kernel;
+  const kernels = g.reshape(
+    g.matmulT(matrix(g, taps), g.reshape(w, [O * C, numel(window.kernel)]), { transB: true }),
+    turned ? [count, C, O] : [count, O, C],
+  );
+  const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)], block);
+  const [toTiles, toPixels] = [matrix(g, tile), matrix(g, output)];
+  const parts = plan.parts.map(([first, end]) => {
+    const each = (end - first) * down * across;
+    const tiles = g.matmul(toTiles, tilesOf(g, images, [first, end], { down, across, size, start: [0, 0] }));
+    const products = g.matmulT(g.reshape(tiles, [count, each, C]), kernels, { transB: !turned });
+    const pixels = g.matmul(toPixels, g.reshape(products, [count, each * O]));
+    return imagesOfTiles(g, pixels, [end - first, outH, outW, O]);
+  });
+  return channelsFirst(g, g.concat(parts, 0), bias, block);
+}
+
+/** Gradient of the weight: dy [N, O, outH, outW], x [N, C, H, W] → dw [O, C, r, r]; undefined where that is not faster. */
+export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kernels, window: Window): Value | undefined {
+  const [O, C] = shape;
+  const [outH, outW] = dy.shape.slice(2) as [number, number];
+  const plan = planFor(shape, dy.shape, window);
+  if (!plan) return undefined;
+  const { size, tile, kernel, output, count, down, across } = plan;
+  const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)]);
+  // as the gradient of the input has them around dy, so that both read the same
+  const [top, left] = [window.kernel[0] - 1 - window.before[0], window.kernel[1] - 1 - window.before[1]];
+  const start = [Math.max(0, top), Math.max(0, left)] as const;
+  const end = ([0, 1] as const).map((axis) =>
+    Math.max(reachOf(x.shape[axis + 2] as number, size), start[axis] + reachOf([outH, outW][axis]!, SIDE)),
+  );
+  const around = borderedImages(g, dy, start, end as [number, number]);
+  const [toTiles, toShares] = [matrix(g, tile), matrix(g, transposed(output))];
+  const parts = plan.parts.map((range) => {
+    const each = (range[1] - range[0]) * down * across;
+    const tiles = g.matmul(toTiles, tilesOf(g, images, range, { down, across, size, start: [0, 0] }));
+    const shares = g.matmul(toShares, tilesOf(g, around, range, { down, across, size: SIDE, start }));
+    return g.matmulT(g.reshape(shares, [count, each, O]), g.reshape(tiles, [count, each, C]), { transA: true });
+  });
+  const products = g.reshape(g.sum(parts), [count, O * C]);
+  return g.reshape(g.matmulT(products, matrix(g, kernel), { transA: true }), shape);
+}
+
+const transposed = (rows: Matrix): Matrix => rows[0]!.map((_, i) => rows.map((row) => row[i]!));
