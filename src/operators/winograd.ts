@@ -76,7 +76,10 @@ const OVERHEAD = 100;
 const MANY_TILES = 32;
 /** Bytes of tiles that are worked on at once. */
 const MOST_BYTES = 48e6;
-/** Parts of a batch that are worked on one after the other: joining their images takes time, too. */
+/**
+ * Parts of a batch that gradients work on one after the other. The forward pass takes a batch at once: what it leaves free between activations
+ * that are kept until the backward pass, ONNX Runtime rarely finds a use for.
+ */
 const MOST_PARTS = 2;
 
 /** Images of a batch from the first to before the last. */
@@ -97,7 +100,12 @@ interface Plan extends Transforms {
  * How to compute a convolution with an output [N, O, outH, outW]; undefined where transforms take more than they save. They pay for
  * square kernels with stride 1 and many channels.
  */
-function planFor([O, C, kH, kW]: Kernels, output: Value["shape"], { stride, dilation }: Window): Plan | undefined {
+function planFor(
+  [O, C, kH, kW]: Kernels,
+  output: Value["shape"],
+  { stride, dilation }: Window,
+  mostParts = MOST_PARTS,
+): Plan | undefined {
   const isPlain = kH === kW && [...stride, ...dilation].every((step) => step === 1) && isStatic(output);
   const transforms = isPlain ? winogradTransforms(kH) : undefined;
   if (!transforms) return undefined;
@@ -107,7 +115,7 @@ function planFor([O, C, kH, kW]: Kernels, output: Value["shape"], { stride, dila
   const saved = (kH * kW * outH * outW) / (down * across) - count;
   const parts = Math.ceil((4 * count * N * down * across * Math.max(C, O)) / MOST_BYTES);
   const pays = N * down * across >= MANY_TILES && saved * C * O > OVERHEAD * count * (C + O);
-  if (!pays || parts > Math.min(N, MOST_PARTS)) return undefined;
+  if (!pays || parts > Math.min(N, mostParts)) return undefined;
   const images = Math.ceil(N / parts);
   const ranges = Array.from({ length: parts }, (_, i): Range => [i * images, Math.min(N, (i + 1) * images)]);
   return { ...transforms, count, down, across, parts: ranges };
@@ -192,7 +200,7 @@ export function winogradConvolution(
 ): Value | undefined {
   const [O, C] = shape;
   const [outH, outW] = outputSizes("Conv", x.shape, window);
-  const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window);
+  const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window, turned ? MOST_PARTS : 1);
   if (!plan || window.before.some((pixels) => pixels < 0)) return undefined;
   const { size, tile, kernel, output, count, down, across } = plan;
   // first, because ONNX Runtime computes the later of two inputs first: the kernels of all layers would be kept until they are needed
