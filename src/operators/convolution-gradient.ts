@@ -93,7 +93,7 @@ export function convolutionOfTransposed(
   const isDepthwise = group > 1 && group === O && C === 1;
   if (isStrided && !isDepthwise) return undefined;
   const weight = { w, shape, turned: true };
-  const winograd = block && group === 1 && !isStrided && winogradConvolution(g, x, weight, bias, back, block);
+  const winograd = onCpu(g) && group === 1 && !isStrided && winogradConvolution(g, x, weight, bias, back, block);
   if (winograd) return winograd;
   const blocked = block && blockedConvolution(g, x, weight, bias, conv, block, stride);
   if (blocked || isStrided) return blocked || undefined;

@@ -76,7 +76,7 @@ export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], blo
   }
   const weight = { w, shape: w.shape as readonly [number, number, number, number], turned: false };
   return (
-    (block && conv.group === 1 && winogradConvolution(g, x, weight, bias, conv.window, block)) ||
+    (conv.group === 1 && winogradConvolution(g, x, weight, bias, conv.window, block)) ||
     (block && blockedConvolution(g, x, weight, bias, conv, block)) ||
     convolutionByColumns(g, x, w, bias, conv)
   );

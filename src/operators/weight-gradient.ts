@@ -35,7 +35,7 @@ export function weightGradient(g: Ops, dy: Value, x: Value, w: Value, conv: Conv
   if (isWebGpu(g.target)) return gatheredWeightGradient(g, dy, x, shape, conv);
   if (g.target === "cpu" && C === 1 && O === group && isStatic(dy.shape))
     return depthwiseWeightGradient(g, dy, x, shape, window);
-  const winograd = g.target === "cpu" && group === 1 ? winogradWeightGradient(g, dy, x, shape, window) : undefined;
+  const winograd = group === 1 ? winogradWeightGradient(g, dy, x, shape, window) : undefined;
   if (winograd) return winograd;
   const pixels = outH * outW;
   const moved = pixels * O + (x.shape[2] as number) * (x.shape[3] as number) * (x.shape[1] as number);

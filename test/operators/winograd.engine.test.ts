@@ -82,30 +82,35 @@ const cases = fc.constantFrom(3 as const, 5 as const).chain((side) =>
 
 it("convolutions and their gradients by Winograd's transforms are those of sums in float64", async () => {
   await fc.assert(
-    fc.asyncProperty(cases, fc.integer({ min: 0, max: 1000 }), async (c, seed) => {
-      const graph = convolutionGraph(c);
-      const outputs = Object.fromEntries([...graph.outputs].map(([name, { shape }]) => [name, shape as number[]]));
-      const [outH, outW] = outputs.y!.slice(2) as [number, number];
-      const tiles = (height: number, width: number) => c.images * Math.ceil(height / 4) * Math.ceil(width / 4);
-      fc.pre(tiles(outH, outW) >= 32 && tiles(...c.size) >= 32);
-      const draw = new Draw(seed);
-      const { x, w, b, dy } = {
-        x: draw.uniform([c.images, c.channels[0], ...c.size]),
-        w: draw.uniform([c.channels[1], c.channels[0], c.side, c.side]),
-        b: draw.uniform([c.channels[1]]),
-        dy: draw.uniform(outputs.y!),
-      };
-      const executable = await nodeEngine({ threads: 1 }).compile(graph);
-      const results = await executable.run({ x, w, b, dy });
-      const wanted = expected({ x: x.data, w: w.data, b: b.data, dy: dy.data }, c, [outH, outW]);
-      for (const name of ["y", "dx", "dw"] as const) {
-        const { data } = await results[name]!.read();
-        const error = wanted[name].map((value, i) => value - Number(data[i]));
-        // about three times what the transforms round on such numbers
-        expect(rootMeanSquare(error) / rootMeanSquare(wanted[name]), name).toBeLessThan(c.side === 3 ? 5e-6 : 1.2e-5);
-      }
-      await executable.dispose();
-    }),
+    fc.asyncProperty(
+      cases,
+      fc.constantFrom("native" as const, "wasm" as const),
+      fc.nat(1000),
+      async (c, build, seed) => {
+        const graph = convolutionGraph(c);
+        const outputs = Object.fromEntries([...graph.outputs].map(([name, { shape }]) => [name, shape as number[]]));
+        const [outH, outW] = outputs.y!.slice(2) as [number, number];
+        const tiles = (height: number, width: number) => c.images * Math.ceil(height / 4) * Math.ceil(width / 4);
+        fc.pre(tiles(outH, outW) >= 32 && tiles(...c.size) >= 32);
+        const draw = new Draw(seed);
+        const { x, w, b, dy } = {
+          x: draw.uniform([c.images, c.channels[0], ...c.size]),
+          w: draw.uniform([c.channels[1], c.channels[0], c.side, c.side]),
+          b: draw.uniform([c.channels[1]]),
+          dy: draw.uniform(outputs.y!),
+        };
+        const executable = await nodeEngine({ build, threads: 1 }).compile(graph);
+        const results = await executable.run({ x, w, b, dy });
+        const wanted = expected({ x: x.data, w: w.data, b: b.data, dy: dy.data }, c, [outH, outW]);
+        for (const name of ["y", "dx", "dw"] as const) {
+          const { data } = await results[name]!.read();
+          const error = wanted[name].map((value, i) => value - Number(data[i]));
+          // about three times what the transforms round on such numbers
+          expect(rootMeanSquare(error) / rootMeanSquare(wanted[name]), name).toBeLessThan(c.side === 3 ? 5e-6 : 1.2e-5);
+        }
+        await executable.dispose();
+      },
+    ),
     { numRuns: 6 },
   );
 });
