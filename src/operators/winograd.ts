@@ -75,7 +75,7 @@ const OVERHEAD = 100;
 /** Tiles from which on it pays to transform the kernels. */
 const MANY_TILES = 32;
 /** Bytes of tiles that are worked on at once. */
-const MOST_BYTES = 48e6;
+const MOST_BYTES = 56e6;
 /**
  * Parts of a batch that gradients work on one after the other. The forward pass takes a batch at once: what it leaves free between activations
  * that are kept until the backward pass, ONNX Runtime rarely finds a use for.
