@@ -71,7 +71,7 @@ export function winogradTransforms(side: number): Transforms | undefined {
 }
 
 /** A transform takes about as long for each number as so many multiplications of the product. */
-const OVERHEAD = 90;
+const OVERHEAD = 100;
 /** Tiles from which on it pays to transform the kernels. */
 const MANY_TILES = 32;
 /** Bytes of tiles that are worked on at once. */

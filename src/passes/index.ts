@@ -5,6 +5,7 @@ export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { type InPlace, inPlace } from "./in-place.ts";
 export { type LowerOptions, logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
+export { shallowFirst } from "./order.ts";
 export { type Placeable, type Placed, Placement, type PlacementOptions } from "./place.ts";
 export { poolFirst } from "./pool-first.ts";
 export { prune, type Rule, rewrite } from "./rewrite.ts";

@@ -14,7 +14,7 @@ import {
 } from "../graph/index.ts";
 import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
-import { inPlace, lower, simplify } from "../passes/index.ts";
+import { inPlace, lower, shallowFirst, simplify } from "../passes/index.ts";
 import {
   type CompileOptions,
   type DeviceTensor,
@@ -96,10 +96,11 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
         const written = kept === "javascript" ? inPlace(lowered, replaces) : { graph: lowered, inputs: new Map() };
+        const ordered = kept === "javascript" ? shallowFirst(written.graph) : written.graph;
         const fed = new Map(block ? productWeights(lowered, weights) : []);
         const stored = new Map([...(weights ?? [])].filter(([name]) => !fed.has(name)));
         const separate = filesOf(lowered, stored);
-        const bytes = encode(written.graph, {
+        const bytes = encode(ordered, {
           ...(weights && { weights: stored }),
           external: new Map(
             [...separate].map(([name, { path, data }]) => [name, { location: path, offset: 0, length: data.length }]),
@@ -112,7 +113,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
           data: own("uint8", data) as Uint8Array,
         }));
         const created = await schedule(() => ort.InferenceSession.create(model, { ...sessionOptions, externalData }));
-        const outputs = new Map([...written.graph.outputs].map(([name, { shape }]) => [name, shape]));
+        const outputs = new Map([...ordered.outputs].map(([name, { shape }]) => [name, shape]));
         const fixedInputs = [...fed].map(([key, { dtype, shape, data }]) => [
           key,
           new ort.Tensor(dtype as OrtTensor.Type, own(dtype, unchanging(data)), shape),
