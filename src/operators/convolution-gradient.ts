@@ -74,7 +74,7 @@ export function convolutionOfTransposed(
   [x, w, bias]: readonly [Value, Value, Value | undefined],
   { window, group }: ConvGeometry,
   extra: readonly number[],
-  block?: number,
+  { block, isFixed = false }: { readonly block?: number | undefined; readonly isFixed?: boolean } = {},
 ): Value | undefined {
   const { kernel, stride, dilation, before, after } = window;
   const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
@@ -93,7 +93,8 @@ export function convolutionOfTransposed(
   const isDepthwise = group > 1 && group === O && C === 1;
   if (isStrided && !isDepthwise) return undefined;
   const weight = { w, shape, turned: true };
-  const winograd = onCpu(g) && group === 1 && !isStrided && winogradConvolution(g, x, weight, bias, back, block);
+  const isChanging = onCpu(g) && !isFixed && group === 1 && !isStrided;
+  const winograd = isChanging && winogradConvolution(g, x, weight, bias, back, block);
   if (winograd) return winograd;
   const blocked = block && blockedConvolution(g, x, weight, bias, conv, block, stride);
   if (blocked || isStrided) return blocked || undefined;

@@ -65,14 +65,19 @@ function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(no
 
 /**
  * The output of a Conv or ConvTranspose node written in other operators where engines are faster with those; undefined to keep the node.
- * `block` is the number of channels of a block in the engine's own layout, if it has one.
+ * `block` is the number of channels of a block in the engine's own layout, if it has one; `isFixed` says that the weight does not change.
  */
-export function lowerConvolution(g: Ops, node: Node, inputs: Node["inputs"], block?: number): Value | undefined {
+export function lowerConvolution(
+  g: Ops,
+  node: Node,
+  inputs: Node["inputs"],
+  { block, isFixed }: { readonly block?: number | undefined; readonly isFixed: boolean },
+): Value | undefined {
   const [x, w, bias] = inputs as [Value, Value, Value | undefined];
   const conv = geometry(node);
   if (node.op === "ConvTranspose") {
     const extra = attribute.ints(node, "output_padding", [0, 0]);
-    return convolutionOfTransposed(g, [x, w, bias], conv, extra, block);
+    return convolutionOfTransposed(g, [x, w, bias], conv, extra, { block, isFixed });
   }
   const weight = { w, shape: w.shape as readonly [number, number, number, number], turned: false };
   return (

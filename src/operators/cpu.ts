@@ -22,7 +22,8 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
   const { isFixed, block } = options;
   if (node.op === "FusedMatMul") return lowerProductsOfRows(g, node, inputs, block);
   if (node.domain !== "") return undefined;
-  if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed)) return lowerConvolution(g, node, inputs, block);
+  if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed))
+    return lowerConvolution(g, node, inputs, options);
   if (node.op === "ScatterElements") return lowerMaxPoolGradient(g, node, inputs, block);
   if (node.op === "BatchNormalization") return lowerScaling(g, node, inputs, block);
   if (block)
