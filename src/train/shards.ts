@@ -213,6 +213,15 @@ export class Shards {
     return [all.flatMap(({ own }) => own).reduce(added), seconds];
   }
 
+  /** Multiplies the gradients after `sum` where they are: in a graph, those of a large layer would take as much memory again. */
+  scale(factor: number): void {
+    const rounded = Math.fround(factor);
+    for (const { data } of Object.values(this.gradients(this.part.from))) {
+      const numbers = data as Float32Array;
+      for (let i = 0; i < numbers.length; i++) numbers[i] = numbers[i]! * rounded;
+    }
+  }
+
   /** The running statistics after `sum`, averaged over the shards. */
   statistics(): Map<string, TensorData> {
     const views = Object.entries(this.#views(this.part.from, this.#statistics, (name) => name));

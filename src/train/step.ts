@@ -86,7 +86,7 @@ export class TrainingStep {
     const statistics = [...graphs.state].flatMap(([name, { shape, key, start: from }]) =>
       from === "weight" && name === key && !graphs.sums.has(`sum:${key}`) ? [[name, shape] as const] : [],
     );
-    if (graphs.scaledUpdate)
+    if (shards > 1)
       this.#shards = new Shards(graphs.sums, new Map(statistics), {
         ...{ shards, collective, fast: reduce === "fast" },
         compress: options.compress,
@@ -171,8 +171,8 @@ export class TrainingStep {
   }
 
   /** The second half of a step; the norms of the gradients, if they are measured. */
-  async #update(part: "update" | "scaledUpdate", given: Feeds): Promise<Norms> {
-    const executable = await this.#executable(part);
+  async #update(given: Feeds): Promise<Norms> {
+    const executable = await this.#executable("update");
     const feeds = { ...this.feeds, ...given };
     const results = await this.#state.advance(executable, feeds);
     const norms = await normsOf(results, this.#graphs.sums.keys());
@@ -202,7 +202,7 @@ export class TrainingStep {
       totals = addTotals(totals, part.totals);
       images += batch.input.shape[0]!;
     }
-    const norms = await this.#update("update", { ...sums.current, ...rates });
+    const norms = await this.#update({ ...sums.current, ...rates });
     return this.#result(loss, totals, images, norms);
   }
 
@@ -240,8 +240,8 @@ export class TrainingStep {
     const [{ weight, images, loss, totals }, communication] = await shards.sum([...measured.values()]);
     check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
     this.#state.put(shards.statistics());
-    const given = { ...shards.gradients(from), ...rates, scale: scalar(1 / weight) };
-    const norms = await this.#update("scaledUpdate", given);
+    shards.scale(1 / weight);
+    const norms = await this.#update({ ...shards.gradients(from), ...rates });
     return { ...this.#result(loss / weight, totals, images, norms), communication };
   }
 
@@ -377,7 +377,7 @@ export class TrainingStep {
   }
 
   #compiled(part: Part, size: number | undefined): Promise<Chain> {
-    const isBatch = part !== "update" && part !== "scaledUpdate";
+    const isBatch = part !== "update";
     const isOpen = typeof this.#options.input[0] !== "number";
     const graph = (isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part])!;
     const isCut = isBatch && this.#isSynchronized;
@@ -391,7 +391,7 @@ export class TrainingStep {
   }
 }
 
-type Part = keyof BatchGraphs | "update" | "scaledUpdate";
+type Part = keyof BatchGraphs | "update";
 
 /** Sizes of batches that a graph stays compiled for: full ones, and what is left at the end of an epoch. */
 const SIZES = 2;

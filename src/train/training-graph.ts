@@ -44,8 +44,6 @@ export interface TrainingGraphs extends BatchGraphs {
   readonly forBatch: (size: number) => BatchGraphs;
   /** The second half: (state, sums, scalars) → next state. */
   readonly update: Graph;
-  /** As `update`, of sums that are first multiplied with `scale`; if batches are cut into shards. */
-  readonly scaledUpdate?: Graph;
   /** The tensors that a step replaces, with their shapes and where they start from. */
   readonly state: ReadonlyMap<
     string,
@@ -145,7 +143,6 @@ export function trainingGraphs(model: Module, options: TrainingGraphOptions): Tr
     },
     forBatch: (size) => batchGraphs(withBatch(stable, input[0]!, size), trained, options),
     update: updateOf(trained, options),
-    ...(shardsOf(options) > 1 && { scaledUpdate: updateOf(trained, options, { scaled: true }) }),
     state: new Map([
       ...keys,
       ...statistics,
@@ -207,16 +204,11 @@ function batchGraphs(forward: Graph, trained: readonly Trained[], options: Train
 }
 
 /** The update by itself, from sums of gradients. */
-function updateOf(trained: readonly Trained[], options: TrainingGraphOptions, { scaled = false } = {}): Graph {
+function updateOf(trained: readonly Trained[], options: TrainingGraphOptions): Graph {
   const update = new Graph("update");
-  const g = new Ops(update, { target: options.engine?.target ?? "cpu" });
   const parameters = trained.map((one) => ({ ...one, value: update.parameter(one.key, "float32", one.shape) }));
-  const scale = scaled ? update.input("scale", "float32", []) : undefined;
   const given = new Map(
-    parameters.map(({ key, shape, value }) => {
-      const sum = update.input(`sum:${key}`, "float32", shape);
-      return [value, scale ? g.mul(sum, scale) : sum];
-    }),
+    parameters.map(({ key, shape, value }) => [value, update.input(`sum:${key}`, "float32", shape)]),
   );
   addUpdate(update, parameters, given, options);
   return update;
