@@ -15,13 +15,16 @@ export interface Border {
 
 type Images = readonly [N: number, C: number, H: number, W: number];
 
+/** Weights of a convolution that leaves each channel as it is. */
+const ones = (g: Ops, C: number) =>
+  g.constant({ dtype: "float32", shape: [C, 1, 1, 1], data: new Float32Array(C).fill(1) });
+
 /** Images in blocks with zeros around them. */
 function paddedBlocks(g: Ops, blocks: Value, { before, after }: Border): Value {
   const [N, C, H, W] = blocks.shape as Images;
   const pads = [...before, ...after];
   if (pads.every((count) => count === 0)) return blocks;
-  const ones = g.constant({ dtype: "float32", shape: [C, 1, 1, 1], data: new Float32Array(C).fill(1) });
-  return nchwc(g, "Conv", [blocks, ones], { kernel_shape: [1, 1], pads, group: C }, [
+  return nchwc(g, "Conv", [blocks, ones(g, C)], { kernel_shape: [1, 1], pads, group: C }, [
     ...[N, C],
     ...[H + before[0] + after[0], W + before[1] + after[1]],
   ]);
@@ -44,8 +47,7 @@ export function channelsFirst(g: Ops, x: Value, bias: Value | undefined, block?:
   const shape = [N, C, H, W];
   const blocks = nchwc(g, "ReorderInput", [x], { channels_last: 1 }, shape);
   if (!bias) return inChannels(g, blocks);
-  const ones = g.constant({ dtype: "float32", shape: [C, 1, 1, 1], data: new Float32Array(C).fill(1) });
-  return inChannels(g, nchwc(g, "Conv", [blocks, ones, bias], { kernel_shape: [1, 1], group: C }, shape));
+  return inChannels(g, nchwc(g, "Conv", [blocks, ones(g, C), bias], { kernel_shape: [1, 1], group: C }, shape));
 }
 
 /** The layout of `channelsLast`, written without blocks, by way of blocks; undefined for other transpositions. */
