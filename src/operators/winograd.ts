@@ -121,8 +121,17 @@ function planFor(
   return { ...transforms, count, down, across, parts: ranges };
 }
 
-const matrix = (g: Ops, rows: Matrix): Value =>
-  g.constant({ dtype: "float32", shape: [rows.length, rows[0]!.length], data: Float32Array.from(rows.flat()) });
+/**
+ * ONNX Runtime plans to use memory again for the next tensor of exactly the same shape, and keeps it until then. Between the forward pass and
+ * the backward pass of a layer that is most of a step, so what the forward pass computes has one more axis, of one element.
+ */
+type Pass = "forward" | "backward";
+const apart = (pass: Pass): readonly number[] => (pass === "forward" ? [1] : []);
+
+const matrix = (g: Ops, rows: Matrix, pass: Pass = "backward"): Value => {
+  const shape = [...apart(pass), rows.length, rows[0]!.length];
+  return g.constant({ dtype: "float32", shape, data: Float32Array.from(rows.flat()) });
+};
 
 /** Where the tiles of an image lie. */
 interface Grid {
@@ -135,7 +144,7 @@ interface Grid {
 }
 
 /** images [N, H, W, C] → the pixels of the tiles of some of them, [size², images·down·across·C] */
-function tilesOf(g: Ops, images: Value, [first, end]: Range, { down, across, size, start }: Grid): Value {
+function tilesOf(g: Ops, images: Value, [first, end]: Range, { down, across, size, start }: Grid, pass: Pass): Value {
   const [N, H, W, C] = images.shape as readonly [number, number, number, number];
   const count = (end - first) * down * across;
   const positions = new Int32Array(size * size * count);
@@ -146,14 +155,19 @@ function tilesOf(g: Ops, images: Value, [first, end]: Range, { down, across, siz
         for (let i = 0; i < down; i++)
           for (let j = 0; j < across; j++)
             positions[next++] = (image * H + start[0] + i * SIDE + row) * W + start[1] + j * SIDE + column;
-  return g.reshape(gatherRows(g, g.reshape(images, [N * H * W, C]), positions), [size * size, count * C]);
+  return g.reshape(gatherRows(g, g.reshape(images, [N * H * W, C]), positions, pass), [size * size, count * C]);
 }
 
-const gatherRows = (g: Ops, x: Value, positions: Int32Array) =>
-  g.one("Gather", [x, g.constant({ dtype: "int32", shape: [positions.length], data: positions })], { axis: 0 });
+const gatherRows = (g: Ops, x: Value, data: Int32Array, pass: Pass) =>
+  g.one("Gather", [x, g.constant({ dtype: "int32", shape: [...apart(pass), data.length], data })], { axis: 0 });
 
 /** tiles [SIDE², N·down·across, C] → images [N, H, W, C] */
-function imagesOfTiles(g: Ops, tiles: Value, [N, H, W, C]: readonly [number, number, number, number]): Value {
+function imagesOfTiles(
+  g: Ops,
+  tiles: Value,
+  [N, H, W, C]: readonly [number, number, number, number],
+  pass: Pass,
+): Value {
   const [down, across] = [Math.ceil(H / SIDE), Math.ceil(W / SIDE)];
   const positions = new Int32Array(N * H * W);
   let next = 0;
@@ -163,7 +177,12 @@ function imagesOfTiles(g: Ops, tiles: Value, [N, H, W, C]: readonly [number, num
         const tile = (image * down + Math.floor(row / SIDE)) * across + Math.floor(column / SIDE);
         positions[next++] = ((row % SIDE) * SIDE + (column % SIDE)) * N * down * across + tile;
       }
-  return g.reshape(gatherRows(g, g.reshape(tiles, [SIDE * SIDE * N * down * across, C]), positions), [N, H, W, C]);
+  return g.reshape(gatherRows(g, g.reshape(tiles, [SIDE * SIDE * N * down * across, C]), positions, pass), [
+    N,
+    H,
+    W,
+    C,
+  ]);
 }
 
 /** The images that a window slides over, with zeros around them so that tiles are whole, [N, H, W, C]. */
@@ -203,20 +222,21 @@ export function winogradConvolution(
   const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window, turned ? MOST_PARTS : 1);
   if (!plan || window.before.some((pixels) => pixels < 0)) return undefined;
   const { size, tile, kernel, output, count, down, across } = plan;
+  const pass = turned ? "backward" : "forward";
   // first, because ONNX Runtime computes the later of two inputs first: the kernels of all layers would be kept until they are needed
   const taps = turned ? kernel.map((row) => row.toReversed()) : kernel;
   const kernels = g.reshape(
-    g.matmulT(matrix(g, taps), g.reshape(w, [O * C, numel(window.kernel)]), { transB: true }),
+    g.matmulT(matrix(g, taps, pass), g.reshape(w, [O * C, numel(window.kernel)]), { transB: true }),
     turned ? [count, C, O] : [count, O, C],
   );
   const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)], block);
-  const [toTiles, toPixels] = [matrix(g, tile), matrix(g, output)];
+  const [toTiles, toPixels] = [matrix(g, tile, pass), matrix(g, output, pass)];
   const parts = plan.parts.map(([first, end]) => {
     const each = (end - first) * down * across;
-    const tiles = g.matmul(toTiles, tilesOf(g, images, [first, end], { down, across, size, start: [0, 0] }));
-    const products = g.matmulT(g.reshape(tiles, [count, each, C]), kernels, { transB: !turned });
+    const tiles = g.matmul(toTiles, tilesOf(g, images, [first, end], { down, across, size, start: [0, 0] }, pass));
+    const products = g.matmulT(g.reshape(tiles, [...apart(pass), count, each, C]), kernels, { transB: !turned });
     const pixels = g.matmul(toPixels, g.reshape(products, [count, each * O]));
-    return imagesOfTiles(g, pixels, [end - first, outH, outW, O]);
+    return imagesOfTiles(g, pixels, [end - first, outH, outW, O], pass);
   });
   return channelsFirst(g, g.concat(parts, 0), bias, block);
 }
@@ -239,8 +259,8 @@ export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kerne
   const [toTiles, toShares] = [matrix(g, tile), matrix(g, transposed(output))];
   const parts = plan.parts.map((range) => {
     const each = (range[1] - range[0]) * down * across;
-    const tiles = g.matmul(toTiles, tilesOf(g, images, range, { down, across, size, start: [0, 0] }));
-    const shares = g.matmul(toShares, tilesOf(g, around, range, { down, across, size: SIDE, start }));
+    const tiles = g.matmul(toTiles, tilesOf(g, images, range, { down, across, size, start: [0, 0] }, "backward"));
+    const shares = g.matmul(toShares, tilesOf(g, around, range, { down, across, size: SIDE, start }, "backward"));
     return g.matmulT(g.reshape(shares, [count, each, O]), g.reshape(tiles, [count, each, C]), { transA: true });
   });
   const products = g.reshape(g.sum(parts), [count, O * C]);

@@ -16,6 +16,8 @@ export interface InPlace {
   readonly graph: Graph;
   /** The inputs that may be written over, by output. */
   readonly inputs: ReadonlyMap<string, string>;
+  /** Outputs that the graph did not have, computed in the memory of an input that nobody needs afterwards: that input, by output. */
+  readonly spent: ReadonlyMap<string, string>;
 }
 
 /**
@@ -23,14 +25,20 @@ export interface InPlace {
  * comes first. Engines choose the order of operators by themselves, so that order is made a dependency: a number that the output is
  * computed from passes through an operator that also reads from what has to come first.
  *
- * `replaced` gives the input for an output. Outputs for which it cannot be done, and small ones, are missing in the result.
+ * `replaced` gives the input for an output. Outputs for which it cannot be done, and small ones, are missing in the result. Inputs whose
+ * memory nobody needs after the run are in `disposable`.
  */
-export function inPlace(graph: Graph, replaced: ReadonlyMap<string, string>): InPlace {
+export function inPlace(
+  graph: Graph,
+  replaced: ReadonlyMap<string, string>,
+  disposable: ReadonlySet<string> = new Set(),
+): InPlace {
   const leaves = new Map([...graph.inputs, ...graph.parameters].map((value) => [value.name, value]));
   const readers = new Readers(graph);
   const waits = new Map<Node, { readonly single: number; readonly for: Set<Value> }>();
   const copied = new Map<Value, Value>();
   const inputs = new Map<string, string>();
+  const spent = new Map<string, { readonly input: string; readonly sum: Value }>();
   for (const [output, input] of replaced) {
     const [from, to] = [leaves.get(input), graph.outputs.get(output)];
     const last = to && graph.producer(withoutViews(graph, to));
@@ -51,16 +59,23 @@ export function inPlace(graph: Graph, replaced: ReadonlyMap<string, string>): In
       for (const value of values) known.for.add(value);
       waits.set(gate.node, known);
     }
-    if (isCopied) copied.set(last.outputs[0]!, last.outputs[0]!);
+    if (isCopied) {
+      const [sum] = last.outputs as readonly [Value];
+      copied.set(sum, sum);
+      const added = withoutViews(graph, last.inputs[3]!);
+      const isSpent = disposable.has(added.name) && leaves.get(added.name) === added && readers.of(added)?.size === 1;
+      if (isSpent) spent.set(`spent:${added.name}`, { input: added.name, sum });
+    }
     inputs.set(output, input);
   }
   const ordered = inOrder(graph, { waits, copied });
-  if (!ordered) return { graph, inputs: new Map() };
+  if (!ordered) return { graph, inputs: new Map(), spent: new Map() };
   for (const [name, value] of graph.outputs) {
     const flat = withoutViews(graph, value);
     if (isStatic(flat.shape)) ordered.outputs.set(name, (inputs.has(name) && copied.get(flat)) || flat);
   }
-  return { graph: prune(ordered), inputs };
+  for (const [name, { sum }] of spent) ordered.outputs.set(name, sum);
+  return { graph: prune(ordered), inputs, spent: new Map([...spent].map(([name, { input }]) => [name, input])) };
 }
 
 const isLarge = ({ dtype, shape }: Value) =>

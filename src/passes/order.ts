@@ -5,7 +5,8 @@ import { Graph, type Value } from "../graph/index.ts";
  *
  * ONNX Runtime orders nodes by itself, from the outputs backwards. Of the inputs of a node, it computes the one that stands last in the file
  * first. So what takes long stands last, and what takes little is computed when it is needed, instead of being kept through all of
- * the rest. Nodes that nothing reads stay at the end, in their order, as it computes the last of those first, too.
+ * the rest. Nodes that nothing reads stay at the end, and it computes the last of those first, too: those with the fewest steps before them come
+ * last, so that the gradient of a weight is computed when its inputs are, and these are not kept until the whole backward pass is done.
  */
 export function shallowFirst(graph: Graph): Graph {
   const read = new Set<Value | undefined>(graph.nodes.flatMap(({ inputs }) => inputs));
@@ -14,7 +15,7 @@ export function shallowFirst(graph: Graph): Graph {
     const depth = 1 + Math.max(0, ...node.inputs.map((value) => (value && depths.get(value)) ?? 0));
     for (const value of node.outputs) depths.set(value, depth);
     const isLast = !node.outputs.some((value) => read.has(value));
-    return { node, place: isLast ? Number.POSITIVE_INFINITY : depth };
+    return { node, place: isLast ? Number.MAX_SAFE_INTEGER - depth : depth };
   });
   const ordered = new Graph(graph.name);
   for (const value of graph.inputs) ordered.adopt("inputs", value);

@@ -53,6 +53,8 @@ export interface CompileOptions {
    * an output is written over a tensor of a former run that is given as its input: it is the same tensor afterwards, with other numbers.
    */
   replaces?: ReadonlyMap<string, string>;
+  /** Inputs that nobody reads after a run, such as the gradients of an update. The engine may compute in their memory. */
+  disposable?: ReadonlySet<string>;
   /** File to which the engine writes the time of each operator, where it can; for tuning. */
   profile?: string;
 }

@@ -15,15 +15,7 @@ import {
 import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
 import { inPlace, lower, shallowFirst, simplify } from "../passes/index.ts";
-import {
-  type CompileOptions,
-  type DeviceTensor,
-  type Engine,
-  EngineError,
-  type Executable,
-  type Feeds,
-  type RunOptions,
-} from "./engine.ts";
+import { type DeviceTensor, type Engine, EngineError, type Executable, type Feeds, type RunOptions } from "./engine.ts";
 import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
 import { filesOf, isHuge, productWeights } from "./ort-weights.ts";
 
@@ -81,7 +73,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         hold: ({ dtype, shape, data }: TensorData) =>
           new OrtDeviceTensor(new ort.Tensor(dtype as OrtTensor.Type, own(dtype, data), shape)),
       }),
-    async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), profile }: CompileOptions = {}) {
+    async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), disposable, profile } = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
         graphOptimizationLevel: "all",
@@ -95,7 +87,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       try {
         const fixed = new Set(weights?.keys());
         const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
-        const written = kept === "javascript" ? inPlace(lowered, replaces) : { graph: lowered, inputs: new Map() };
+        const unwritten = { graph: lowered, inputs: new Map(), spent: new Map() };
+        const written = kept === "javascript" ? inPlace(lowered, replaces, disposable) : unwritten;
         const ordered = kept === "javascript" ? shallowFirst(written.graph) : written.graph;
         const fed = new Map(block ? productWeights(lowered, weights) : []);
         const stored = new Map([...(weights ?? [])].filter(([name]) => !fed.has(name)));
@@ -120,7 +113,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         ]);
         return new OrtExecutable({
           ...{ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu },
-          ...{ outputs, overwritten: written.inputs, fed: Object.fromEntries(fixedInputs) },
+          ...{ outputs, overwritten: written.inputs, spent: written.spent, fed: Object.fromEntries(fixedInputs) },
         });
       } catch (error) {
         const cause = message(error);
@@ -146,6 +139,8 @@ interface Compiled {
   readonly fed: Readonly<Record<string, OrtTensor>>;
   /** Inputs over which outputs may be written, by output. */
   readonly overwritten: ReadonlyMap<string, string>;
+  /** Outputs of the session alone, computed in the memory of these inputs. */
+  readonly spent: ReadonlyMap<string, string>;
   readonly schedule: Schedule;
   /**
    * Where outputs stay, to be written into by later runs: on the GPU, where ONNX Runtime binds inputs and outputs to the session
@@ -183,7 +178,7 @@ class OrtExecutable implements Executable {
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, kept, gpu, fed } = this.#compiled;
+    const { session, schedule, kept, gpu, fed, spent } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
@@ -206,6 +201,7 @@ class OrtExecutable implements Executable {
         for (const tensor of Object.values(written)) if (tensor instanceof OrtDeviceTensor) tensor.dispose();
       try {
         const asked = Object.entries(fetches).map(([name, tensor]) => [name, tensor && this.#asComputed(name, tensor)]);
+        for (const [output, input] of spent) asked.push([output, this.#asComputed(output, given[input]!)]);
         if (own && all) asked.push([UNRETURNED, null]);
         const returned = await session.run(given, Object.fromEntries(asked) as InferenceSession.FetchesType);
         if (kept === "gpu") await gpu!.kept?.(Object.values(returned));
@@ -238,7 +234,7 @@ class OrtExecutable implements Executable {
   /** An output's memory in the shape in which the session computes it. */
   #asComputed(name: string, tensor: OrtTensor): OrtTensor {
     const shape = this.#compiled.outputs.get(name)!;
-    return sameShape(shape, this.#compiled.graph.outputs.get(name)!.shape) ? tensor : tensor.reshape(shape as number[]);
+    return sameShape(shape, tensor.dims) ? tensor : tensor.reshape(shape as number[]);
   }
 
   /** An output of the session in the shape that the graph gives it. */

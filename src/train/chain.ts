@@ -29,7 +29,7 @@ export class Chain implements Executable {
   static async compile(
     engine: Engine,
     graphs: readonly Graph[],
-    options: Pick<CompileOptions, "replaces"> = {},
+    options: Pick<CompileOptions, "replaces" | "disposable"> = {},
   ): Promise<Chain> {
     const segments: Executable[] = [];
     for (const graph of graphs) segments.push(await engine.compile(graph, { ...options, keepOnDevice: true }));

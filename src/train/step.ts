@@ -387,6 +387,8 @@ export class TrainingStep {
     const replaced = isShared ? [] : [...this.#graphs.state.keys(), ...this.#graphs.sums.keys()];
     return Chain.compile(this.#options.engine, [graph], {
       replaces: new Map(replaced.map((name) => [next(name), name])),
+      // the next step writes over the sums
+      ...(this.#shards && !isBatch && { disposable: new Set(this.#graphs.sums.keys()) }),
     });
   }
 }

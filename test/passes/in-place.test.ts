@@ -71,6 +71,28 @@ describe("inPlace", () => {
     expect(inPlace(small, replaced).inputs.size).toBe(0);
   });
 
+  test("adds the momentum to a gradient where that lies, if nobody needs it afterwards", () => {
+    const graph = new Graph("momentum");
+    const g = new Ops(graph);
+    const [v, gradient] = [graph.parameter("v", "float32", [SIDE, SIDE]), graph.input("d", "float32", [SIDE, SIDE])];
+    const next = g.add(g.scale(v, 0.9), gradient);
+    graph.output("next:v", next);
+    graph.output("next:w", g.sub(graph.parameter("w", "float32", [SIDE, SIDE]), next));
+    const replaced = new Map([["next:v", "v"]]);
+    const lowered = simplify(lower(graph, "cpu", { block: 8 }));
+    expect(inPlace(lowered, replaced).spent.size).toBe(0);
+    const { inputs, spent, ...result } = inPlace(lowered, replaced, new Set(["d"]));
+    expect(inputs).toEqual(replaced);
+    expect([...spent.values()]).toEqual(["d"]);
+    const [output] = spent.keys();
+    const sum = result.graph.producer(result.graph.outputs.get(output!)!)!;
+    expect(sum.op).toBe("FusedConv");
+    expect(result.graph.producer(sum.inputs[3]!)!.inputs[0]).toBe(gradient);
+
+    graph.output("norm", g.reduceSum(g.reshape(gradient, [SIDE * SIDE]), [0]));
+    expect(inPlace(simplify(lower(graph, "cpu", { block: 8 })), replaced, new Set(["d"])).spent.size).toBe(0);
+  });
+
   test.each([
     ["vgg_small", 32],
     ["inception_small", 64],
