@@ -8,14 +8,14 @@ import type { Result } from "./run.ts";
 const require = createRequire(import.meta.url);
 
 /** Processor, instruction sets, threads and versions, in a line. */
-export function environment(python: string): string {
+export function environment(python: string, threads = availableParallelism()): string {
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
   const sets = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"].filter((set) => flags.includes(set));
   const torch = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
   const { version } = JSON.parse(readFileSync(require.resolve("onnxruntime-node/package.json"), "utf8"));
   return [
     `${cpus()[0]?.model.trim()} (${sets.join(", ")})`,
-    `${availableParallelism()} threads each`,
+    `${threads} threads each`,
     `Node ${process.versions.node}`,
     `ONNX Runtime ${version}`,
     torch.status === 0 ? `PyTorch ${torch.stdout.trim()}` : "no PyTorch",

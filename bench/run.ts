@@ -2,9 +2,10 @@
  * Times convnets against the peers found on the machine: ours, theirs, ours, theirs, … and the ratio of each pair, so that a
  * machine whose speed drifts harms neither.
  *
- *     npm run bench -- [--only WORD] [--peers WORD,…] [--pairs N] [--json | --markdown]
+ *     npm run bench -- [--only WORD] [--peers WORD,…] [--pairs N] [--threads N] [--json | --markdown]
  *
- * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed.
+ * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed. Each side has as many threads as there are
+ * cores, or N.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     peers: { type: "string", default: "" },
     pairs: { type: "string", default: "5" },
+    threads: { type: "string", default: "" },
     json: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
   },
@@ -65,7 +67,8 @@ interface Peer {
 
 /** Starts a peer on a case; undefined where it cannot do it. */
 async function start([command = "", ...args]: readonly string[], given: Case): Promise<Peer | undefined> {
-  const env = { ...process.env, NOTE_MODELS: process.env.NOTE_MODELS ?? here("../../shared/seed") };
+  const { NOTE_MODELS = here("../../shared/seed") } = process.env;
+  const env = { ...process.env, NOTE_MODELS, BENCH_THREADS: values.threads };
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env });
   child.on("error", () => {});
   child.stdin.on("error", () => {});
@@ -124,7 +127,7 @@ const line = ({ case: name, peer, ours, theirs, ratio, min, max, ourMemory, thei
     `${ratio.toFixed(2).padStart(10)}×  [${min.toFixed(2)} … ${max.toFixed(2)}]  ${megabytes(ourMemory)}, ${megabytes(theirMemory)}`,
   ].join("");
 
-const about = environment(python);
+const about = environment(python, Number(values.threads) || undefined);
 if (!values.json)
   console.log(
     `${about}\n\ncase                                  peer                            ours ms   peer ms  peer / ours  [min … max]   memory ours, peer`,
@@ -145,7 +148,7 @@ for (const given of CASES.filter((one) => nameOf(one).includes(values.only))) {
 if (values.json) console.log(JSON.stringify({ environment: about, results }, null, 2));
 if (values.markdown) {
   const file = here("../docs/benchmarks.md");
-  const command = `npm run bench -- ${values.only && `--only "${values.only}" `}${values.peers && `--peers "${values.peers}" `}--pairs ${values.pairs} --markdown`;
+  const command = `npm run bench -- ${values.only && `--only "${values.only}" `}${values.peers && `--peers "${values.peers}" `}--pairs ${values.pairs} ${values.threads && `--threads ${values.threads} `}--markdown`;
   writeFileSync(file, markdown(readFileSync(file, "utf8"), { about, command, only: values.only, results }));
   spawnSync("npx", ["biome", "format", "--write", file], { stdio: "inherit" });
 }

@@ -3,11 +3,13 @@ import { createModel, oneHot, sgd, TrainingStep, trace } from "../../dist/bundle
 import { nodeEngine } from "../../dist/bundle/node.js";
 import { pictures, serve } from "./protocol.mjs";
 
+const { BENCH_THREADS } = process.env;
+
 await serve(async ({ network, mode, batch, size }) => {
   const model = createModel(network).initialize(1);
   const shape = [batch, 3, size, size];
   const input = { dtype: "float32", shape, data: pictures(batch * 3 * size * size) };
-  const engine = nodeEngine();
+  const engine = nodeEngine(BENCH_THREADS ? { threads: Number(BENCH_THREADS) } : {});
   if (mode === "infer") {
     const executable = await engine.compile(trace(model, ["N", 3, size, size]).graph, { weights: model.stateDict() });
     return async () => {

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import * as ort from "onnxruntime-node";
 import { pictures, serve } from "./protocol.mjs";
 
+const threads = Number(process.env.BENCH_THREADS);
+
 /** ONNX Runtime as anyone would use it: PyTorch's own export of the network, default options. It has no training. */
 await serve(async (given) => {
   const { mode, batch, size } = given;
@@ -18,7 +20,7 @@ await serve(async (given) => {
     encoding: "utf8",
   });
   if (stdout?.trim() !== "ready") return undefined;
-  const session = await ort.InferenceSession.create(file);
+  const session = await ort.InferenceSession.create(file, threads ? { intraOpNumThreads: threads } : {});
   rmSync(folder, { recursive: true });
   const input = new ort.Tensor("float32", pictures(batch * 3 * size * size), [batch, 3, size, size]);
   return async () => {
