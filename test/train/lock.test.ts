@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,9 +54,16 @@ test("signs of life; a lock that was removed comes back; unlocking removes it", 
 });
 
 test("on this host, a process that does not run does not count", async () => {
-  await expect(lock(file(`${process.ppid} ${hostname()}\n`))).rejects.toThrow(
+  await expect(lock(file(`${process.ppid} ${hostname()}\n`), { patience: 100 })).rejects.toThrow(
     `(${process.ppid} on ${hostname()}) trains`,
   );
   const held = await lock(file(`${2 ** 22 + 1} ${hostname()}\n`));
+  await held.unlock();
+});
+
+test("a process of this host that is about to end is waited for", async () => {
+  const other = spawn(process.execPath, ["-e", "setTimeout(() => {}, 300)"]);
+  const held = await lock(file(`${other.pid} ${hostname()}\n`), { patience: 20_000 });
+  expect(other.exitCode).toBe(0);
   await held.unlock();
 });

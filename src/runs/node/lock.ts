@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { writeAtomically } from "../../checkpoint/node/index.ts";
 
 /** A folder that is this process's own. */
@@ -21,18 +22,20 @@ export interface LockOptions {
   readonly beat?: number;
   /** ms without one after which a process on another host counts as gone. */
   readonly silence?: number;
-  /** Called before it waits to see whether a process on another host is gone. */
+  /** ms that a running process on this host has to end: MPI's launcher returns before the last of its ranks is gone. */
+  readonly patience?: number;
+  /** Called before it waits to see whether another process is gone. */
   readonly onNote?: ((line: string) => void) | undefined;
 }
 
 /**
  * Locks a run's folder for this process by a file in it, which changes every few seconds. Throws if another running process holds the
- * lock. The file of a process that was killed is ignored; on another host, a process counts as killed if its file has not changed for a
- * minute. Should it come back, it finds out before it writes.
+ * lock and does not end soon. The file of a process that was killed is ignored; on another host, a process counts as killed if its file has
+ * not changed for a minute. Should it come back, it finds out before it writes.
  */
 export async function lock(
   path: string,
-  { beat = 5000, silence = 60_000, onNote = () => {} }: LockOptions = {},
+  { beat = 5000, silence = 60_000, patience = 6000, onNote = () => {} }: LockOptions = {},
 ): Promise<Lock> {
   const id = randomUUID().slice(0, 8);
   let beats = 0;
@@ -41,7 +44,7 @@ export async function lock(
     await writeFile(path, text(), { flag: "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    await checkGone(path, { beat, silence, onNote });
+    await checkGone(path, { beat, silence, patience, onNote });
     await writeAtomically(path, text());
   }
 
@@ -80,7 +83,7 @@ export async function lock(
 }
 
 /** Throws if the process that holds a lock lives; waits if that takes a while to see. */
-async function checkGone(path: string, { beat, silence, onNote }: Required<LockOptions>): Promise<void> {
+async function checkGone(path: string, { beat, silence, patience, onNote }: Required<LockOptions>): Promise<void> {
   const first = await holder(path);
   if (!first) return;
   const { pid, host } = first;
@@ -88,7 +91,13 @@ async function checkGone(path: string, { beat, silence, onNote }: Required<LockO
     `another process (${pid} on ${host}) trains in this folder; wait for it or stop it, or remove ${path} if it is gone`,
   );
   if (host === hostname()) {
-    if (isRunning(Number(pid))) throw lives;
+    const since = performance.now();
+    if (isRunning(Number(pid)))
+      onNote?.(`Process ${pid} has locked this folder; waiting up to ${Math.ceil(patience / 1000)} s for it to end.`);
+    while (isRunning(Number(pid))) {
+      if (performance.now() - since >= patience) throw lives;
+      await sleep(Math.min(50, patience));
+    }
     return;
   }
   onNote?.(
@@ -96,7 +105,7 @@ async function checkGone(path: string, { beat, silence, onNote }: Required<LockO
   );
   const since = performance.now();
   while (performance.now() - since < silence) {
-    await new Promise((resolve) => setTimeout(resolve, Math.min(beat / 5, silence)));
+    await sleep(Math.min(beat / 5, silence));
     const now = await holder(path);
     if (!now) return;
     if (now.text !== first.text) throw lives;
