@@ -44,10 +44,9 @@ export function inPlace(
     const last = to && graph.producer(withoutViews(graph, to));
     if (!from || !last || !isLarge(from) || !isStatic(to.shape) || numel(from.shape as number[]) !== numel(to.shape))
       continue;
-    const isSum = last.op === "FusedConv" && last.inputs.length === 4;
+    const isSum = isScaledSum(last);
     const others = readers.of(from);
     if (!others || (!isSum && !ELEMENTWISE.has(last.op))) continue;
-    // such a sum first copies its last input to where its output will be
     const isCopied = isSum && withoutViews(graph, last.inputs[0]!) === from;
     const first = ancestors(graph, last);
     const late = [...others].filter((node) => node !== last && !first.has(node));
@@ -62,9 +61,9 @@ export function inPlace(
     if (isCopied) {
       const [sum] = last.outputs as readonly [Value];
       copied.set(sum, sum);
-      const added = withoutViews(graph, last.inputs[3]!);
-      const isSpent = disposable.has(added.name) && leaves.get(added.name) === added && readers.of(added)?.size === 1;
-      if (isSpent) spent.set(`spent:${added.name}`, { input: added.name, sum });
+      const { added, sums = [] } = sumsFrom(graph, readers, last) ?? {};
+      if (added && disposable.has(added.name) && leaves.get(added.name) === added)
+        for (const [i, sum] of sums.entries()) spent.set(`spent:${i}:${added.name}`, { input: added.name, sum });
     }
     inputs.set(output, input);
   }
@@ -80,6 +79,23 @@ export function inPlace(
 
 const isLarge = ({ dtype, shape }: Value) =>
   dtype === "float32" && isStatic(shape) && numel(shape) * itemSize(dtype) >= LARGE;
+
+/** Whether a node adds to its last input, which it first copies to where its output will be unless it is there. */
+const isScaledSum = ({ op, inputs }: Node) => op === "FusedConv" && inputs.length === 4;
+
+/** What a sum starts from, and the sums from there to it, of which each is read by the next one only: all can be computed in one memory. */
+function sumsFrom(graph: Graph, readers: Readers, last: Node): { added: Value; sums: Value[] } | undefined {
+  const sums: Value[] = [];
+  for (let node: Node | undefined = last; node && isScaledSum(node); ) {
+    sums.push(node.outputs[0]!);
+    const added = withoutViews(graph, node.inputs[3]!);
+    const isAlso = withoutViews(graph, node.inputs[0]!) === added;
+    if (isAlso || readers.of(added)?.size !== 1) return undefined;
+    node = graph.producer(added);
+    if (!node) return { added, sums };
+  }
+  return undefined;
+}
 
 /** Who reads a value, directly or by way of operators that move numbers. */
 class Readers {

@@ -234,7 +234,8 @@ class OrtExecutable implements Executable {
   /** An output's memory in the shape in which the session computes it. */
   #asComputed(name: string, tensor: OrtTensor): OrtTensor {
     const shape = this.#compiled.outputs.get(name)!;
-    return sameShape(shape, tensor.dims) ? tensor : tensor.reshape(shape as number[]);
+    const declared = this.#compiled.graph.outputs.get(name)?.shape;
+    return declared && sameShape(shape, declared) ? tensor : tensor.reshape(shape as number[]);
   }
 
   /** An output of the session in the shape that the graph gives it. */

@@ -89,6 +89,14 @@ describe("inPlace", () => {
     expect(sum.op).toBe("FusedConv");
     expect(result.graph.producer(sum.inputs[3]!)!.inputs[0]).toBe(gradient);
 
+    const decayed = new Graph("decayed");
+    const h = new Ops(decayed);
+    const [u, w] = ["v", "w"].map((name) => decayed.parameter(name, "float32", [SIDE, SIDE])) as [Value, Value];
+    const d = h.add(decayed.input("d", "float32", [SIDE, SIDE]), h.scale(w, 5e-4));
+    decayed.output("next:v", h.add(h.scale(u, 0.9), d));
+    const both = inPlace(simplify(lower(decayed, "cpu", { block: 8 })), replaced, new Set(["d"]));
+    expect([...both.spent.values()]).toEqual(["d", "d"]);
+
     graph.output("norm", g.reduceSum(g.reshape(gradient, [SIDE * SIDE]), [0]));
     expect(inPlace(simplify(lower(graph, "cpu", { block: 8 })), replaced, new Set(["d"])).spent.size).toBe(0);
   });
