@@ -17,7 +17,7 @@ try:
     from networks import network, training_loss
 
     case = json.loads(sys.stdin.readline())
-  
+    # its own default can be fewer
     torch.set_num_threads(int(os.environ.get("BENCH_THREADS") or len(os.sched_getaffinity(0))))
     torch.manual_seed(0)
     model = network(case["network"])

@@ -177,12 +177,8 @@ function imagesOfTiles(
         const tile = (image * down + Math.floor(row / SIDE)) * across + Math.floor(column / SIDE);
         positions[next++] = ((row % SIDE) * SIDE + (column % SIDE)) * N * down * across + tile;
       }
-  return g.reshape(gatherRows(g, g.reshape(tiles, [SIDE * SIDE * N * down * across, C]), positions, pass), [
-    N,
-    H,
-    W,
-    C,
-  ]);
+  const rows = g.reshape(tiles, [SIDE * SIDE * N * down * across, C]);
+  return g.reshape(gatherRows(g, rows, positions, pass), [N, H, W, C]);
 }
 
 /** The images that a window slides over, with zeros around them so that tiles are whole, [N, H, W, C]. */

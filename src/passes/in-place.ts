@@ -63,7 +63,7 @@ export function inPlace(
       copied.set(sum, sum);
       const { added, sums = [] } = sumsFrom(graph, readers, last) ?? {};
       if (added && disposable.has(added.name) && leaves.get(added.name) === added)
-        for (const [i, sum] of sums.entries()) spent.set(`spent:${i}:${added.name}`, { input: added.name, sum });
+        for (const [i, one] of sums.entries()) spent.set(`spent:${i}:${added.name}`, { input: added.name, sum: one });
     }
     inputs.set(output, input);
   }
