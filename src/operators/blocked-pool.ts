@@ -1,7 +1,8 @@
 import { type Dim, product, type Value } from "../graph/index.ts";
-import { eachChannel, inBlocks, inChannels, nchwc } from "./blocked.ts";
+import { eachChannel, inBlocks, inChannels, interleaved, nchwc } from "./blocked.ts";
+import { paddedBlocks } from "./channels-last.ts";
 import type { Ops } from "./ops.ts";
-import { explicitEnd, outputSize, type Window } from "./window.ts";
+import type { Window } from "./window.ts";
 
 /** A window along one axis of images: 0 height, 1 width. */
 interface Line {
@@ -13,7 +14,7 @@ interface Line {
   readonly out: number;
 }
 
-/** Numbers below count as zero where they are compared with padding, which is zero and has to lose. */
+/** Numbers below count as this one where they are compared with padding, which is zero and has to lose. */
 const LEAST = 1e-31;
 /** Turns differences between such numbers into more than 1. */
 const STEEP = 3e38;
@@ -24,37 +25,39 @@ const STEEP = 3e38;
  *
  *     x [N, C, H, W], dy [N, C, outH, outW] → dx [N, C, H, W]
  *
- * Undefined for windows that do not divide the image. Convolutions pad with zeros, so where the first two elements of a window may lie in
- * the padding, no element of x may be negative (`isPositive`).
+ * Undefined where the stride does not divide the image, or where windows leave gaps. Convolutions pad with zeros, so where the first two
+ * elements of a window may lie in the padding, zero must not win over an element that has a gradient (`ignoresZeros`).
  */
 export function blockedMaxPoolGradient(
   g: Ops,
   x: Value,
   dy: Value,
   window: Window,
-  { block, isPositive }: { block: number; isPositive: boolean },
+  { block, ignoresZeros }: { block: number; ignoresZeros: boolean },
 ): Value | undefined {
   const [N, C, H, W] = x.shape as readonly [Dim, number, number, number];
+  const [outH, outW] = dy.shape.slice(2) as [number, number];
   const { kernel, stride, dilation, before } = window;
-  const lines = ([0, 1] as const).map((along): Line => {
-    const size = [H, W][along]!;
-    const out = outputSize(size, window, along);
-    const after = explicitEnd(size, window, along);
-    return { along, taps: kernel[along], stride: stride[along], before: before[along], after, out };
-  });
-  const isCovered = lines.every(
+  // as many windows as strides: those that there are not have no gradient
+  const [columns, rows] = ([0, 1] as const).map((along): Line => {
+    const [taps, step, front] = [kernel[along], stride[along], before[along]];
+    const after = Math.max(0, taps - step - front);
+    return { along, taps, stride: step, before: front, after, out: [H, W][along]! / step };
+  }) as [Line, Line];
+  const [more, wider] = [columns.out - outH, rows.out - outW];
+  const isCovered = [columns, rows].every(
     ({ along, taps, stride, before, out }) =>
-      out * stride === [H, W][along] && taps >= stride && before <= 1 && dilation[along] === 1,
+      Number.isInteger(out) && taps >= stride && before <= 1 && before < taps && dilation[along] === 1,
   );
-  const meetsPadding = lines.some(({ taps, stride, before }) => taps > 1 && (before > 0 || stride === 1));
-  if (!isCovered || C % block !== 0 || (meetsPadding && !isPositive)) return undefined;
-  const [columns, rows] = lines as [Line, Line];
+  const meetsPadding = [columns, rows].some(({ taps, stride, before }) => taps > 1 && (before > 0 || stride === 1));
+  if (!isCovered || more < 0 || wider < 0 || C % block !== 0 || (meetsPadding && !ignoresZeros)) return undefined;
   // each block as an image: ONNX Runtime keeps the memory of a tensor for a later one of the same shape, and the forward pass has such
   const blocks = (v: Value) => inBlocks(g, g.reshape(v, [product([N, C / block]), block, v.shape[2]!, v.shape[3]!]));
   const images = blocks(x);
   const along = maxima(g, meetsPadding ? g.one("Clip", [images, g.scalar(LEAST)]) : images, rows);
   const across = maxima(g, along.at(-1)!, columns);
-  const dRows = shares(g, across, blocks(dy), columns, block);
+  const given = paddedBlocks(g, blocks(dy), { before: [0, 0], after: [more, wider] });
+  const dRows = shares(g, across, given, columns, block);
   return g.reshape(inChannels(g, shares(g, along, dRows, rows, block)), x.shape);
 }
 
@@ -111,19 +114,5 @@ function shares(g: Ops, [x, ...largest]: readonly Value[], dy: Value, line: Line
         ? part
         : convolved(part, weights, { sum, before: Math.max(0, shift), after: Math.max(0, -shift) });
   }
-  return dealt(g, phases as Value[], along, block);
-}
-
-/** The elements of several images along one axis in turn. */
-function dealt(g: Ops, phases: readonly Value[], along: 0 | 1, block: number): Value {
-  const [first] = phases as [Value];
-  if (phases.length === 1) return first;
-  const [N, C, H, W] = first.shape as readonly [Dim, number, number, number];
-  const rows = product([N, C / block, H, along === 0 ? 1 : W]);
-  const length = along === 0 ? W * block : block;
-  const turns = g.concat(
-    phases.map((phase) => g.reshape(phase, [rows, length])),
-    1,
-  );
-  return g.reshape(turns, resized(first, along, [H, W][along]! * phases.length));
+  return interleaved(g, phases as Value[], along, block);
 }

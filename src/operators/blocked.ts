@@ -29,13 +29,14 @@ interface BlockedWeight {
   readonly w: Value;
   readonly shape: Kernels;
   readonly turned: boolean;
+  /** The elements of the kernel that are taken, in their order, and how many these are down and across. Default: all. */
+  readonly taken?: readonly number[];
+  readonly sizes?: Pair;
 }
 
 /**
  * A convolution in ONNX Runtime's blocked layout, [N, C/block, H, W, block], which it uses by itself for constant weights only: no
  * columns are built there. Undefined where the channels do not divide into blocks, or where little is gained.
- *
- * With `apart`, the pixels of x are that far apart in what is convolved, with zeros between them.
  */
 export function blockedConvolution(
   g: Ops,
@@ -44,25 +45,15 @@ export function blockedConvolution(
   bias: Value | undefined,
   { window, group }: ConvGeometry,
   block: number,
-  apart: Pair = [1, 1],
 ): Value | undefined {
-  const [N, channels, H, W] = x.shape as readonly [Dim, number, number, number];
-  const spread = [N, channels, (H - 1) * apart[0] + 1, (W - 1) * apart[1] + 1] as const;
-  const [outH, outW] = outputSizes("Conv", spread, window);
+  const [outH, outW] = outputSizes("Conv", x.shape, window);
   const padding = [...window.before, ...window.after];
   const isDepthwise = group > 1 && C === 1 && O === group;
   if ((group > 1 && !isDepthwise) || O % block !== 0 || padding.some((count) => count < 0)) return undefined;
   if (!isDepthwise && (C % block !== 0 || (kH * kW === 1 && outH * outW > SMALL_MAP))) return undefined;
-  const add = (op: string, inputs: Node["inputs"], attributes: Attributes, shape: Shape) =>
-    g.graph.add({ op, domain: NCHWC, inputs, attributes, scope: g.scope }, [{ dtype: x.dtype, shape }]).outputs[0]!;
-  const reordered = (images: Value) => add("ReorderInput", [images], {}, images.shape);
-  const blocksOf = (images: Value) => g.reshape(reordered(beforeReshapes(g, images, block)), images.shape);
-  const taps = kH * kW;
-  const depthwise = () => {
-    const blocks = g.reshape(blocksOf(g.reshape(w, [1, O, kH, kW])), [O / block, taps, block]);
-    return g.reshape(turned ? reversed(g, blocks, 1) : blocks, [O, C, kH, kW]);
-  };
-  const kernels = isDepthwise ? depthwise() : blockedWeight(g, reordered, { w, shape: [O, C, kH, kW], turned }, block);
+  const weight = { w, shape: [O, C, kH, kW], turned } as const;
+  const kernels = blockedKernels(g, weight, isDepthwise, block);
+  const images = sharedBlocks(g, x, block);
   const attributes = {
     kernel_shape: [kH, kW],
     strides: window.stride,
@@ -70,10 +61,10 @@ export function blockedConvolution(
     pads: padding,
     group,
   };
-  const shape = [N, O, outH, outW];
-  const images = spreadBlocks(g, blocksOf(x), block, apart);
-  const y = add("Conv", [images, kernels, ...(bias ? [bias] : [])], attributes, shape);
-  return add("ReorderOutput", [y], { channels: O }, shape);
+  return inChannels(
+    g,
+    nchwc(g, "Conv", [images, kernels, ...(bias ? [bias] : [])], attributes, [x.shape[0]!, O, outH, outW]),
+  );
 }
 
 /** Adds an operator on the blocked layout. Shapes are [N, C, H, W] all the same. */
@@ -140,62 +131,69 @@ export function reversed(g: Ops, x: Value, axis: number): Value {
 }
 
 /**
- * The weight as such a convolution takes it: [O/block, C/block, kernel, input of the block, output of the block].
+ * The weight as such a convolution takes it: [O/block, C/block, kernel, input of the block, output of the block], or
+ * [O/block, kernel, block] with kernels of a channel each.
  *
  * Filters are moved into the blocks as channels of images are, and whole blocks are gathered then: a Transpose would move single
  * numbers, on one thread.
  */
-function blockedWeight(
+export function blockedKernels(
   g: Ops,
-  reordered: (images: Value) => Value,
-  { w, shape: [O, C, kH, kW], turned }: BlockedWeight,
+  { w, shape: [O, C, kH, kW], turned, taken: given, sizes = [kH, kW] }: BlockedWeight,
+  isDepthwise: boolean,
   block: number,
 ): Value {
   const taps = kH * kW;
+  const all = [...Array(taps).keys()];
+  const taken = given ?? (turned ? all.toReversed() : all);
+  const shape = [O, C, ...sizes];
+  const isWhole = taken.length === taps && taken.every((tap, i) => tap === i);
+  if (isDepthwise) {
+    const blocks = g.reshape(inBlocks(g, g.reshape(w, [1, O, kH, kW])), [O / block, taps, block]);
+    return g.reshape(isWhole ? blocks : g.one("Gather", [blocks, g.ints(taken)], { axis: 1 }), shape);
+  }
   const [outs, ins] = [O / block, C / block];
   // where the block of filters is that belongs at this place
   const at = turned
-    ? (out: number, input: number, tap: number) => (input * outs + out) * taps + (taps - 1 - tap)
+    ? (out: number, input: number, tap: number) => (input * outs + out) * taps + tap
     : (out: number, input: number, tap: number) => (out * C + input) * taps + tap;
   const images = g.reshape(w, turned ? [C * outs, block, taps, 1] : [outs, block, C * taps, 1]);
-  const blocks = g.reshape(turned && taps === 1 ? images : reordered(images), [C * outs * taps, block]);
-  if (taps === 1 && !turned) return g.reshape(blocks, [O, C, kH, kW]);
-  const positions = new Int32Array(outs * ins * taps * block);
+  const blocks = g.reshape(turned && taps === 1 ? images : inBlocks(g, images), [C * outs * taps, block]);
+  if (taps === 1 && !turned) return g.reshape(blocks, shape);
+  const positions = new Int32Array(outs * ins * taken.length * block);
   let next = 0;
   for (let out = 0; out < outs; out++)
     for (let group = 0; group < ins; group++)
-      for (let tap = 0; tap < taps; tap++)
-        for (let i = 0; i < block; i++) positions[next++] = at(out, group * block + i, tap);
+      for (const tap of taken) for (let i = 0; i < block; i++) positions[next++] = at(out, group * block + i, tap);
   const gathered = g.one("Gather", [blocks, g.constant({ dtype: "int32", shape: [next], data: positions })], {
     axis: 0,
   });
-  return g.reshape(gathered, [O, C, kH, kW]);
+  return g.reshape(gathered, shape);
 }
 
-/** Images in blocks with zeros between their pixels: [N, C, H, W] → [N, C, (H − 1)·apart + 1, (W − 1)·apart + 1] */
-function spreadBlocks(g: Ops, blocks: Value, block: number, [down, across]: Pair): Value {
-  if (down === 1 && across === 1) return blocks;
-  const [N, C, H, W] = blocks.shape as readonly [Dim, number, number, number];
-  const [spreadH, spreadW] = [(H - 1) * down + 1, (W - 1) * across + 1];
-  const pixels = H * W;
-  // one pixel more, which is zero
-  const padded = g.pad(g.reshape(blocks, [product([N, C / block]), pixels, block]), [0, 0, 0, 0, 1, 0]);
-  const positions = Array.from({ length: spreadH * spreadW }, (_, i) => {
-    const [row, column] = [Math.floor(i / spreadW), i % spreadW];
-    return row % down === 0 && column % across === 0 ? (row / down) * W + column / across : pixels;
-  });
-  return g.reshape(g.one("Gather", [padded, g.ints(positions)], { axis: 1 }), [N, C, spreadH, spreadW]);
+/** Images in blocks whose pixels along one axis take turns: those of the first are followed by those of the second, and so on. */
+export function interleaved(g: Ops, phases: readonly Value[], along: 0 | 1, block: number): Value {
+  const [first] = phases as [Value];
+  if (phases.length === 1) return first;
+  const [N, C, H, W] = first.shape as readonly [Dim, number, number, number];
+  const rows = product([N, C / block, H, along === 0 ? 1 : W]);
+  const length = along === 0 ? W * block : block;
+  const turns = g.concat(
+    phases.map((phase) => g.reshape(phase, [rows, length])),
+    1,
+  );
+  return g.reshape(turns, first.shape.with(along + 2, [H, W][along]! * phases.length));
 }
 
-/** What images are before batch and channels become one axis: other convolutions may need the same blocks. */
-function beforeReshapes(g: Ops, images: Value, block: number): Value {
+/** Images in blocks, of before batch and channels became one axis: other convolutions may need the same blocks. */
+export function sharedBlocks(g: Ops, images: Value, block: number): Value {
   let found = images;
   let value: Value | undefined = images;
   for (; value; value = g.graph.producer(value)?.op === "Reshape" ? g.graph.producer(value)!.inputs[0] : undefined) {
     const [, channels, ...sizes] = value.shape;
     if (sameShape(sizes, images.shape.slice(2)) && Number(channels) % block === 0) found = value;
   }
-  return found;
+  return g.reshape(inBlocks(g, found), images.shape);
 }
 
 /** Channels that divide into blocks of either size. */

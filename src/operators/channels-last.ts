@@ -20,7 +20,7 @@ const ones = (g: Ops, C: number) =>
   g.constant({ dtype: "float32", shape: [C, 1, 1, 1], data: new Float32Array(C).fill(1) });
 
 /** Images in blocks with zeros around them. */
-function paddedBlocks(g: Ops, blocks: Value, { before, after }: Border): Value {
+export function paddedBlocks(g: Ops, blocks: Value, { before, after }: Border): Value {
   const [N, C, H, W] = blocks.shape as Images;
   const pads = [...before, ...after];
   if (pads.every((count) => count === 0)) return blocks;

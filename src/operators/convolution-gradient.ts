@@ -1,5 +1,6 @@
 import { numel, type Value } from "../graph/index.ts";
 import { blockedConvolution, reversed } from "./blocked.ts";
+import { blockedTransposed } from "./blocked-transposed.ts";
 import { columnsOfBatch, imagesOfRows } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { isWebGpu } from "./target.ts";
@@ -66,8 +67,8 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, { window, g
 
 /**
  * A transposed convolution, x [N, O, H, W], w [O, C/g, kH, kW] → [N, C, outH, outW], as the convolution that it is, with the kernels turned by
- * 180° and input and output channels exchanged, which engines run faster. With a larger stride than 1 it is one of x with zeros between
- * its pixels: worth it for depthwise kernels, which ONNX Runtime transposes on one thread. Undefined for others.
+ * 180° and input and output channels exchanged, which engines run faster. With a larger stride than 1 it is one for each phase of the output, where
+ * the engine has blocks of channels. Undefined for others.
  */
 export function convolutionOfTransposed(
   g: Ops,
@@ -77,10 +78,22 @@ export function convolutionOfTransposed(
   { block, isFixed = false }: { readonly block?: number | undefined; readonly isFixed?: boolean } = {},
 ): Value | undefined {
   const { kernel, stride, dilation, before, after } = window;
+  if (stride.some((step) => step > 1)) {
+    const [, , H, W] = x.shape as readonly number[];
+    const out = ([0, 1] as const).map(
+      (axis) =>
+        ([H, W][axis]! - 1) * stride[axis] +
+        dilation[axis] * (kernel[axis] - 1) +
+        1 +
+        extra[axis]! -
+        before[axis] -
+        after[axis],
+    );
+    return block ? blockedTransposed(g, x, w, bias, { window, group }, out as [number, number], block) : undefined;
+  }
   const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
   const back: Window = {
     ...window,
-    stride: [1, 1],
     before: [reach[0] - before[0], reach[1] - before[1]],
     after: [reach[0] - after[0] + extra[0]!, reach[1] - after[1] + extra[1]!],
   };
@@ -89,15 +102,12 @@ export function convolutionOfTransposed(
   const conv = { window: back, group };
   const [O, C] = w.shape as Kernels;
   const shape = [group * C, O / group, ...kernel] as Kernels;
-  const isStrided = stride.some((step) => step > 1);
-  const isDepthwise = group > 1 && group === O && C === 1;
-  if (isStrided && !isDepthwise) return undefined;
   const weight = { w, shape, turned: true };
-  const isChanging = onCpu(g) && !isFixed && group === 1 && !isStrided;
+  const isChanging = onCpu(g) && !isFixed && group === 1;
   const winograd = isChanging && winogradConvolution(g, x, weight, bias, back, block);
   if (winograd) return winograd;
-  const blocked = block && blockedConvolution(g, x, weight, bias, conv, block, stride);
-  if (blocked || isStrided) return blocked || undefined;
+  const blocked = block && blockedConvolution(g, x, weight, bias, conv, block);
+  if (blocked) return blocked;
   const turned = turnedKernels(g, w, group);
   const attributes = { pads: padding, dilations: dilation, group, kernel_shape: kernel };
   return (

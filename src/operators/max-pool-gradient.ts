@@ -4,7 +4,7 @@ import { blockedMaxPoolGradient } from "./blocked-pool.ts";
 import { gatheredMaxPoolGradient } from "./gathered.ts";
 import type { Backward } from "./operator.ts";
 import type { Ops } from "./ops.ts";
-import { edge, isShort, wrappedShift } from "./shift.ts";
+import { dealt, edge, isShort, wrappedShift } from "./shift.ts";
 import { isWebGpu } from "./target.ts";
 import { withoutViews } from "./views.ts";
 import { explicitEnd, outputSize, type Window, windowOf } from "./window.ts";
@@ -70,6 +70,22 @@ function isPositive(g: Ops, value: Value): boolean {
   return isRelu || (isJoint && inputs.every((input) => input && isPositive(g, input)));
 }
 
+/** Whether a ReLU follows max pooling, so that windows without a positive element have no gradient. */
+function isOfRelu(g: Ops, dy: Value, x: Value, window: Window): boolean {
+  const product = g.graph.producer(withoutViews(g.graph, dy));
+  if (product?.op !== "Mul") return false;
+  return product.inputs.some((factor) => {
+    const slope = factor && g.graph.producer(factor);
+    const relu = slope?.op === "HardSigmoid" ? g.graph.producer(slope.inputs[0]!) : undefined;
+    const pool = relu?.op === "Relu" ? g.graph.producer(relu.inputs[0]!) : undefined;
+    const isIts =
+      pool?.op === "MaxPool" &&
+      pool.inputs[0] === x &&
+      JSON.stringify(windowOf(pool, x.shape)) === JSON.stringify(window);
+    return isIts && attribute.float(slope!, "beta", 0.5) === 0;
+  });
+}
+
 /** The sums of `maxPoolGradient` in operators that ONNX Runtime is fast at on processors; undefined for those of something else. */
 export function lowerMaxPoolGradient(
   g: Ops,
@@ -84,7 +100,11 @@ export function lowerMaxPoolGradient(
   const y = g.one("MaxPool", [x], pool.attributes);
   const dPooled = g.reshape(withoutViews(g.graph, dy!), y.shape);
   const dx =
-    (block && blockedMaxPoolGradient(g, x, dPooled, window, { block, isPositive: isPositive(g, x) })) ||
+    (block &&
+      blockedMaxPoolGradient(g, x, dPooled, window, {
+        block,
+        ignoresZeros: isPositive(g, x) || isOfRelu(g, dPooled, x, window),
+      })) ||
     comparedMaxPoolGradient(g, [x, y, dPooled], window, block);
   return g.reshape(dx, node.outputs[0]!.shape);
 }
@@ -188,8 +208,7 @@ function phasesOf(g: Ops, x: Value, line: Line): Value[] {
   const padded = padLowest(g, x, axis, 0, length * stride - size);
   const indices = [...Array(stride).keys()];
   if (!isDealt(x, line)) return indices.map((i) => g.slice(padded, [[axis, i, length * stride, stride]]));
-  const dealt = g.transpose(g.reshape(padded, [product([...x.shape.slice(0, axis), length]), stride]), [1, 0]);
-  const phases = g.reshape(dealt, [stride, ...x.shape.slice(0, axis), length]);
+  const phases = dealt(g, padded, stride);
   return indices.map((i) => g.one("Gather", [phases, g.scalar(i, "int64")]));
 }
 

@@ -22,3 +22,16 @@ export function wrappedShift(g: Ops, x: Value, by: number): Value {
 export function edge(g: Ops, W: number, by: number, { inside, outside }: { inside: number; outside: number }): Value {
   return g.floats(Array.from({ length: W }, (_, w) => (w + by >= 0 && w + by < W ? inside : outside)));
 }
+
+/**
+ * Rows of pixels dealt out: every `step`-th pixel from the first one on, from the second one on, and so on. ONNX Runtime cuts with steps
+ * one element at a time.
+ *
+ *     x […, W] → [step, …, W/step]
+ */
+export function dealt(g: Ops, x: Value, step: number): Value {
+  const rows = x.shape.slice(0, -1);
+  const length = (x.shape.at(-1) as number) / step;
+  const turned = g.transpose(g.reshape(x, [product([...rows, length]), step]), [1, 0]);
+  return g.reshape(turned, [step, ...rows, length]);
+}

@@ -2,7 +2,7 @@ import { type Dim, isStatic, numel, product, type Value } from "../graph/index.t
 import { weightGradientOfBatch } from "./emulated.ts";
 import { gatheredWeightGradient } from "./gathered.ts";
 import type { Ops } from "./ops.ts";
-import { edge, isShort, wrappedShift } from "./shift.ts";
+import { dealt, edge, isShort, wrappedShift } from "./shift.ts";
 import { isWebGpu } from "./target.ts";
 import type { ConvGeometry, Window } from "./window.ts";
 import { winogradWeightGradient } from "./winograd.ts";
@@ -90,20 +90,17 @@ const isBetterTurned = (left: number, right: number) => left < MANY_ROWS && righ
 function stackedColumns(
   g: Ops,
   x: Value,
-  { kernel, stride, dilation, before, after }: Window,
+  window: Window,
   [outH, outW]: readonly [number, number],
   images: number,
 ): Value {
-  const padded = g.pad(x, [0, 0, ...before, 0, 0, ...after]);
-  const [A, B, H, W] = padded.shape as Sizes;
+  const { kernel, stride, dilation, before, after } = window;
+  const [A, B] = x.shape as Sizes;
+  const H = (x.shape[2] as number) + before[0] + after[0];
   const rows = images === 1 ? product([A, B]) : A;
-  const columns = Array.from({ length: kernel[1] }, (_, tap) => {
-    const start = tap * dilation[1];
-    const end = start + (outW - 1) * stride[1] + 1;
-    const isWhole = start === 0 && stride[1] === 1 && end === W;
-    const cut = isWhole ? padded : g.slice(padded, [[3, start, end, stride[1]]]);
-    return g.reshape(cut, [rows, 1, images * H, outW]);
-  });
+  const columns = cutColumns(g, x, window, outW, [before[0], after[0]]).map((cut) =>
+    g.reshape(cut, [rows, 1, images * H, outW]),
+  );
   const taken = Array.from({ length: kernel[0] * images * outH }, (_, i) => {
     const [tap, image, row] = [Math.floor(i / (images * outH)), Math.floor(i / outH) % images, i % outH];
     return image * H + tap * dilation[0] + row * stride[0];
@@ -112,6 +109,30 @@ function stackedColumns(
   const stack = g.concat(columns, 1);
   const gathered = isWhole ? stack : g.one("Gather", [stack, g.ints(taken)], { axis: 2 });
   return g.reshape(gathered, [rows, kernel[1] * kernel[0], images * outH * outW]);
+}
+
+/** What each column of a kernel meets, of all rows and `more` before and after: x [A, B, H, W] → kW of [A, B, rows, outW] */
+function cutColumns(
+  g: Ops,
+  x: Value,
+  { kernel, stride: [, step], dilation, before, after }: Window,
+  outW: number,
+  more: readonly [before: number, after: number] = [0, 0],
+): Value[] {
+  const width = (x.shape[3] as number) + before[1] + after[1];
+  const length = Math.ceil(width / step);
+  const padded = g.pad(x, [0, 0, more[0], before[1], 0, 0, more[1], after[1] + length * step - width]);
+  const phases = step === 1 ? padded : dealt(g, padded, step);
+  return Array.from({ length: kernel[1] }, (_, tap) => {
+    const start = tap * dilation[1];
+    const [phase, first] = [start % step, Math.floor(start / step)];
+    if (step === 1) return outW === width ? padded : g.slice(padded, [[3, first, first + outW]]);
+    const cut = g.slice(phases, [
+      [0, phase, phase + 1],
+      [4, first, first + outW],
+    ]);
+    return g.reshape(cut, padded.shape.with(3, outW));
+  });
 }
 
 /** Where one element of a kernel meets an axis: pixel o of the output meets x[(o + shift)·stride + phase]. */
@@ -177,15 +198,7 @@ function shiftedPairs(
 /** What each column of a kernel meets, of all rows: x [A, B, H, W] → kW of [A, B, H, outW] */
 function shiftedColumns(g: Ops, x: Value, window: Window, outW: number): Value[] {
   const W = x.shape[3] as number;
-  const step = window.stride[1];
-  const [before, after] = [window.before[1], window.after[1]];
-  if (step > 1) {
-    const padded = g.pad(x, [0, 0, 0, before, 0, 0, 0, after]);
-    return Array.from({ length: window.kernel[1] }, (_, tap) => {
-      const start = tap * window.dilation[1];
-      return g.slice(padded, [[3, start, start + (outW - 1) * step + 1, step]]);
-    });
-  }
+  if (window.stride[1] > 1) return cutColumns(g, x, window, outW);
   return meetings(window, 1).map(({ shift }) => {
     if (shift === 0 && outW === W) return x;
     if (outW !== W || !isShort(W)) return g.pad(x, [0, 0, 0, -shift, 0, 0, 0, outW + shift - W]);

@@ -76,7 +76,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
     async compile(graph, { weights, keepOnDevice = false, replaces = new Map(), disposable, profile } = {}) {
       const kept: Compiled["kept"] = !keepOnDevice ? "no" : gpu ? "gpu" : writesInto ? "javascript" : "no";
       const sessionOptions: InferenceSession.SessionOptions = {
-        graphOptimizationLevel: "all",
+        // the passes above leave nothing to gain for graphs of training, and ONNX Runtime's take seconds for them
+        graphOptimizationLevel: kept === "javascript" ? "disabled" : "all",
         // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for large networks
         enableMemPattern: !keepOnDevice && !isHuge(weights),
         logSeverityLevel: 3,

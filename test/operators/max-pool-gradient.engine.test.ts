@@ -7,12 +7,15 @@ import { Draw } from "../support/draw.ts";
 
 const [N, C] = [2, 16];
 
-/** Σ w · max pool of x, or of relu(x), and its gradient. */
-function poolGraph(size: readonly number[], attributes: Record<string, readonly number[]>, isBehindRelu: boolean) {
+type Relu = "before" | "after" | undefined;
+
+/** Σ w · max pool of x, with a ReLU before or after it if there is one, and its gradient. */
+function poolGraph(size: readonly number[], attributes: Record<string, readonly number[]>, relu: Relu) {
   const graph = new Graph("pool");
   const g = new Ops(graph);
   const x = graph.input("x", "float32", [N, C, ...size]);
-  const y = g.one("MaxPool", [isBehindRelu ? g.relu(x) : x], attributes);
+  const pooled = g.one("MaxPool", [relu === "before" ? g.relu(x) : x], attributes);
+  const y = relu === "after" ? g.relu(pooled) : pooled;
   const w = graph.input("w", "float32", y.shape);
   const { graph: backward, gradients } = differentiate(graph, g.reduceSum(g.mul(y, w), [0, 1, 2, 3], false), [x]);
   backward.output("dx", gradients.get(x)!);
@@ -23,7 +26,7 @@ function poolGraph(size: readonly number[], attributes: Record<string, readonly 
 function expected(
   x: Float32Array,
   w: Float32Array,
-  { x: [, , H, W], y: [, , outH, outW], attributes, isBehindRelu }: Expected,
+  { x: [, , H, W], y: [, , outH, outW], attributes, relu }: Expected,
 ) {
   const { stride, before, kernel } = windowOf({ op: "MaxPool", attributes }, [N, C, H!, W!]);
   const dx = new Float32Array(x.length);
@@ -35,10 +38,10 @@ function expected(
         const [h, v] = [row * stride[0] - before[0] + i, column * stride[1] - before[1] + j];
         if (h < 0 || v < 0 || h >= H! || v >= W!) continue;
         const index = (image * H! + h) * W! + v;
-        const value = isBehindRelu ? Math.max(0, x[index]!) : x[index]!;
+        const value = relu ? Math.max(0, x[index]!) : x[index]!;
         if (value > best) [best, at] = [value, index];
       }
-    if (!isBehindRelu || x[at]! > 0) dx[at]! += w[o]!;
+    if (!relu || x[at]! > 0) dx[at]! += w[o]!;
   }
   return dx;
 }
@@ -47,7 +50,7 @@ interface Expected {
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly attributes: Record<string, readonly number[]>;
-  readonly isBehindRelu: boolean;
+  readonly relu: Relu;
 }
 
 const square = (size: number, stride: number, before: number, after: number) => ({
@@ -58,15 +61,20 @@ const square = (size: number, stride: number, before: number, after: number) => 
 
 describe("the gradient of max pooling in blocks of channels is that of the definition, with ties", () => {
   it.each([
-    ["3×3, behind a ReLU", [7, 9], square(3, 1, 1, 1), true],
-    ["5×1, behind a ReLU", [6, 5], { kernel_shape: [5, 1], pads: [1, 0, 3, 0] }, true],
-    ["3×3 with stride 2 and an overhang", [8, 12], square(3, 2, 0, 1), false],
-    ["3×3 with stride 2 and padding, behind a ReLU", [8, 6], square(3, 2, 1, 0), true],
-    ["2×2 with stride 2", [4, 6], square(2, 2, 0, 0), false],
-    ["4×4 with stride 3 and an overhang", [9, 6], square(4, 3, 0, 1), false],
-    ["2×2 with stride 1, behind a ReLU", [4, 5], square(2, 1, 0, 1), true],
-  ] as const)("%s", async (_, size, attributes, isBehindRelu) => {
-    const { graph, ...shapes } = poolGraph(size, attributes, isBehindRelu);
+    ["3×3, behind a ReLU", [7, 9], square(3, 1, 1, 1), "before"],
+    ["5×1, behind a ReLU", [6, 5], { kernel_shape: [5, 1], pads: [1, 0, 3, 0] }, "before"],
+    ["3×3 with stride 2 and an overhang", [8, 12], square(3, 2, 0, 1), undefined],
+    ["3×3 with stride 2 and padding, behind a ReLU", [8, 6], square(3, 2, 1, 0), "before"],
+    ["3×3 with stride 2 and padding, in front of a ReLU", [8, 6], square(3, 2, 1, 0), "after"],
+    ["3×3, in front of a ReLU", [7, 9], square(3, 1, 1, 1), "after"],
+    ["3×3 without padding, in front of a ReLU", [7, 9], square(3, 1, 0, 0), "after"],
+    ["3×3 with stride 2, which leaves the last pixels out", [8, 12], square(3, 2, 0, 0), undefined],
+    ["6×3 with stride 4 and 3, which leaves several out", [8, 9], { kernel_shape: [6, 3], strides: [4, 3] }, undefined],
+    ["2×2 with stride 2", [4, 6], square(2, 2, 0, 0), undefined],
+    ["4×4 with stride 3 and an overhang", [9, 6], square(4, 3, 0, 1), undefined],
+    ["2×2 with stride 1, behind a ReLU", [4, 5], square(2, 1, 0, 1), "before"],
+  ] as const)("%s", async (_, size, attributes, relu) => {
+    const { graph, ...shapes } = poolGraph(size, attributes, relu);
     const ops = lower(graph, "cpu", { block: 8 }).nodes.map(({ op, domain }) => `${domain}.${op}`);
     expect(ops).toContain("com.microsoft.nchwc.MaxPool");
     const draw = new Draw(1);
@@ -74,7 +82,7 @@ describe("the gradient of max pooling in blocks of channels is that of the defin
     for (const x of [draw.integers(shapes.x), draw.spaced(shapes.x)]) {
       const w = draw.uniform(shapes.y);
       const { dx } = await executable.run({ x, w });
-      const wanted = expected(x.data as Float32Array, w.data as Float32Array, { ...shapes, attributes, isBehindRelu });
+      const wanted = expected(x.data as Float32Array, w.data as Float32Array, { ...shapes, attributes, relu });
       const given = (await dx!.read()).data as Float32Array;
       given.forEach((value, i) => {
         expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-5);
