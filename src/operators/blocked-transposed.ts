@@ -1,5 +1,5 @@
 import { type Dim, product, type Value } from "../graph/index.ts";
-import { blockedKernels, eachChannel, inChannels, interleaved, nchwc, sharedBlocks } from "./blocked.ts";
+import { blockedKernels, inChannels, interleaved, nchwc, padded, sharedBlocks } from "./blocked.ts";
 import type { Ops } from "./ops.ts";
 import type { ConvGeometry, Window } from "./window.ts";
 
@@ -92,19 +92,18 @@ function spread(g: Ops, blocks: Value, stride: Pair, at: Pair, [outH, outW]: Pai
   const [N, C, H, W] = blocks.shape as readonly [Dim, number, number, number];
   const pixels = H * W;
   // one pixel more, which is zero
-  const padded = g.pad(g.reshape(blocks, [product([N, C / block]), pixels, block]), [0, 0, 0, 0, 1, 0]);
+  const all = g.pad(g.reshape(blocks, [product([N, C / block]), pixels, block]), [0, 0, 0, 0, 1, 0]);
   const positions = Array.from({ length: outH * outW }, (_, i) => {
     const [row, column] = [Math.floor(i / outW) - at[0], (i % outW) - at[1]];
     return row % stride[0] === 0 && column % stride[1] === 0 ? (row / stride[0]) * W + column / stride[1] : pixels;
   });
-  return g.reshape(g.one("Gather", [padded, g.ints(positions)], { axis: 1 }), [N, C, outH, outW]);
+  return g.reshape(g.one("Gather", [all, g.ints(positions)], { axis: 1 }), [N, C, outH, outW]);
 }
 
 /** The first pixels of images in blocks. */
 function cut(g: Ops, blocks: Value, sizes: Pair, block: number): Value {
   return ([0, 1] as const).reduce((images, along) => {
     const more = (images.shape[along + 2] as number) - sizes[along];
-    const weights = [1, ...Array<number>(more).fill(0)];
-    return more === 0 ? images : eachChannel(g, images, weights, { along, block, size: sizes[along] });
+    return more === 0 ? images : padded(g, images, along, [0, -more], block);
   }, blocks);
 }

@@ -1,5 +1,6 @@
 import {
   type Attributes,
+  attribute,
   type Dim,
   isStatic,
   type Node,
@@ -171,6 +172,15 @@ export function blockedKernels(
   return g.reshape(gathered, shape);
 }
 
+/** Images in blocks with zeros before and after their pixels along one axis; where these are negative, pixels are cut off. */
+export function padded(g: Ops, blocks: Value, along: 0 | 1, [before, after]: Pair, block: number): Value {
+  const cut = Math.max(0, -before);
+  const weights = Array.from({ length: cut + Math.max(0, -after) + 1 }, (_, i) => (i === cut ? 1 : 0));
+  const size = (blocks.shape[along + 2] as number) + before + after;
+  const pads = { before: Math.max(0, before), after: Math.max(0, after) };
+  return eachChannel(g, blocks, weights, { along, block, size, ...pads });
+}
+
 /** Images in blocks whose pixels along one axis take turns: those of the first are followed by those of the second, and so on. */
 export function interleaved(g: Ops, phases: readonly Value[], along: 0 | 1, block: number): Value {
   const [first] = phases as [Value];
@@ -194,6 +204,30 @@ export function sharedBlocks(g: Ops, images: Value, block: number): Value {
     if (sameShape(sizes, images.shape.slice(2)) && Number(channels) % block === 0) found = value;
   }
   return g.reshape(inBlocks(g, found), images.shape);
+}
+
+/** Pixels of a row from which images are shifted in blocks. */
+const LONG_ROW = 32;
+/** Pixels by which images are shifted at most. */
+const FAR = 3;
+
+/** Images shifted by a few rows or columns, by way of blocks: ONNX Runtime pads on one thread. Undefined for other paddings. */
+export function shiftedByBlocks(
+  g: Ops,
+  node: Node,
+  [x, given, ...others]: Node["inputs"],
+  block: number,
+): Value | undefined {
+  const pads = given && g.graph.constants.get(given);
+  const isPlain = node.op === "Pad" && others.length === 0 && attribute.string(node, "mode", "constant") === "constant";
+  if (!isPlain || !pads || x?.dtype !== "float32" || x.shape.length !== 4 || !isStatic(x.shape)) return undefined;
+  const counts = Array.from(pads.data, Number);
+  const [axis, ...more] = [0, 1, 2, 3].filter((axis) => counts[axis] !== 0 || counts[axis + 4] !== 0);
+  if (axis === undefined || axis < 2 || more.length > 0) return undefined;
+  const [before, after] = [counts[axis]!, counts[axis + 4]!];
+  const isNear = Math.abs(before) <= FAR && Math.abs(after) <= FAR;
+  if (!isNear || x.shape[3]! < LONG_ROW || x.shape[1]! % block !== 0) return undefined;
+  return inChannels(g, padded(g, sharedBlocks(g, x, block), axis === 2 ? 0 : 1, [before, after], block));
 }
 
 /** Channels that divide into blocks of either size. */

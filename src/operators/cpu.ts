@@ -1,5 +1,5 @@
 import { attribute, type Node, sameShape, type Value } from "../graph/index.ts";
-import { turnedByBlocks } from "./blocked.ts";
+import { shiftedByBlocks, turnedByBlocks } from "./blocked.ts";
 import { lowerChannelsLast } from "./channels-last.ts";
 import { lowerConvolution } from "./convolution.ts";
 import { activatedScaling, addedToScaling, productsOfRows, scaledChannels } from "./flat.ts";
@@ -13,13 +13,17 @@ export interface CpuOptions {
   readonly isFixed: boolean;
   /** Channels of a block in ONNX Runtime's own layout of images, if it has one. */
   readonly block?: number | undefined;
+  readonly threads?: number | undefined;
   /** Whether nothing else reads input `i`; if `later`, whether no later node does. */
   readonly isLast: (i: number, options?: { later: boolean }) => boolean;
 }
 
+/** Threads from which on it pays to go through images three times on all of them instead of once on one. */
+const MANY_THREADS = 4;
+
 /** The output of a node written in operators that ONNX Runtime is faster at on processors; undefined to keep the node. */
 export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options: CpuOptions): Value | undefined {
-  const { isFixed, block } = options;
+  const { isFixed, block, threads = 1 } = options;
   if (node.op === "FusedMatMul") return lowerProductsOfRows(g, node, inputs, block);
   if (node.domain !== "") return undefined;
   if (node.op === "ConvTranspose" || (node.op === "Conv" && !isFixed))
@@ -31,6 +35,7 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
       scaledSum(g, node, inputs) ??
       fused(g, node, inputs, options) ??
       turnedTranspose(g, node, inputs) ??
+      (threads >= MANY_THREADS ? shiftedByBlocks(g, node, inputs, block) : undefined) ??
       lowerChannelsLast(g, node, inputs, block)
     );
   return undefined;

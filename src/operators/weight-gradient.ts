@@ -176,12 +176,7 @@ function shiftedPairs(
     g.reshape(value, isOverBatch ? [first!, product([second!, pixels])] : [first!, second!, pixels]);
   const lengths = down.map(({ phase }) => phaseLength(H, stride[0], phase));
   const left = down.map(({ shift }, i) => {
-    const moved = g.pad(g.reshape(dy, [product(dy.shape.slice(0, 2)), outH * outW]), [
-      0,
-      shift * outW,
-      0,
-      (lengths[i]! - outH - shift) * outW,
-    ]);
+    const moved = g.pad(dy, [0, 0, shift, 0, 0, 0, lengths[i]! - outH - shift, 0]);
     return rowsOf(moved, dy, lengths[i]! * outW);
   });
   const columns = shiftedColumns(g, x, window, outW);

@@ -8,10 +8,12 @@ export interface LowerOptions {
   readonly fixed?: ReadonlySet<string>;
   /** Channels of a block in the engine's own layout of images, if it has one. */
   readonly block?: number | undefined;
+  /** Threads that the engine computes on. Default 1. */
+  readonly threads?: number | undefined;
 }
 
 /** Rewrites operators that the engine lacks or is slow at. All differences between engines are here, except those of gradients. */
-export function lower(graph: Graph, target: Target, { fixed = new Set(), block }: LowerOptions = {}): Graph {
+export function lower(graph: Graph, target: Target, { fixed = new Set(), block, threads }: LowerOptions = {}): Graph {
   const readers = new Map<Value, (Node | undefined)[]>();
   const read = (value: Value, node?: Node) => {
     const known = readers.get(value);
@@ -28,6 +30,7 @@ export function lower(graph: Graph, target: Target, { fixed = new Set(), block }
       const y = lowerForCpu(g, node, inputs, {
         isFixed: fixed.has(node.inputs[1]?.name ?? ""),
         block,
+        threads,
         isLast(i, { later } = { later: false }) {
           const reading = readers.get(node.inputs[i]!)!;
           return reading.at(-1) === node && (later || reading.length === 1);

@@ -44,6 +44,8 @@ export interface OrtEngineOptions {
   readonly writesInto?: boolean;
   /** Channels of a block in the engine's own layout of images; undefined if it has none. */
   readonly block?: () => Promise<number | undefined>;
+  /** Threads that it computes on. Default 1. */
+  readonly threads?: number;
   /** Default: tasks run at once. */
   readonly schedule?: Schedule;
   /** What to do about an error of ONNX Runtime, where its message does not say it. */
@@ -63,7 +65,7 @@ export function inTurn(): Schedule {
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   const { name, target, session, gpu, writesInto = false } = options;
-  const { schedule = (task) => task(), remedy = () => undefined, block } = options;
+  const { schedule = (task) => task(), remedy = () => undefined, block, threads } = options;
   const own = ownArrays(ort);
   return {
     name,
@@ -87,7 +89,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       };
       try {
         const fixed = new Set(weights?.keys());
-        const lowered = simplify(lower(graph, target, { fixed, block: await block?.() }));
+        const lowered = simplify(lower(graph, target, { fixed, block: await block?.(), threads }));
         const unwritten = { graph: lowered, inputs: new Map(), spent: new Map() };
         const written = kept === "javascript" ? inPlace(lowered, replaces, disposable) : unwritten;
         const ordered = kept === "javascript" ? shallowFirst(written.graph) : written.graph;

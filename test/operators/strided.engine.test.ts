@@ -103,3 +103,30 @@ it("gradients of convolutions with strides, and transposed ones, are those of su
   );
   expect(blocked).toBeGreaterThan(30);
 });
+
+it("images that are shifted on many threads are those that ONNX Runtime pads", async () => {
+  const plain: Case = {
+    ...{ kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], size: [5, 33], channels: [16, 16] },
+    depthwise: false,
+  };
+  for (const c of [
+    plain,
+    { ...plain, pads: [0, 2, 1, 0] },
+    { ...plain, kernel: [4, 2], pads: [1, 0, 2, 0] },
+  ] as Case[]) {
+    const graph = convolutionGraph(c);
+    const padded = (threads: number) =>
+      simplify(lower(graph, "cpu", { block: 8, threads })).nodes.filter(({ op }) => op === "Pad").length;
+    expect(padded(8)).toBeLessThan(padded(2));
+    const draw = new Draw(1);
+    const feeds = Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, draw.uniform(shape as number[])]));
+    const read = async (threads: number) => {
+      const executable = await nodeEngine({ threads }).compile(graph);
+      const { dw } = await executable.run(feeds);
+      const { data } = await dw!.read();
+      await executable.dispose();
+      return data;
+    };
+    expect(await read(8)).toEqual(await read(2));
+  }
+});

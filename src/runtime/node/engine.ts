@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { type Engine, EngineError, type EngineOptions } from "../engine.ts";
 import { type Ort, ortEngine } from "../ort.ts";
 import { blockSize } from "./block.ts";
@@ -87,6 +88,7 @@ function nativeEngine(
     target: device,
     session,
     writesInto: true,
+    threads: threads ?? availableParallelism(),
     ...(providers[0] === "webgpu" && { gpu: gpuMemory(ort, session) }),
     ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
     remedy: (message) =>
