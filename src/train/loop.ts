@@ -2,6 +2,7 @@ import { type Collective, oneProcess, partOf } from "../cluster/index.ts";
 import type { Batch, Loader } from "../data/index.ts";
 import type { TensorData } from "../graph/index.ts";
 import type { Module } from "../nn/index.ts";
+import type { Feeds } from "../runtime/index.ts";
 import { Evaluator, StoppedEvaluation } from "./evaluate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { EpochEvent, Progress, RankTimes, StepEvent, TrainEvent } from "./events.ts";
@@ -130,13 +131,19 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
 
       let evaluation: Evaluation | undefined;
       if (validation) {
+        const weights = await weightsOf(model, step, options);
         evaluator ??= await Evaluator.create(model, {
           ...{ engine, loss: minimized, metrics },
           ...shapesOf(await validation.first(), options),
+          ...(engine.hold && { weights: new Map(Object.entries(weights) as [string, TensorData][]) }),
         });
-        for await (const event of evaluating(evaluator, validation, step, options, epoch)) {
+        for await (const event of evaluating(evaluator, validation, engine.hold ? {} : weights, options, epoch)) {
           if (event.type === "evaluating") yield event;
           else evaluation = event.evaluation;
+        }
+        if (engine.hold) {
+          await evaluator.dispose();
+          evaluator = undefined;
         }
         if (!evaluation) {
           yield await saved(progress);
@@ -194,15 +201,25 @@ function scoreOf(evaluation: Evaluation | undefined, { lossSum, images }: Progre
 type Evaluated = { readonly type: "evaluated"; readonly evaluation: Evaluation };
 type Evaluating = Extract<TrainEvent, { type: "evaluating" }>;
 
+/**
+ * The weights to evaluate, by name. Where the engine computes in JavaScript's memory, it can prepare them for speed, as they do not change
+ * before the evaluation is done: these are views of the network's arrays, which are not copied.
+ */
+async function weightsOf(model: Module, step: TrainingStep, { engine, ema }: FitOptions): Promise<Feeds> {
+  if (ema !== undefined) return Object.fromEntries(await step.weights({ ema: true }));
+  if (!engine.hold) return step.feeds;
+  const views = [...model.stateDict()].map(([key, tensor]) => [key, { ...tensor, data: tensor.data.subarray() }]);
+  return Object.fromEntries(views);
+}
+
 /** Evaluates and reports how far it is. Without a result if the signal stops it. */
 async function* evaluating(
   evaluator: Evaluator,
   loader: Loader,
-  step: TrainingStep,
-  { ema, signal, worst, collective }: FitOptions,
+  weights: Feeds,
+  { signal, worst, collective }: FitOptions,
   epoch: number,
 ): AsyncGenerator<Evaluating | Evaluated> {
-  const weights = ema === undefined ? step.feeds : Object.fromEntries(await step.weights({ ema: true }));
   const total = loader.dataset.length;
   let images = 0;
   let wake = () => {};
