@@ -80,7 +80,7 @@ const MOST_BYTES = 56e6;
  * Parts of a batch that gradients work on one after the other. The forward pass takes a batch at once: what it leaves free between activations
  * that are kept until the backward pass, ONNX Runtime rarely finds a use for.
  */
-const MOST_PARTS = 2;
+const MOST_PARTS = 16;
 
 /** Images of a batch from the first to before the last. */
 type Range = readonly [first: number, end: number];
@@ -113,11 +113,12 @@ function planFor(
   const [down, across] = [Math.ceil(outH / SIDE), Math.ceil(outW / SIDE)];
   const count = transforms.size ** 2;
   const saved = (kH * kW * outH * outW) / (down * across) - count;
-  const parts = Math.ceil((4 * count * N * down * across * Math.max(C, O)) / MOST_BYTES);
+  const bytes = 4 * count * down * across * Math.max(C, O);
+  const parts = Math.ceil(N / Math.max(1, Math.floor(MOST_BYTES / bytes)));
   const pays = N * down * across >= MANY_TILES && saved * C * O > OVERHEAD * count * (C + O);
-  if (!pays || parts > Math.min(N, mostParts)) return undefined;
+  if (!pays || bytes > MOST_BYTES || parts > mostParts) return undefined;
   const images = Math.ceil(N / parts);
-  const ranges = Array.from({ length: parts }, (_, i): Range => [i * images, Math.min(N, (i + 1) * images)]);
+  const ranges = Array.from({ length: Math.ceil(N / images) }, (_, i): Range => [i * images, Math.min(N, (i + 1) * images)]);
   return { ...transforms, count, down, across, parts: ranges };
 }
 

@@ -121,14 +121,19 @@ it("takes Winograd's transforms where they pay, weight gradients included", () =
   expect(lowered(convolutionGraph({ ...plain, side: 5, pads: [2, 2, 2, 2], channels: [96, 192] })).dense).toEqual([]);
   // channels that do not divide into blocks
   expect(lowered(convolutionGraph({ ...plain, channels: [150, 320] })).dense).toEqual([]);
-  // few channels, few tiles, and a batch too large to be worked on in two parts
+  // few channels, few tiles, and a batch too large to be worked on in sixteen parts
   expect(lowered(convolutionGraph({ ...plain, channels: [16, 32] })).dense).toHaveLength(2);
   expect(lowered(convolutionGraph({ ...plain, images: 1, channels: [128, 128] })).dense).toHaveLength(2);
-  expect(lowered(convolutionGraph({ ...plain, images: 800, channels: [128, 128] })).dense).toHaveLength(2);
+  expect(lowered(convolutionGraph({ ...plain, images: 4000, channels: [128, 128] })).dense).toHaveLength(2);
 });
 
-it("gradients of large batches are computed in parts", () => {
-  const graph = convolutionGraph({ side: 3, images: 128, channels: [96, 96], size: [24, 24], pads: [1, 1, 1, 1] });
+it.each([
+  [128, 24],
+  [131, 24],
+  // more parts than fit without one that would be empty
+  [16, 208],
+])("gradients of %i images of %i pixels a side are computed in parts", (images, side) => {
+  const graph = convolutionGraph({ side: 3, images, channels: [96, 96], size: [side, side], pads: [1, 1, 1, 1] });
   const { nodes, dense } = lowered(graph);
   // the forward pass is not divided
   expect(dense).toHaveLength(1);
