@@ -67,8 +67,8 @@ export function inputGradient(g: Ops, dy: Value, x: Value, w: Value, { window, g
 
 /**
  * A transposed convolution, x [N, O, H, W], w [O, C/g, kH, kW] → [N, C, outH, outW], as the convolution that it is, with the kernels turned by
- * 180° and input and output channels exchanged, which engines run faster. With a larger stride than 1 it is one for each phase of the output, where
- * the engine has blocks of channels. Undefined for others.
+ * 180° and input and output channels exchanged, which engines run faster. With a larger stride than 1 it is several, and only where the engine has
+ * blocks of channels (`blockedTransposed`). Undefined for others.
  */
 export function convolutionOfTransposed(
   g: Ops,

@@ -13,6 +13,7 @@ export interface CpuOptions {
   readonly isFixed: boolean;
   /** Channels of a block in ONNX Runtime's own layout of images, if it has one. */
   readonly block?: number | undefined;
+  /** Threads that the engine computes on. */
   readonly threads?: number | undefined;
   /** Whether nothing else reads input `i`; if `later`, whether no later node does. */
   readonly isLast: (i: number, options?: { later: boolean }) => boolean;

@@ -48,10 +48,18 @@ function polynomial(roots: readonly number[]): number[] {
 const squared = (matrix: Matrix): Matrix =>
   matrix.flatMap((row) => matrix.map((other) => row.flatMap((a) => other.map((b) => a * b))));
 
-/** The transforms of Toom and Cook: polynomials are multiplied at points. */
+const known = new Map<number, Transforms>();
+
+/** The transforms of Toom and Cook, for kernels with this side: polynomials are multiplied at points. */
 export function winogradTransforms(side: number): Transforms | undefined {
   const points = POINTS[side];
   if (!points) return undefined;
+  const found = known.get(side) ?? computed(side, points);
+  known.set(side, found);
+  return found;
+}
+
+function computed(side: number, points: readonly number[]): Transforms {
   const size = points.length + 1;
   const powers = (point: number, count: number) => Array.from({ length: count }, (_, power) => point ** power);
   const unit = (count: number) => Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : 0));
@@ -77,7 +85,7 @@ const MANY_TILES = 32;
 /** Bytes of tiles that are worked on at once. */
 const MOST_BYTES = 56e6;
 /**
- * Parts of a batch that gradients work on one after the other. The forward pass takes a batch at once: what it leaves free between activations
+ * Parts of a batch, at most, that gradients work on one after the other. The forward pass takes a batch at once: what it leaves free between activations
  * that are kept until the backward pass, ONNX Runtime rarely finds a use for.
  */
 const MOST_PARTS = 16;
@@ -118,7 +126,10 @@ function planFor(
   const pays = N * down * across >= MANY_TILES && saved * C * O > OVERHEAD * count * (C + O);
   if (!pays || bytes > MOST_BYTES || parts > mostParts) return undefined;
   const images = Math.ceil(N / parts);
-  const ranges = Array.from({ length: Math.ceil(N / images) }, (_, i): Range => [i * images, Math.min(N, (i + 1) * images)]);
+  const ranges = Array.from(
+    { length: Math.ceil(N / images) },
+    (_, i): Range => [i * images, Math.min(N, (i + 1) * images)],
+  );
   return { ...transforms, count, down, across, parts: ranges };
 }
 

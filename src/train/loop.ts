@@ -131,17 +131,17 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
 
       let evaluation: Evaluation | undefined;
       if (validation) {
-        const weights = await weightsOf(model, step, options);
+        const { fixed, fed } = await weightsOf(model, step, options);
         evaluator ??= await Evaluator.create(model, {
           ...{ engine, loss: minimized, metrics },
           ...shapesOf(await validation.first(), options),
-          ...(engine.hold && { weights: new Map(Object.entries(weights) as [string, TensorData][]) }),
+          ...(fixed && { weights: fixed }),
         });
-        for await (const event of evaluating(evaluator, validation, engine.hold ? {} : weights, options, epoch)) {
+        for await (const event of evaluating(evaluator, validation, fed, options, epoch)) {
           if (event.type === "evaluating") yield event;
           else evaluation = event.evaluation;
         }
-        if (engine.hold) {
+        if (fixed) {
           await evaluator.dispose();
           evaluator = undefined;
         }
@@ -202,14 +202,18 @@ type Evaluated = { readonly type: "evaluated"; readonly evaluation: Evaluation }
 type Evaluating = Extract<TrainEvent, { type: "evaluating" }>;
 
 /**
- * The weights to evaluate, by name. Where the engine computes in JavaScript's memory, it can prepare them for speed, as they do not change
- * before the evaluation is done: these are views of the network's arrays, which are not copied.
+ * The weights to evaluate. Where the engine computes in JavaScript's memory they are fixed, so that it can prepare them for speed: views of the
+ * network's arrays, which do not change before the evaluation is done and are not copied. Elsewhere they are fed at each run.
  */
-async function weightsOf(model: Module, step: TrainingStep, { engine, ema }: FitOptions): Promise<Feeds> {
-  if (ema !== undefined) return Object.fromEntries(await step.weights({ ema: true }));
-  if (!engine.hold) return step.feeds;
-  const views = [...model.stateDict()].map(([key, tensor]) => [key, { ...tensor, data: tensor.data.subarray() }]);
-  return Object.fromEntries(views);
+async function weightsOf(
+  model: Module,
+  step: TrainingStep,
+  { engine, ema }: FitOptions,
+): Promise<{ readonly fixed?: ReadonlyMap<string, TensorData>; readonly fed: Feeds }> {
+  const averaged = ema === undefined ? undefined : await step.weights({ ema: true });
+  if (!engine.hold) return { fed: averaged ? Object.fromEntries(averaged) : step.feeds };
+  const view = (tensor: TensorData) => ({ ...tensor, data: tensor.data.subarray() }) as TensorData;
+  return { fed: {}, fixed: averaged ?? new Map([...model.stateDict()].map(([key, tensor]) => [key, view(tensor)])) };
 }
 
 /** Evaluates and reports how far it is. Without a result if the signal stops it. */

@@ -130,3 +130,29 @@ it("images that are shifted on many threads are those that ONNX Runtime pads", a
     expect(await read(8)).toEqual(await read(2));
   }
 });
+
+it("transposes convolutions with weights that stay, for any number of images", async () => {
+  const graph = new Graph("up");
+  const g = new Ops(graph);
+  const draw = new Draw(1);
+  const x = graph.input("x", "float32", ["N", 16, 5, 6]);
+  const shapes = { w: [16, 8, 3, 3], b: [8] };
+  const [w, b] = [graph.parameter("w", "float32", shapes.w), graph.parameter("b", "float32", shapes.b)];
+  const attributes = { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 0] };
+  graph.output("y", g.one("ConvTranspose", [x, w, b], attributes));
+  const weights = new Map(Object.entries(shapes).map(([name, shape]) => [name, draw.uniform(shape)]));
+  for (const images of [1, 3]) {
+    const feeds = { x: draw.uniform([images, 16, 5, 6]) };
+    const [native, wasm] = await Promise.all(
+      (["native", "wasm"] as const).map(async (build) => {
+        const executable = await nodeEngine({ build }).compile(graph, { weights });
+        const { y } = await executable.run(feeds);
+        return y!.read();
+      }),
+    );
+    expect(native!.shape).toEqual([images, 8, 10, 11]);
+    native!.data.forEach((value, i) => {
+      expect(Math.abs(Number(value) - Number(wasm!.data[i]))).toBeLessThan(1e-5);
+    });
+  }
+});
