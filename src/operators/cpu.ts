@@ -2,7 +2,7 @@ import { attribute, type Node, sameShape, type Value } from "../graph/index.ts";
 import { shiftedByBlocks, turnedByBlocks } from "./blocked.ts";
 import { lowerChannelsLast } from "./channels-last.ts";
 import { lowerConvolution } from "./convolution.ts";
-import { activatedScaling, addedToScaling, productsOfRows, scaledChannels } from "./flat.ts";
+import { activatedScaling, addedToScaling, insideLimits, productsOfRows, scaledChannels } from "./flat.ts";
 import { lowerMaxPoolGradient } from "./max-pool-gradient.ts";
 import type { Ops } from "./ops.ts";
 import { scaledSum } from "./scaled-sum.ts";
@@ -35,6 +35,7 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
     return (
       scaledSum(g, node, inputs) ??
       fused(g, node, inputs, options) ??
+      (node.op === "Mul" ? insideLimits(g, inputs[0]!, inputs[1]!, block) : undefined) ??
       turnedTranspose(g, node, inputs) ??
       (threads >= MANY_THREADS ? shiftedByBlocks(g, node, inputs, block) : undefined) ??
       lowerChannelsLast(g, node, inputs, block)

@@ -142,12 +142,15 @@ const one = (g: Ops) => g.scalar(1);
 /** 1 where y > 0, else 0, for y ≥ 0. */
 const positive = (g: Ops, y: Value): Value => beyond(g, y, g.scalar(0), 1);
 
+/** Turns the difference between a limit and the next float32 into more than 1. */
+export const steepness = (limit: number): number => 2 ** Math.min(127, 125 - Math.floor(Math.log2(Math.abs(limit))));
+
 /** 1 where sign · y > sign · limit, else 0, for y that do not lie on the other side. */
 function beyond(g: Ops, y: Value, limit: Value, sign: 1 | -1): Value {
   const number = Number(g.graph.constants.get(limit)?.data[0]);
   if (isWebGpu(g.target) || Number.isNaN(number)) return g.indicator((sign > 0 ? g.greater : g.less)(y, limit));
   // min(1, steep · |y − limit|), in one pass over the data where comparing and casting are two
-  const steep = sign * 2 ** Math.min(127, 125 - Math.floor(Math.log2(Math.abs(number))));
+  const steep = sign * steepness(number);
   return g.one("HardSigmoid", [y], { alpha: new Float(steep), beta: new Float(0 - number * steep) });
 }
 
@@ -188,8 +191,10 @@ export const elementwiseGradients = (): GradientRules<typeof elementwise> => ({
   },
   /** Passes strictly inside the limits, as through PyTorch's ReLU6. */
   Clip(g, { inputs: [, min, max], y, dy }) {
-    const above = min ? g.mul(dy, beyond(g, y, min, 1)) : dy;
-    return [max ? g.mul(above, beyond(g, y, max, -1)) : above];
+    const insides = [min && beyond(g, y, min, 1), max && beyond(g, y, max, -1)].filter(
+      (inside) => inside !== undefined,
+    );
+    return [insides.length > 0 ? g.mul(dy, insides.reduce(g.mul)) : dy];
   },
   HardSigmoid(g, node) {
     const { y, dy } = node;

@@ -1,5 +1,6 @@
-import { type Attributes, type Dim, isStatic, type Node, type Shape, type Value } from "../graph/index.ts";
-import { nchwc } from "./blocked.ts";
+import { type Attributes, attribute, type Dim, isStatic, type Node, type Shape, type Value } from "../graph/index.ts";
+import { eachChannel, nchwc } from "./blocked.ts";
+import { steepness } from "./elementwise.ts";
 import type { Ops } from "./ops.ts";
 
 /*
@@ -60,6 +61,49 @@ export function addedToScaling(g: Ops, x: Value, y: Value): Value | undefined {
   if (!conv) return undefined;
   const { shape } = conv.outputs[0]!;
   return g.reshape(nchwc(g, "Conv", [...conv.inputs, g.reshape(y, shape)], conv.attributes, shape), x.shape);
+}
+
+/** The float32 before a positive one. */
+function before(number: number): number {
+  const bits = new Int32Array(Float32Array.of(number).buffer);
+  bits[0]!--;
+  return new Float32Array(bits.buffer)[0]!;
+}
+
+/**
+ * The product of two steps, 1 where y > min and 1 where y < max: the gradient of Clip. In two passes, of which the second writes over the
+ * result of the first, instead of three. Undefined for other products.
+ */
+export function insideLimits(g: Ops, a: Value, b: Value, block: number): Value | undefined {
+  const [above, below] = [stepOf(g, a), stepOf(g, b)];
+  const flat = above && flatShape(above.y, block);
+  if (!flat || !below || above.y !== below.y || above.slope < 0 || below.slope > 0) return undefined;
+  const { y, limit: min } = above;
+  const max = below.limit;
+  // 0 for numbers below max, and for max twice what lies between the limits
+  const lift = 2 ** Math.ceil(Math.log2(max - min) + 1);
+  const steep = lift / (max - before(max));
+  if (!(min < max && max > 0 && Number.isFinite(Math.fround(steep * max)))) return undefined;
+  const count = flat[1] as number;
+  const filled = (number: number, shape: readonly number[]) =>
+    g.constant({ dtype: "float32", shape, data: new Float32Array(count).fill(number) });
+  const images = g.reshape(y, flat);
+  const scaling = [images, filled(steep, [count, 1, 1, 1]), filled(lift - steep * max, [count])];
+  const attributes = { kernel_shape: [1, 1], group: count, ...activated(["Relu"]) };
+  const sum = nchwc(g, "Conv", scaling, attributes, flat);
+  // −y > −min only where y ≤ min, or where something was added
+  const activation = ["HardSigmoid", -above.slope, -min * above.slope] as const;
+  const options = { along: 1, block, size: flat[3] as number, sum, activation } as const;
+  return g.reshape(eachChannel(g, images, [-1], options), y.shape);
+}
+
+/** A HardSigmoid as steep as a step at a limit. */
+function stepOf(g: Ops, value: Value): { y: Value; limit: number; slope: number } | undefined {
+  const node = g.graph.producer(value);
+  if (node?.op !== "HardSigmoid") return undefined;
+  const slope = attribute.float(node, "alpha", 0.2);
+  const limit = -attribute.float(node, "beta", 0.5) / slope;
+  return Math.abs(slope) === steepness(limit) ? { y: node.inputs[0]!, limit, slope } : undefined;
 }
 
 /** Numbers in a row from which a product of two rows is faster than a pass that multiplies and one that adds. */
