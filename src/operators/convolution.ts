@@ -1,49 +1,13 @@
-import {
-  attribute,
-  check,
-  type Dim,
-  formatShape,
-  isStatic,
-  type Node,
-  product,
-  sameShape,
-  type Value,
-} from "../graph/index.ts";
+import { attribute, check, type Dim, formatShape, isStatic, type Node, sameShape, type Value } from "../graph/index.ts";
 import { blockedConvolution } from "./blocked.ts";
 import { convolutionByColumns, convolutionOfTransposed, inputGradient } from "./convolution-gradient.ts";
-import { sumInSteps } from "./emulated.ts";
-import { productsOfRows } from "./flat.ts";
+import { expandedGradients } from "./expansion.ts";
 import { type Application, elements, type GradientRules, input, type Operator } from "./operator.ts";
 import type { Ops } from "./ops.ts";
+import { sumPerChannel } from "./per-channel.ts";
 import { weightGradient } from "./weight-gradient.ts";
 import { type ConvGeometry, outputSizes, windowOf } from "./window.ts";
 import { winogradConvolution } from "./winograd.ts";
-
-/** Sums over the batch and all pixels: [N, C, H, W] → [C], the gradient of a bias. */
-export function sumPerChannel(g: Ops, x: Value): Value {
-  if (g.target === "webgpu-emulated" && isStatic(x.shape)) return sumInSteps(g, x);
-  // two steps, since ONNX Runtime reduces the last axes fastest
-  return g.reduceSum(g.reduceSum(x, [2, 3], false), [0], false);
-}
-
-/**
- * Σ a·b over the batch and all pixels: two of [N, C, H, W] → [C]. Engines on processors get it as products of rows, which `lower` writes
- * as they are fastest (`productsOfRows`).
- */
-export function dotPerChannel(g: Ops, a: Value, b: Value, block?: number): Value {
-  const [N, C, H, W] = a.shape as readonly [Dim, number, number, number];
-  if (g.target !== "cpu") return sumPerChannel(g, g.mul(a, b));
-  const rows = (v: Value) => g.reshape(v, [product([N, C]), 1, H * W]);
-  const [left, right] = [rows(a), rows(b)];
-  const products = (block && productsOfRows(g, left, right, block)) || g.matmulT(left, right, { transB: true });
-  return g.reduceSum(g.reshape(products, [N, C]), [0], false);
-}
-
-/** Σ x² over the batch and all pixels: x [N, C, H, W] → [C] */
-export function squaresPerChannel(g: Ops, x: Value, block?: number): Value {
-  if (g.target !== "webgpu") return dotPerChannel(g, x, x, block);
-  return g.reduceSum(g.one("ReduceSumSquare", [x], { axes: [2, 3], keepdims: 0 }), [0], false);
-}
 
 /** What a node of Conv or ConvTranspose is besides its tensors; quantized ones have the weight elsewhere. */
 function geometry(node: Pick<Node, "op" | "inputs" | "attributes">, w = input(node, 1)): ConvGeometry {
@@ -184,11 +148,13 @@ export const convolutionGradients = (): GradientRules<typeof convolution> => ({
     const { x, w, dy } = node;
     const conv = geometry(node);
     const { gradient, scaled } = withoutFactor(g, dy, w);
-    return [
-      () => inputGradient(g, gradient, x, scaled(w), conv),
-      () => scaled(weightGradient(g, gradient, x, w, conv)),
-      () => scaled(sumPerChannel(g, gradient)),
-    ];
+    return (
+      expandedGradients(g, gradient, [x, w], scaled) ?? [
+        () => inputGradient(g, gradient, x, scaled(w), conv),
+        () => scaled(weightGradient(g, gradient, x, w, conv)),
+        () => scaled(sumPerChannel(g, gradient)),
+      ]
+    );
   },
   /** That of the convolution whose input gradient this is, with the parts of x and dy exchanged. */
   ConvTranspose(g, node) {

@@ -9,8 +9,8 @@ import {
   type TensorType,
   type Value,
 } from "../graph/index.ts";
-import { dotPerChannel, squaresPerChannel, sumPerChannel } from "./convolution.ts";
 import { unbroadcast } from "./elementwise.ts";
+import { centeredExpansion, dotWithExpansion } from "./expansion.ts";
 import { scaledChannels } from "./flat.ts";
 import {
   type Application,
@@ -21,25 +21,30 @@ import {
   sameAsInput,
 } from "./operator.ts";
 import type { Ops } from "./ops.ts";
+import { centeredChannels, dotPerChannel, perChannel, squaresPerChannel, sumPerChannel } from "./per-channel.ts";
 
 type Attributed = Pick<Node, "op" | "attributes">;
 
 const isTraining = (node: Attributed) => attribute.int(node, "training_mode", 0) === 1;
 
-/** [C] → [1, C, 1, 1], to broadcast over images. */
-export function perChannel(g: Ops, v: Value): Value {
-  return v.shape.length === 4 ? v : g.reshape(v, [1, v.shape[0]!, 1, 1]);
+/** x minus the mean per channel, with that mean, [C], and the variance, [C]. */
+interface BatchStatistics {
+  readonly mean: Value;
+  readonly variance: Value;
+  readonly centered: Value;
 }
 
 /**
  * Mean and variance of each channel over the batch and all pixels: x [N, C, H, W] → two of [C], and x minus the mean. The
  * variance is that of the population (divided by the count). Two passes, since Σx² − (Σx)² cancels in float32.
  */
-export function batchStatistics(g: Ops, x: Value, block?: number): { mean: Value; variance: Value; centered: Value } {
-  const count = g.count(x, [0, 2, 3]);
-  const mean = g.div(sumPerChannel(g, x), count);
-  const centered = g.sub(x, perChannel(g, mean));
-  const variance = g.div(squaresPerChannel(g, centered, block), count);
+function batchStatistics(
+  g: Ops,
+  x: Value,
+  { mean, centered } = centeredChannels(g, x),
+  block?: number,
+): BatchStatistics {
+  const variance = g.div(squaresPerChannel(g, centered, block), g.count(x, [0, 2, 3]));
   return { mean, variance, centered };
 }
 
@@ -54,7 +59,7 @@ function inverseDeviation(g: Ops, node: Attributed, variance: Value): Value {
  */
 export function lowerBatchNormalization(g: Ops, node: Node, inputs: Node["inputs"], block?: number): readonly Value[] {
   const [x, scale, bias, givenMean, givenVariance] = inputs as [Value, Value, Value, Value, Value];
-  const { mean, variance, centered } = batchStatistics(g, x, block);
+  const { mean, variance, centered } = batchStatistics(g, x, centeredExpansion(g, x), block);
   const normalized = () => {
     const epsilon = new Float(attribute.float(node, "epsilon", 1e-5));
     return g.one("BatchNormalization", [centered, scale, bias, g.expand(g.scalar(0), mean), variance], { epsilon });
@@ -219,8 +224,12 @@ function affine(g: Ops, x: Value, scale: Value, bias: Value): Value {
  *     dscale = Σ dy·x̂,  dbias = Σ dy,  dx = (dy − dbias/n − x̂ · dscale/n) · scale/σ
  */
 function trainingGradient(g: Ops, node: Backward): Gradients {
-  const { variance, centered } = batchStatistics(g, node.x);
-  return statisticsGradient(g, node, { variance, centered, count: g.count(node.x, [0, 2, 3]) });
+  const expansion = centeredExpansion(g, node.x);
+  const { variance, centered } = batchStatistics(g, node.x, expansion);
+  return statisticsGradient(g, node, {
+    ...{ variance, centered, count: g.count(node.x, [0, 2, 3]) },
+    ...(expansion && { along: dotWithExpansion(g, node.dy, centered) }),
+  });
 }
 
 /**
@@ -242,6 +251,8 @@ export function sharedGradient(g: Ops, node: Backward, statistics: SharedStatist
 }
 
 interface GradientStatistics extends Pick<SharedStatistics, "centered" | "variance" | "count"> {
+  /** Σ dy·centered, [C], if it is known. */
+  readonly along?: Value;
   /** Default 0. */
   readonly offset?: Value;
   /** dscale and dbias of all shards from those of one. Default: there is one. */
@@ -251,12 +262,12 @@ interface GradientStatistics extends Pick<SharedStatistics, "centered" | "varian
 function statisticsGradient(
   g: Ops,
   node: Backward,
-  { variance, centered, count, offset, whole = (...own) => own }: GradientStatistics,
+  { variance, centered, count, along: known, offset, whole = (...own) => own }: GradientStatistics,
 ): Gradients {
   const { w: scale, dy, needs } = node;
   const inverse = inverseDeviation(g, node, variance);
   const dbias = sumPerChannel(g, dy);
-  const along = dotPerChannel(g, dy, centered);
+  const along = known ?? dotPerChannel(g, dy, centered);
   const dscale = g.mul(offset ? g.sub(along, g.mul(offset, dbias)) : along, inverse);
   if (!needs(0)) return [undefined, dscale, dbias];
   const [allScale, allBias] = whole(dscale, dbias) as [Value, Value];
