@@ -5,7 +5,7 @@
  *     npm run bench -- [--only WORD] [--peers WORD,…] [--pairs N] [--threads N] [--json | --markdown]
  *
  * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed. Each side has as many threads as there are
- * cores, or N. Our training steps have memory in huge pages, as in `convnets train`.
+ * cores, or N.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -36,16 +36,11 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "PyTorch channels_last": pytorch("channels_last"),
   "PyTorch compile": pytorch("compile"),
   "PyTorch compile channels_last": pytorch("compile", "channels_last"),
-  "PyTorch channels_last huge pages": pytorch("channels_last"),
   "PyTorch jit frozen": pytorch("jit"),
   "PyTorch bfloat16": pytorch("bf16", "channels_last"),
   "ONNX Runtime": node("onnxruntime.mjs"),
   "onnxruntime-web": node("onnxruntime-web.ts", "--import", "tsx"),
-  "convnets small pages": node("convnets.mjs"),
 };
-
-/** Memory in huge pages, as `convnets train` asks for by itself. */
-const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1", THP_MEM_ALLOC_ENABLE: "1" };
 
 /** A peer's times beside ours, in one case. */
 export interface Result {
@@ -71,13 +66,9 @@ interface Peer {
 }
 
 /** Starts a peer on a case; undefined where it cannot do it. */
-async function start(
-  [command = "", ...args]: readonly string[],
-  given: Case,
-  { hugePages }: { hugePages: boolean },
-): Promise<Peer | undefined> {
+async function start([command = "", ...args]: readonly string[], given: Case): Promise<Peer | undefined> {
   const { NOTE_MODELS = here("../../shared/seed") } = process.env;
-  const env = { ...process.env, NOTE_MODELS, BENCH_THREADS: values.threads, ...(hugePages && HUGE_PAGES) };
+  const env = { ...process.env, NOTE_MODELS, BENCH_THREADS: values.threads };
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env });
   child.on("error", () => {});
   child.stdin.on("error", () => {});
@@ -107,9 +98,9 @@ function median(numbers: readonly number[]): number {
 
 /** A case against one peer; undefined where the peer cannot do it. */
 async function compare(given: Case, name: string, command: readonly string[]): Promise<Result | undefined> {
-  const theirs = await start(command, given, { hugePages: name.endsWith("huge pages") });
+  const theirs = await start(command, given);
   if (!theirs) return undefined;
-  const ours = (await start(node("convnets.mjs"), given, { hugePages: given.mode === "train" }))!;
+  const ours = (await start(node("convnets.mjs"), given))!;
   // engines plan memory and pack weights in their first runs
   for (let i = 0; i < 2; i++) await ours.go().then(() => theirs.go());
   const pairs: [number, number][] = [];
@@ -142,8 +133,7 @@ if (!values.json)
     `${about}\n\ncase                                  peer                            ours ms   peer ms  peer / ours  [min … max]   memory ours, peer`,
   );
 const results: Result[] = [];
-const others = Object.keys(PEERS).filter((name) => !name.startsWith("convnets"));
-const wanted = values.peers === "" ? others : values.peers.split(",").map((name) => name.trim());
+const wanted = values.peers === "" ? Object.keys(PEERS) : values.peers.split(",").map((name) => name.trim());
 for (const name of wanted) {
   if (!(name in PEERS)) throw new Error(`--peers: there is no peer "${name}", only ${Object.keys(PEERS).join("; ")}`);
 }

@@ -1,9 +1,6 @@
 #!/usr/bin/env node
-import { useHugePages } from "./huge-pages.ts";
 import { run } from "./program.ts";
 import { watchOutput } from "./support.ts";
 
-const args = process.argv.slice(2);
-if (args[0] === "train") useHugePages();
 watchOutput();
-await run(args);
+await run(process.argv.slice(2));
