@@ -7,13 +7,6 @@ import type { CompileOptions } from "./engine.ts";
 
 type Weights = CompileOptions["weights"];
 
-/** Bytes of weights from which memory counts for more than a few percent of time. */
-const HUGE = 2 ** 28;
-
-/** Whether a plan of the memory of a run would be too much. */
-export const isHuge = (weights: Weights): boolean =>
-  [...(weights?.values() ?? [])].reduce((sum, { data }) => sum + data.byteLength, 0) >= HUGE;
-
 /** Bytes from which the weight of a product is left where it is. */
 const FED = 2 ** 24;
 

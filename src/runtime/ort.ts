@@ -17,7 +17,7 @@ import type { Target } from "../operators/index.ts";
 import { inPlace, lower, shallowFirst, simplify } from "../passes/index.ts";
 import { type DeviceTensor, type Engine, EngineError, type Executable, type Feeds, type RunOptions } from "./engine.ts";
 import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
-import { filesOf, isHuge, productWeights } from "./ort-weights.ts";
+import { filesOf, productWeights } from "./ort-weights.ts";
 
 export type { Ort };
 
@@ -80,8 +80,8 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
       const sessionOptions: InferenceSession.SessionOptions = {
         // the passes above leave nothing to gain for graphs of training, and ONNX Runtime's take seconds for them
         graphOptimizationLevel: kept === "javascript" ? "disabled" : "all",
-        // a plan of a run's memory is one more block, beside what the first run took: up to twice as much for large networks
-        enableMemPattern: !keepOnDevice && !isHuge(weights),
+        // a plan of a run's memory is one more block, beside what the first run took, and makes no run faster
+        enableMemPattern: false,
         logSeverityLevel: 3,
         ...session,
         ...(kept === "gpu" && { preferredOutputLocation: "gpu-buffer" }),
