@@ -80,7 +80,7 @@ export function insideLimits(g: Ops, a: Value, b: Value, block: number): Value |
   if (!flat || !below || above.y !== below.y || above.slope < 0 || below.slope > 0) return undefined;
   const { y, limit: min } = above;
   const max = below.limit;
-  // 0 for numbers below max, and for max twice what lies between the limits
+  // added to −y: 0 where y < max, and at least twice what lies between the limits where y is max
   const lift = 2 ** Math.ceil(Math.log2(max - min) + 1);
   const steep = lift / (max - before(max));
   if (!(min < max && max > 0 && Number.isFinite(Math.fround(steep * max)))) return undefined;
