@@ -56,8 +56,9 @@ async function results(graph: Graph, feeds: Record<string, TensorData>): Promise
 
 const geometries: fc.Arbitrary<Case> = fc.record({
   images: fc.integer({ min: 1, max: 3 }),
+  // with one input, normalization takes the weight out again, and its gradient is rounding
   channels: fc
-    .integer({ min: 1, max: 12 })
+    .integer({ min: 2, max: 12 })
     .chain((C) => fc.integer({ min: 2 * C, max: 6 * C }).map((O) => [C, O] as const)),
   sizes: fc.constantFrom([9, 8], [8, 12], [13, 7], [1, 96]),
   bias: fc.boolean(),
