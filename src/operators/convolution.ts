@@ -51,6 +51,21 @@ export function lowerConvolution(
   );
 }
 
+/**
+ * x + y as one operator, where a convolution gives x: ONNX Runtime's matrix products can add to what is there. Without a copy if nothing
+ * reads y afterwards. Undefined if x is something else.
+ */
+export function addedToConvolution(g: Ops, x: Value, y: Value): Value | undefined {
+  const conv = g.graph.producer(x);
+  if (conv?.op !== "Conv" || conv.domain !== "") return undefined;
+  const [images, w, bias] = conv.inputs;
+  const { attributes } = conv;
+  const inputs = [images, w, bias, y];
+  return g.graph.add({ op: "FusedConv", domain: "com.microsoft", inputs, attributes, scope: g.scope }, [
+    { dtype: x.dtype, shape: x.shape },
+  ]).outputs[0]!;
+}
+
 /** Shape of the output of a convolution, checked: x [N, C, H, W], w [O, C/group, kH, kW] → [N, O, outH, outW]. */
 export function convolutionShape(node: Application, x: Value, w: Value): Dim[] {
   const { window, group } = geometry(node, w);

@@ -1,7 +1,7 @@
 import { attribute, type Node, sameShape, type Value } from "../graph/index.ts";
 import { shiftedByBlocks, turnedByBlocks } from "./blocked.ts";
 import { lowerChannelsLast } from "./channels-last.ts";
-import { lowerConvolution } from "./convolution.ts";
+import { addedToConvolution, lowerConvolution } from "./convolution.ts";
 import { activatedScaling, addedToScaling, insideLimits, productsOfRows, scaledChannels } from "./flat.ts";
 import { lowerMaxPoolGradient } from "./max-pool-gradient.ts";
 import type { Ops } from "./ops.ts";
@@ -59,8 +59,12 @@ function fused(g: Ops, { op }: Node, [x, y, z]: Node["inputs"], { isLast }: CpuO
   }
   if (op !== "Add" || !sameShape(x!.shape, y!.shape)) return undefined;
   const isComputed = (value: Value) => g.graph.producer(value) !== undefined;
-  if (isLast(0) && isLast(1, { later: true }) && isComputed(y!)) return addedToScaling(g, x!, y!);
-  return isLast(1) && isLast(0, { later: true }) && isComputed(x!) ? addedToScaling(g, y!, x!) : undefined;
+  const added = (image: Value, other: Value) =>
+    isComputed(other) ? (addedToScaling(g, image, other) ?? addedToConvolution(g, image, other)) : undefined;
+  return (
+    (isLast(0) && isLast(1, { later: true }) ? added(x!, y!) : undefined) ??
+    (isLast(1) && isLast(0, { later: true }) ? added(y!, x!) : undefined)
+  );
 }
 
 /** BatchNormalization with mean 0 and variance 1, as gradients have it. */

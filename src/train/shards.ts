@@ -196,6 +196,19 @@ export class Shards {
     for (let i = 0; i < exchanges; i++) await this.exchange([], []);
   }
 
+  /** How much all shards of the batches count together. Throws where they do not count at all. */
+  async totalWeight(batches: readonly PreparedBatch[], weights: readonly number[]): Promise<number> {
+    const start = performance.now();
+    const { from } = this.part;
+    const own: number[] = Array(this.own).fill(0);
+    for (const [i, { shard = from }] of batches.entries()) own[shard - from]! += weights[i]!;
+    // shard by shard, so that no sum depends on how many ranks there are
+    const total = (await this.#collective.gather(own)).flat().reduce((sum, one) => sum + one);
+    this.#waited += performance.now() - start;
+    check(total > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
+    return total;
+  }
+
   /**
    * Sums everything over all shards; the sums are then those of this rank's first shard. Returns what was measured of all, and the
    * seconds in which this rank waited for the others since the last sum.
@@ -211,15 +224,6 @@ export class Shards {
     this.#waited = 0;
     this.#counted = all.flatMap(({ counts }) => counts).reduce((sum, one) => sum + one);
     return [all.flatMap(({ own }) => own).reduce(added), seconds];
-  }
-
-  /** Multiplies the gradients after `sum` where they are: in a graph, those of a large layer would take as much memory again. */
-  scale(factor: number): void {
-    const rounded = Math.fround(factor);
-    for (const { data } of Object.values(this.gradients(this.part.from))) {
-      const numbers = data as Float32Array;
-      for (let i = 0; i < numbers.length; i++) numbers[i] = numbers[i]! * rounded;
-    }
   }
 
   /** The running statistics after `sum`, averaged over the shards. */

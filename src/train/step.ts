@@ -211,19 +211,23 @@ export class TrainingStep {
     const turns = shards.turns(batches, { together: this.#isSynchronized });
     const measured = shards.nothingMeasured();
     const statistics = new Map<number, Feeds>();
+    const weights = new Map(
+      batches.map((batch) => [batch, weightOf(batch, this.#graphs.loss as Partial<TargetLoss>)] as const),
+    );
+    const total = await shards.totalWeight(batches, [...weights.values()]);
     for (const turn of turns) {
       // shards without images in the last batch do not know its statistics
       if (this.#isSynchronized) shards.forgetStatistics();
       const full = turn.filter(({ batch }) => batch.input.shape[0]! > 0);
       const jobs = full.map(({ batch, shard, part }) => {
         const images = batch.input.shape[0]!;
-        const weight = weightOf(batch, this.#graphs.loss as Partial<TargetLoss>);
+        const weight = weights.get(batch)!;
         const isFirst = measured.get(shard)!.images === 0;
         const state = { ...this.feeds, ...statistics.get(shard), ...(!isFirst && shards.gradients(shard)) };
         return {
           ...{ shard, weight, images },
           chain: this.#executable(isFirst ? "gradients" : "accumulate", images),
-          feeds: { ...state, ...this.#batch(batch, step, part), share: scalar(weight) },
+          feeds: { ...state, ...this.#batch(batch, step, part), share: scalar(weight / total) },
           into: isFirst ? shards.memory(shard) : {},
         };
       });
@@ -237,12 +241,10 @@ export class TrainingStep {
       }
     }
     for (const [shard, { images }] of measured) if (images === 0) shards.clear(shard);
-    const [{ weight, images, loss, totals }, communication] = await shards.sum([...measured.values()]);
-    check(weight > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");
+    const [{ images, loss, totals }, communication] = await shards.sum([...measured.values()]);
     this.#state.put(shards.statistics());
-    shards.scale(1 / weight);
     const norms = await this.#update({ ...shards.gradients(from), ...rates });
-    return { ...this.#result(loss / weight, totals, images, norms), communication };
+    return { ...this.#result(loss / total, totals, images, norms), communication };
   }
 
   get #isSynchronized(): boolean {
