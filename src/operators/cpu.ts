@@ -21,6 +21,8 @@ export interface CpuOptions {
 
 /** Threads from which on it pays to go through images three times on all of them instead of once on one. */
 const MANY_THREADS = 4;
+/** Pixels of a row below which two threads are enough for that: ONNX Runtime pads row by row. */
+const NARROW = 48;
 
 /** The output of a node written in operators that ONNX Runtime is faster at on processors; undefined to keep the node. */
 export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options: CpuOptions): Value | undefined {
@@ -37,7 +39,9 @@ export function lowerForCpu(g: Ops, node: Node, inputs: Node["inputs"], options:
       fused(g, node, inputs, options) ??
       (node.op === "Mul" ? insideLimits(g, inputs[0]!, inputs[1]!, block) : undefined) ??
       turnedTranspose(g, node, inputs) ??
-      (threads >= MANY_THREADS ? shiftedByBlocks(g, node, inputs, block) : undefined) ??
+      (threads >= (Number(inputs[0]?.shape[3]) < NARROW ? 2 : MANY_THREADS)
+        ? shiftedByBlocks(g, node, inputs, block)
+        : undefined) ??
       lowerChannelsLast(g, node, inputs, block)
     );
   return undefined;
