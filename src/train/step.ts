@@ -211,9 +211,8 @@ export class TrainingStep {
     const turns = shards.turns(batches, { together: this.#isSynchronized });
     const measured = shards.nothingMeasured();
     const statistics = new Map<number, Feeds>();
-    const weights = new Map(
-      batches.map((batch) => [batch, weightOf(batch, this.#graphs.loss as Partial<TargetLoss>)] as const),
-    );
+    const minimized = this.#graphs.loss as Partial<TargetLoss>;
+    const weights = new Map(batches.map((batch) => [batch, weightOf(batch, minimized)]));
     const total = await shards.totalWeight(batches, [...weights.values()]);
     for (const turn of turns) {
       // shards without images in the last batch do not know its statistics
