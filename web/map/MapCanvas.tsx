@@ -91,7 +91,8 @@ export function MapCanvas(props: Props) {
   const keys = (event: KeyboardEvent) => {
     const diagram = before.current?.diagram;
     if (!diagram || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [node] = nodesOf(diagram, before.current?.selected);
+    // not what was drawn last: a second key may come before the first one's drawing
+    const [node] = nodesOf(diagram, selected());
     const { key } = event;
     if (key.startsWith("Arrow")) {
       const to = walk(diagram, node?.id, key as Arrow);
