@@ -196,13 +196,12 @@ export class Shards {
     for (let i = 0; i < exchanges; i++) await this.exchange([], []);
   }
 
-  /** How much all shards of the batches count together. Throws where they do not count at all. */
-  async totalWeight(batches: readonly PreparedBatch[], weights: readonly number[]): Promise<number> {
+  /** How much all shards count together, from the weights of this rank's batches. Throws if that is nothing. */
+  async totalWeight(weights: ReadonlyMap<PreparedBatch, number>): Promise<number> {
     const start = performance.now();
-    const { from } = this.part;
     const own: number[] = Array(this.own).fill(0);
-    for (const [i, { shard = from }] of batches.entries()) own[shard - from]! += weights[i]!;
-    // shard by shard, so that no sum depends on how many ranks there are
+    for (const [{ shard = this.part.from }, weight] of weights) own[shard - this.part.from]! += weight;
+    // shard by shard, so that the sum is the same for any number of ranks
     const total = (await this.#collective.gather(own)).flat().reduce((sum, one) => sum + one);
     this.#waited += performance.now() - start;
     check(total > 0, () => "TrainingStep: a batch has no images, or only such whose classes have no weight");

@@ -213,7 +213,7 @@ export class TrainingStep {
     const statistics = new Map<number, Feeds>();
     const minimized = this.#graphs.loss as Partial<TargetLoss>;
     const weights = new Map(batches.map((batch) => [batch, weightOf(batch, minimized)]));
-    const total = await shards.totalWeight(batches, [...weights.values()]);
+    const total = await shards.totalWeight(weights);
     for (const turn of turns) {
       // shards without images in the last batch do not know its statistics
       if (this.#isSynchronized) shards.forgetStatistics();

@@ -91,7 +91,7 @@ export function MapCanvas(props: Props) {
   const keys = (event: KeyboardEvent) => {
     const diagram = before.current?.diagram;
     if (!diagram || event.ctrlKey || event.metaKey || event.altKey) return;
-    // not what was drawn last: a second key may come before the first one's drawing
+    // what is selected, not what was drawn last: keys may come faster than drawings
     const [node] = nodesOf(diagram, selected());
     const { key } = event;
     if (key.startsWith("Arrow")) {
