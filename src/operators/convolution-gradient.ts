@@ -5,7 +5,7 @@ import { columnsOfBatch, imagesOfRows } from "./columns.ts";
 import type { Ops } from "./ops.ts";
 import { isWebGpu } from "./target.ts";
 import { type ConvGeometry, outputSizes, type Window } from "./window.ts";
-import { winogradConvolution } from "./winograd.ts";
+import { winogradConvolution, winogradInputGradient } from "./winograd.ts";
 
 type Kernels = readonly [number, number, number, number];
 
@@ -104,7 +104,11 @@ export function convolutionOfTransposed(
   const shape = [group * C, O / group, ...kernel] as Kernels;
   const weight = { w, shape, turned: true };
   const isChanging = onCpu(g) && !isFixed && group === 1;
-  const winograd = isChanging && winogradConvolution(g, x, weight, bias, back, block);
+  const [H, W] = outputSizes("Conv", x.shape, back);
+  const winograd =
+    isChanging &&
+    (winogradInputGradient(g, [x, w, bias], window, [H, W], block) ??
+      winogradConvolution(g, x, weight, bias, back, block));
   if (winograd) return winograd;
   const blocked = block && blockedConvolution(g, x, weight, bias, conv, block);
   if (blocked) return blocked;

@@ -104,6 +104,8 @@ interface Plan extends Transforms {
   readonly parts: readonly Range[];
 }
 
+const tilesIn = ([first, end]: Range, { down, across }: Plan) => (end - first) * down * across;
+
 /**
  * How to compute a convolution with an output [N, O, outH, outW]; undefined where transforms take more than they save. They pay for
  * square kernels with stride 1 and many channels.
@@ -173,24 +175,41 @@ function tilesOf(g: Ops, images: Value, [first, end]: Range, { down, across, siz
 const gatherRows = (g: Ops, x: Value, data: Int32Array, pass: Pass) =>
   g.one("Gather", [x, g.constant({ dtype: "int32", shape: [...apart(pass), data.length], data })], { axis: 0 });
 
-/** tiles [SIDE², N·down·across, C] → images [N, H, W, C] */
+/**
+ * tiles [size², N·down·across, C] → images [N, H, W, C]. Tiles that are larger than SIDE overlap, and what overlaps is added up; there is one more
+ * row of them then, of zeros, for pixels that fewer tiles reach.
+ */
 function imagesOfTiles(
   g: Ops,
   tiles: Value,
   [N, H, W, C]: readonly [number, number, number, number],
+  { down, across, size, start }: Grid,
   pass: Pass,
 ): Value {
-  const [down, across] = [Math.ceil(H / SIDE), Math.ceil(W / SIDE)];
-  const positions = new Int32Array(N * H * W);
-  let next = 0;
-  for (let image = 0; image < N; image++)
-    for (let row = 0; row < H; row++)
-      for (let column = 0; column < W; column++) {
-        const tile = (image * down + Math.floor(row / SIDE)) * across + Math.floor(column / SIDE);
-        positions[next++] = ((row % SIDE) * SIDE + (column % SIDE)) * N * down * across + tile;
-      }
-  const rows = g.reshape(tiles, [SIDE * SIDE * N * down * across, C]);
-  return g.reshape(gatherRows(g, rows, positions, pass), [N, H, W, C]);
+  const count = N * down * across;
+  const rows = g.reshape(tiles, [numel(tiles.shape as number[]) / C, C]);
+  // of each pixel, the tile that starts last before it, then the one above, the one to the left, and the one above that
+  const before = Array.from({ length: Math.ceil(size / SIDE) }, (_, i) => i);
+  const layers = before.flatMap((left) =>
+    before.map((up) => {
+      const positions = new Int32Array(N * H * W);
+      let next = 0;
+      for (let image = 0; image < N; image++)
+        for (let row = -start[0]; row < H - start[0]; row++)
+          for (let column = -start[1]; column < W - start[1]; column++) {
+            const [i, j] = [Math.floor(row / SIDE) - up, Math.floor(column / SIDE) - left];
+            const [y, x] = [row - i * SIDE, column - j * SIDE];
+            const isInside = i >= 0 && i < down && j >= 0 && j < across && y < size && x < size;
+            const tile = (image * down + i) * across + j;
+            positions[next++] = isInside ? (y * size + x) * count + tile : size * size * count;
+          }
+      return gatherRows(g, rows, positions, pass);
+    }),
+  );
+  return g.reshape(
+    layers.reduce((sum, layer) => g.add(sum, layer)),
+    [N, H, W, C],
+  );
 }
 
 /** The images that a window slides over, with zeros around them so that tiles are whole, [N, H, W, C]. */
@@ -239,12 +258,68 @@ export function winogradConvolution(
   );
   const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)], block);
   const [toTiles, toPixels] = [matrix(g, tile, pass), matrix(g, output, pass)];
-  const parts = plan.parts.map(([first, end]) => {
-    const each = (end - first) * down * across;
-    const tiles = g.matmul(toTiles, tilesOf(g, images, [first, end], { down, across, size, start: [0, 0] }, pass));
+  const parts = plan.parts.map((range) => {
+    const each = tilesIn(range, plan);
+    const tiles = g.matmul(toTiles, tilesOf(g, images, range, { down, across, size, start: [0, 0] }, pass));
     const products = g.matmulT(g.reshape(tiles, [...apart(pass), count, each, C]), kernels, { transB: !turned });
     const pixels = g.matmul(toPixels, g.reshape(products, [count, each * O]));
-    return imagesOfTiles(g, pixels, [end - first, outH, outW, O], pass);
+    return imagesOfTiles(
+      g,
+      pixels,
+      [range[1] - range[0], outH, outW, O],
+      { down, across, size: SIDE, start: [0, 0] },
+      pass,
+    );
+  });
+  return channelsFirst(g, g.concat(parts, 0), bias, block);
+}
+
+/**
+ * Whether the gradient of the input takes the tiles of dy that the gradient of the weight has transformed. Otherwise it is a convolution of dy, with
+ * larger tiles of it, and moves more where dy has more channels than x.
+ */
+const sharesTiles = ([O, C]: Kernels) => O > C;
+
+/** Tiles of dy [N, H, W, O] transformed, as each product has a share in them: [n², images·down·across, O] */
+function sharesOf(g: Ops, dy: Value, range: Range, plan: Plan, start: Grid["start"]): Value {
+  const { output, count, down, across } = plan;
+  const tiles = tilesOf(g, dy, range, { down, across, size: SIDE, start }, "backward");
+  return g.reshape(g.matmul(matrix(g, transposed(output)), tiles), [count, tilesIn(range, plan), dy.shape[3]!]);
+}
+
+/**
+ * Gradient of the input: the transposed transforms in reverse order, with the tiles of dx added up where they overlap. dy [N, O, outH, outW], w [O, C, r, r],
+ * bias [C] → dx [N, C, H, W]; undefined where something else is faster. `window` is the convolution's.
+ */
+export function winogradInputGradient(
+  g: Ops,
+  [dy, w, bias]: readonly [Value, Value, Value | undefined],
+  window: Window,
+  [H, W]: readonly [number, number],
+  block?: number,
+): Value | undefined {
+  const shape = w.shape as Kernels;
+  const [O, C] = shape;
+  const plan = sharesTiles(shape) ? planFor(shape, dy.shape, window) : undefined;
+  if (!plan) return undefined;
+  const { size, tile, kernel, count, down, across } = plan;
+  const kernels = g.reshape(
+    g.matmulT(matrix(g, kernel), g.reshape(w, [O * C, numel(window.kernel)]), { transB: true }),
+    [...[count, O, C]],
+  );
+  const images = borderedImages(
+    g,
+    dy,
+    [0, 0],
+    [reachOf(dy.shape[2] as number, SIDE), reachOf(dy.shape[3] as number, SIDE)],
+    block,
+  );
+  const toPixels = matrix(g, [...transposed(tile), Array<number>(count).fill(0)]);
+  const grid: Grid = { down, across, size, start: [-window.before[0], -window.before[1]] };
+  const parts = plan.parts.map((range) => {
+    const products = g.matmul(sharesOf(g, images, range, plan, [0, 0]), kernels);
+    const pixels = g.matmul(toPixels, g.reshape(products, [count, tilesIn(range, plan) * C]));
+    return imagesOfTiles(g, pixels, [range[1] - range[0], H, W, C], grid, "backward");
   });
   return channelsFirst(g, g.concat(parts, 0), bias, block);
 }
@@ -255,24 +330,25 @@ export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kerne
   const [outH, outW] = dy.shape.slice(2) as [number, number];
   const plan = planFor(shape, dy.shape, window);
   if (!plan) return undefined;
-  const { size, tile, kernel, output, count, down, across } = plan;
+  const { size, tile, kernel, count, down, across } = plan;
   const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)]);
   // as the gradient of the input has them around dy, so that both read the same
-  const [top, left] = [window.kernel[0] - 1 - window.before[0], window.kernel[1] - 1 - window.before[1]];
-  const start = [Math.max(0, top), Math.max(0, left)] as const;
-  const end = ([0, 1] as const).map((axis) =>
-    Math.max(reachOf(x.shape[axis + 2] as number, size), start[axis] + reachOf([outH, outW][axis]!, SIDE)),
-  );
+  const start = ([0, 1] as const).map((axis) =>
+    sharesTiles(shape) ? 0 : Math.max(0, window.kernel[axis] - 1 - window.before[axis]),
+  ) as [number, number];
+  const end = ([0, 1] as const).map((axis) => {
+    const whole = start[axis] + reachOf([outH, outW][axis]!, SIDE);
+    return sharesTiles(shape) ? whole : Math.max(reachOf(x.shape[axis + 2] as number, size), whole);
+  });
   const around = borderedImages(g, dy, start, end as [number, number]);
-  const [toTiles, toShares] = [matrix(g, tile), matrix(g, transposed(output))];
   const parts = plan.parts.map((range) => {
-    const each = (range[1] - range[0]) * down * across;
-    const tiles = g.matmul(toTiles, tilesOf(g, images, range, { down, across, size, start: [0, 0] }, "backward"));
-    const shares = g.matmul(toShares, tilesOf(g, around, range, { down, across, size: SIDE, start }, "backward"));
-    return g.matmulT(g.reshape(shares, [count, each, O]), g.reshape(tiles, [count, each, C]), { transA: true });
+    const tiles = tilesOf(g, images, range, { down, across, size, start: [0, 0] }, "backward");
+    const seen = g.reshape(g.matmul(matrix(g, tile), tiles), [count, tilesIn(range, plan), C]);
+    return g.matmulT(sharesOf(g, around, range, plan, start), seen, { transA: true });
   });
   const products = g.reshape(g.sum(parts), [count, O * C]);
-  return g.reshape(g.matmulT(products, matrix(g, kernel), { transA: true }), shape);
+  // few rows, and these turned: a product with as many rows as there are kernels runs at half of the speed
+  return g.reshape(g.transpose(g.matmul(matrix(g, transposed(kernel)), products), [1, 0]), shape);
 }
 
 const transposed = (rows: Matrix): Matrix => rows[0]!.map((_, i) => rows.map((row) => row[i]!));

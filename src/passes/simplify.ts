@@ -1,4 +1,13 @@
-import { Float, type Graph, isStatic, type Node, sameShape, type TensorData, type Value } from "../graph/index.ts";
+import {
+  Float,
+  type Graph,
+  isStatic,
+  type Node,
+  sameShape,
+  type TensorData,
+  toBytes,
+  type Value,
+} from "../graph/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** Operators that hand their first input on unchanged when no training is meant. */
@@ -70,18 +79,26 @@ function largestTwins(graph: Graph): Map<Node, Node> {
   return twins;
 }
 
-/** Small constants with equal content: each maps to the first of its kind. */
+/** Numbers up to which any constants are compared: weights of networks are larger, and rarely equal. Positions in images always are compared. */
+const FEW = 4096;
+
+/** Constants with equal content: each maps to the first of its kind. */
 function equalConstants(graph: Graph): Map<Value, Value> {
-  const first = new Map<string, Value>();
+  const alike = new Map<string, [Value, TensorData][]>();
   const same = new Map<Value, Value>();
   for (const [value, constant] of graph.constants) {
-    if (constant.data.length > 4096) continue;
-    const key = constantKey(constant);
-    const known = first.get(key);
-    if (known) same.set(value, known);
-    else first.set(key, value);
+    if (constant.data.length > FEW && constant.dtype !== "int32") continue;
+    const key = `${constant.dtype}[${constant.shape}]${constant.data.slice(0, 64)}`;
+    const known = alike.get(key) ?? [];
+    const [first] = known.find(([, other]) => isEqual(constant, other)) ?? [];
+    if (first) same.set(value, first);
+    else alike.set(key, [...known, [value, constant]]);
   }
   return same;
 }
 
-const constantKey = ({ dtype, shape, data }: TensorData) => `${dtype}[${shape}]${data}`;
+/** Whether tensors of one type and shape have the same content. */
+function isEqual(a: TensorData, b: TensorData): boolean {
+  const others = toBytes(b);
+  return toBytes(a).every((byte, i) => byte === others[i]);
+}

@@ -127,6 +127,18 @@ it("takes Winograd's transforms where they pay, weight gradients included", () =
   expect(lowered(convolutionGraph({ ...plain, images: 4000, channels: [128, 128] })).dense).toHaveLength(2);
 });
 
+it("transforms the gradient of the output once for both gradients where it has more channels than the input", () => {
+  const layer = { side: 3, images: 16, size: [14, 14], pads: [1, 1, 1, 1] } as const;
+  const transformed = (channels: Case["channels"]) =>
+    lowered(convolutionGraph({ ...layer, channels })).nodes.filter(
+      ({ op, inputs: [matrix], outputs: [tiles] }) =>
+        op === "MatMul" && matrix!.shape[0] === 36 && Number(tiles!.shape[1]) === 16 * 16 * channels[1],
+    );
+  expect(transformed([96, 192])).toHaveLength(1);
+  // with whole tiles for dw, with larger ones for dx
+  expect(transformed([193, 192])).toHaveLength(2);
+});
+
 it.each([
   [128, 24],
   [131, 24],
