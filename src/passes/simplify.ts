@@ -1,13 +1,4 @@
-import {
-  Float,
-  type Graph,
-  isStatic,
-  type Node,
-  sameShape,
-  type TensorData,
-  toBytes,
-  type Value,
-} from "../graph/index.ts";
+import { Float, type Graph, isStatic, type Node, sameShape, type TensorData, type Value } from "../graph/index.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** Operators that hand their first input on unchanged when no training is meant. */
@@ -98,7 +89,7 @@ function equalConstants(graph: Graph): Map<Value, Value> {
 }
 
 /** Whether tensors of one type and shape have the same content. */
-function isEqual(a: TensorData, b: TensorData): boolean {
-  const others = toBytes(b);
-  return toBytes(a).every((byte, i) => byte === others[i]);
+function isEqual({ data: a }: TensorData, { data: b }: TensorData): boolean {
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
 }
