@@ -104,6 +104,7 @@ interface Plan extends Transforms {
   readonly parts: readonly Range[];
 }
 
+/** Number of tiles of some of the images. */
 const tilesIn = ([first, end]: Range, { down, across }: Plan) => (end - first) * down * across;
 
 /**
@@ -176,8 +177,8 @@ const gatherRows = (g: Ops, x: Value, data: Int32Array, pass: Pass) =>
   g.one("Gather", [x, g.constant({ dtype: "int32", shape: [...apart(pass), data.length], data })], { axis: 0 });
 
 /**
- * tiles [size², N·down·across, C] → images [N, H, W, C]. Tiles that are larger than SIDE overlap, and what overlaps is added up; there is one more
- * row of them then, of zeros, for pixels that fewer tiles reach.
+ * tiles [size², N·down·across, C] → images [N, H, W, C]. Tiles larger than SIDE overlap and are added up. They need one more row, of zeros, for
+ * pixels that fewer tiles cover.
  */
 function imagesOfTiles(
   g: Ops,
@@ -188,7 +189,7 @@ function imagesOfTiles(
 ): Value {
   const count = N * down * across;
   const rows = g.reshape(tiles, [numel(tiles.shape as number[]) / C, C]);
-  // of each pixel, the tile that starts last before it, then the one above, the one to the left, and the one above that
+  // every pixel from the tile that starts in its block of SIDE × SIDE, then from the tiles before that, which reach into it
   const before = Array.from({ length: Math.ceil(size / SIDE) }, (_, i) => i);
   const layers = before.flatMap((left) =>
     before.map((up) => {
@@ -275,12 +276,12 @@ export function winogradConvolution(
 }
 
 /**
- * Whether the gradient of the input takes the tiles of dy that the gradient of the weight has transformed. Otherwise it is a convolution of dy, with
- * larger tiles of it, and moves more where dy has more channels than x.
+ * Whether the gradient of the input uses the tiles of dy that the gradient of the weight transforms. If not, it is a convolution of dy with larger
+ * tiles of its own, which is slower where dy has more channels than x.
  */
 const sharesTiles = ([O, C]: Kernels) => O > C;
 
-/** Tiles of dy [N, H, W, O] transformed, as each product has a share in them: [n², images·down·across, O] */
+/** Tiles of dy [N, H, W, O], transformed to the gradients of the products: [n², images·down·across, O] */
 function sharesOf(g: Ops, dy: Value, range: Range, plan: Plan, start: Grid["start"]): Value {
   const { output, count, down, across } = plan;
   const tiles = tilesOf(g, dy, range, { down, across, size: SIDE, start }, "backward");
@@ -288,8 +289,10 @@ function sharesOf(g: Ops, dy: Value, range: Range, plan: Plan, start: Grid["star
 }
 
 /**
- * Gradient of the input: the transposed transforms in reverse order, with the tiles of dx added up where they overlap. dy [N, O, outH, outW], w [O, C, r, r],
- * bias [C] → dx [N, C, H, W]; undefined where something else is faster. `window` is the convolution's.
+ * Gradient of the input by the transposed transforms in reverse order, with the tiles of dx added up where they overlap; undefined where that is
+ * not faster. `window` is the convolution's.
+ *
+ *     dy [N, O, outH, outW], w [O, C, r, r], bias [C] → dx [N, C, H, W]
  */
 export function winogradInputGradient(
   g: Ops,
@@ -305,15 +308,10 @@ export function winogradInputGradient(
   const { size, tile, kernel, count, down, across } = plan;
   const kernels = g.reshape(
     g.matmulT(matrix(g, kernel), g.reshape(w, [O * C, numel(window.kernel)]), { transB: true }),
-    [...[count, O, C]],
+    [count, O, C],
   );
-  const images = borderedImages(
-    g,
-    dy,
-    [0, 0],
-    [reachOf(dy.shape[2] as number, SIDE), reachOf(dy.shape[3] as number, SIDE)],
-    block,
-  );
+  const [outH, outW] = dy.shape.slice(2) as [number, number];
+  const images = borderedImages(g, dy, [0, 0], [reachOf(outH, SIDE), reachOf(outW, SIDE)], block);
   const toPixels = matrix(g, [...transposed(tile), Array<number>(count).fill(0)]);
   const grid: Grid = { down, across, size, start: [-window.before[0], -window.before[1]] };
   const parts = plan.parts.map((range) => {
@@ -332,13 +330,13 @@ export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kerne
   if (!plan) return undefined;
   const { size, tile, kernel, count, down, across } = plan;
   const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)]);
-  // as the gradient of the input has them around dy, so that both read the same
-  const start = ([0, 1] as const).map((axis) =>
-    sharesTiles(shape) ? 0 : Math.max(0, window.kernel[axis] - 1 - window.before[axis]),
-  ) as [number, number];
+  // the border that the gradient of the input puts around dy, so that both read the same
+  const isShared = sharesTiles(shape);
+  const [top, left] = [window.kernel[0] - 1 - window.before[0], window.kernel[1] - 1 - window.before[1]];
+  const start = isShared ? ([0, 0] as const) : ([Math.max(0, top), Math.max(0, left)] as const);
   const end = ([0, 1] as const).map((axis) => {
     const whole = start[axis] + reachOf([outH, outW][axis]!, SIDE);
-    return sharesTiles(shape) ? whole : Math.max(reachOf(x.shape[axis + 2] as number, size), whole);
+    return isShared ? whole : Math.max(reachOf(x.shape[axis + 2] as number, size), whole);
   });
   const around = borderedImages(g, dy, start, end as [number, number]);
   const parts = plan.parts.map((range) => {
@@ -347,7 +345,7 @@ export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kerne
     return g.matmulT(sharesOf(g, around, range, plan, start), seen, { transA: true });
   });
   const products = g.reshape(g.sum(parts), [count, O * C]);
-  // few rows, and these turned: a product with as many rows as there are kernels runs at half of the speed
+  // r² long rows, transposed afterwards: a product with O·C rows of r² numbers is slower
   return g.reshape(g.transpose(g.matmul(matrix(g, transposed(kernel)), products), [1, 0]), shape);
 }
 

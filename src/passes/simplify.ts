@@ -70,7 +70,7 @@ function largestTwins(graph: Graph): Map<Node, Node> {
   return twins;
 }
 
-/** Numbers up to which any constants are compared: weights of networks are larger, and rarely equal. Positions in images always are compared. */
+/** Numbers up to which constants of any type are compared. Larger ones are weights, which are rarely equal, or positions (int32), which often are. */
 const FEW = 4096;
 
 /** Constants with equal content: each maps to the first of its kind. */
@@ -81,9 +81,10 @@ function equalConstants(graph: Graph): Map<Value, Value> {
     if (constant.data.length > FEW && constant.dtype !== "int32") continue;
     const key = `${constant.dtype}[${constant.shape}]${constant.data.slice(0, 64)}`;
     const known = alike.get(key) ?? [];
+    alike.set(key, known);
     const [first] = known.find(([, other]) => isEqual(constant, other)) ?? [];
     if (first) same.set(value, first);
-    else alike.set(key, [...known, [value, constant]]);
+    else known.push([value, constant]);
   }
   return same;
 }
