@@ -23,13 +23,19 @@ export interface SumContext {
   readonly mpi: Mpi;
   readonly comm: ReturnType<Mpi["duplicate"]>;
   readonly rank: number;
-  readonly size: number;
+  /** Of each rank. */
+  readonly hosts: readonly string[];
   /** Until all requests are done; keeps `memory` so long. */
   all(requests: readonly Request[], ...memory: unknown[]): Promise<void>;
 }
 
 /** How many pieces may be on their way. */
 const LANES = 8;
+/**
+ * Bytes of a message to another host. Over TCP, MPI asks the receiver before it sends a longer one (from 64 kB), and the answer waits
+ * behind all that is on its way in the other direction, so that a link carries one direction after the other.
+ */
+const MESSAGE = 60 * 1024;
 /** A tag may be as large as 32,767 everywhere. */
 const TAGS = 32768;
 
@@ -37,12 +43,24 @@ const TAGS = 32768;
 export const memory = (bytes: number): Uint8Array => new Uint8Array(new ArrayBuffer(bytes));
 
 /** Gives the function that sums arrays. */
-export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task: SumTask) => Promise<void> {
+export function summer({ koffi, mpi, comm, rank, hosts, all }: SumContext): (task: SumTask) => Promise<void> {
+  const size = hosts.length;
   const others = Array.from({ length: size - 1 }, (_, i) => (rank + 1 + i) % size);
   const length = pieceLength(size);
   // a second ArrayBuffer over memory of the other thread would not be safe
   const copy = koffi.load(null).func("void *memcpy(intptr_t into, intptr_t from, size_t bytes)");
   let pieces = 0;
+
+  /** Starts the messages that carry so many bytes to or from another rank. */
+  function messages(start: "isend" | "ireceive", at: Address, bytes: number, other: number, tag: number): Request[] {
+    const longest = hosts[other] === hosts[rank] ? bytes : MESSAGE;
+    const requests: Request[] = [];
+    for (let from = 0; from < bytes; from += longest)
+      requests.push(mpi[start](at + BigInt(from), Math.min(longest, bytes - from), other, tag, comm));
+    return requests;
+  }
+  const send = messages.bind(undefined, "isend");
+  const receive = messages.bind(undefined, "ireceive");
 
   const idle: Uint8Array[] = [];
   /** Lends memory to `work`, which has only its address: to be put back here keeps it from the garbage collector until then. */
@@ -75,12 +93,11 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
         buffer.rank === rank ? at[buffer.part]! + BigInt(4 * own.from) : base + BigInt(bytes * i),
       );
       const requests = plan.buffers.flatMap((buffer, i) =>
-        buffer.rank === rank || bytes === 0 ? [] : [mpi.ireceive(buffers[i]!, bytes, buffer.rank, tag, comm)],
+        buffer.rank === rank ? [] : receive(buffers[i]!, bytes, buffer.rank, tag),
       );
       for (const to of others) {
         const { from, to: end } = slice(to);
-        for (const part of plan.sent)
-          if (end > from) requests.push(mpi.isend(at[part]! + BigInt(4 * from), 4 * (end - from), to, tag, comm));
+        for (const part of plan.sent) requests.push(...send(at[part]! + BigInt(4 * from), 4 * (end - from), to, tag));
       }
       await all(requests);
       for (const { into, other } of plan.rest) mpi.add(buffers[into]!, buffers[other]!, own.to - own.from);
@@ -89,8 +106,8 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
         others.flatMap((other) => {
           const { from, to } = slice(other);
           return [
-            ...(to > from ? [mpi.ireceive(first + BigInt(4 * from), 4 * (to - from), other, tag, comm)] : []),
-            ...(bytes > 0 ? [mpi.isend(first + BigInt(4 * own.from), bytes, other, tag, comm)] : []),
+            ...receive(first + BigInt(4 * from), 4 * (to - from), other, tag),
+            ...send(first + BigInt(4 * own.from), bytes, other, tag),
           ];
         }),
       );
@@ -116,9 +133,9 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
       const { from, to: end } = slice(other);
       for (const [i, half] of mine.entries()) {
         const into = shard(other * parts.length + i);
-        if (width > 0) requests.push(mpi.ireceive(koffi.address(into), 2 * width, other, tag, comm));
+        requests.push(...receive(koffi.address(into), into.byteLength, other, tag));
         const sent = half.subarray(from, end);
-        if (sent.length > 0) requests.push(mpi.isend(koffi.address(sent), 2 * sent.length, other, tag, comm));
+        requests.push(...send(koffi.address(sent), sent.byteLength, other, tag));
       }
     }
     await all(requests, received, mine);
@@ -137,9 +154,10 @@ export function summer({ koffi, mpi, comm, rank, size, all }: SumContext): (task
       others.flatMap((other) => {
         const { from, to: end } = slice(other);
         const into = sum.subarray(from, end);
+        const result = sum.subarray(own.from, own.to);
         return [
-          ...(into.length > 0 ? [mpi.ireceive(koffi.address(into), 2 * into.length, other, tag, comm)] : []),
-          ...(width > 0 ? [mpi.isend(koffi.address(sum.subarray(own.from, own.to)), 2 * width, other, tag, comm)] : []),
+          ...receive(koffi.address(into), into.byteLength, other, tag),
+          ...send(koffi.address(result), result.byteLength, other, tag),
         ];
       }),
       sum,

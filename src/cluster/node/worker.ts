@@ -88,10 +88,6 @@ async function all(requests: readonly Request[], ...memory: unknown[]): Promise<
   await Promise.all(pending);
 }
 
-// Sums
-
-const sum = summer({ koffi, mpi, comm: sums, rank, size, all });
-
 // Values
 
 async function gather(bytes: Uint8Array): Promise<Uint8Array[]> {
@@ -124,9 +120,14 @@ async function broadcast(bytes: Uint8Array): Promise<Uint8Array> {
   return body;
 }
 
+const hosts = (await gather(new TextEncoder().encode(hostname()))).map((bytes) => new TextDecoder().decode(bytes));
+
+// Sums
+
+const sum = summer({ koffi, mpi, comm: sums, rank, hosts, all });
+
 // Life and death
 
-const hosts = (await gather(new TextEncoder().encode(hostname()))).map((bytes) => new TextDecoder().decode(bytes));
 const sign = memory(8);
 const heard = memory(8);
 const [after, before] = [(rank + 1) % size, (rank + size - 1) % size];
