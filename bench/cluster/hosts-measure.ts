@@ -3,6 +3,8 @@
  * table of docs/cluster.md; a measurement that fails is repeated once.
  *
  *     npm run build && npx tsx bench/cluster/hosts-measure.ts [--only nin,googlenet] [--hosts 2,4] [--rates none,1gbit,100mbit] [--steps 5]
+ *
+ * With --sums, only sums of arrays by their length.
  */
 import { parseArgs } from "node:util";
 import { hostsReason, makeHosts } from "./hosts.ts";
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     hosts: { type: "string", default: "2,4" },
     rates: { type: "string", default: "none,1gbit,100mbit" },
     steps: { type: "string", default: "5" },
+    sums: { type: "boolean", default: false },
   },
 });
 const BATCHES: Readonly<Record<string, number>> = { nin: 32, googlenet: 8, vgg16: 2 };
@@ -42,15 +45,29 @@ function twice<T>(work: () => T): T {
 }
 
 const ms = (seconds: number) => `${(1000 * seconds).toFixed(0)} ms`;
+const rates = values.rates.split(",");
+const counts = values.hosts.split(",").map(Number);
+const sumsOn = (count: number, rate: string) =>
+  twice(() => on(count, rate, (launcher) => ours(launcher, "nin", 1, 0))).sums;
+if (values.sums) {
+  for (const rate of rates)
+    for (const count of counts) {
+      const sums = Object.entries(sumsOn(count, rate));
+      console.log(
+        `${count} hosts, ${rate}: ${sums.map(([length, time]) => `${length} floats in ${ms(time)}`).join(", ")}`,
+      );
+    }
+  process.exit();
+}
+
 console.log("| network | hosts | limit | latency | bandwidth | compute | step | predicted | off |");
 console.log(`| --- | ---: | --- |${" ---: |".repeat(6)}`);
 let worst = 0;
-for (const rate of values.rates.split(",")) {
-  const { sums } = twice(() => on(2, rate, (launcher) => ours(launcher, "nin", 1, 0)));
-  const link: Link = fitted(sums, 2);
+for (const rate of rates) {
+  const link: Link = fitted(sumsOn(2, rate), 2);
   const of = `${(link.latency * 1e6).toFixed(0)} µs | ${(link.bandwidth / 1e6).toFixed(1)} MB/s`;
   for (const network of values.only.split(",")) {
-    for (const count of values.hosts.split(",").map(Number)) {
+    for (const count of counts) {
       const batch = BATCHES[network]!;
       const step = twice(() => on(count, rate, (launcher) => ours(launcher, network, batch, Number(values.steps))));
       const compute = step.seconds - step.communication;

@@ -92,7 +92,7 @@ const on = (ranks: number, out: string) => [
   ...["mpirun.openmpi", "--oversubscribe", "--bind-to", "none", "-n", `${ranks}`],
   ...[process.execPath, ...train(out)],
 ];
-let [kills, finished, runs, whileWriting, slowest] = [0, 0, 0, 0, 0];
+let [kills, finished, runs, whileWriting, slowest, stuck] = [0, 0, 0, 0, 0, 0];
 let out = "";
 let duration = 4000;
 const newRun = () => {
@@ -102,7 +102,14 @@ const newRun = () => {
 async function broken(run: ReturnType<typeof start>, what: string, limit: number): Promise<void> {
   const since = performance.now();
   const code = await Promise.race([run.ended, sleep(limit).then(() => undefined)]);
-  if (code === undefined) throw new Error(`${what}: still running after ${limit} ms\n${run.text()}`);
+  if (code === undefined) {
+    if (ranksOf(run.pid!).length > 0) throw new Error(`${what}: still running after ${limit} ms\n${run.text()}`);
+    // mpirun itself, as may happen where a rank dies while it joins the others; `convnets launch` ends it too
+    console.log(`${what}: all ranks have ended, but mpirun has not`);
+    stuck++;
+    run.kill("SIGKILL");
+    return;
+  }
   if (code === 0) throw new Error(`${what}: exit code 0\n${run.text()}`);
   slowest = Math.max(slowest, performance.now() - since);
   console.log(`${what}: code ${code} after ${((performance.now() - since) / 1000).toFixed(1)} s`);
@@ -173,6 +180,6 @@ for (let cut = 1; reason === undefined && cut <= Number(values.cuts); cut++) {
   }
 }
 console.log(
-  `${kills} kills, ${whileWriting} while a checkpoint was written: ${finished} runs finished, all with the bytes of one process; the slowest end took ${(slowest / 1000).toFixed(1)} s`,
+  `${kills} kills, ${whileWriting} while a checkpoint was written: ${finished} runs finished, all with the bytes of one process; the slowest end took ${(slowest / 1000).toFixed(1)} s; mpirun was stuck ${stuck} times`,
 );
 rmSync(folder, { recursive: true, force: true });

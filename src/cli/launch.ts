@@ -10,9 +10,12 @@ const FINAL = [0, 2, 130];
 /** ms before a command is started again; hosts need a moment to clean up. */
 const PAUSE = 1000;
 
-/** What ranks or MPI print when they end all ranks. */
-const BROKEN = /stops all ranks|MPI_ABORT was invoked|MPI_Abort\(/;
-/** ms from there until the command is asked to end, as mpirun waits for hosts that are gone, and then until it is killed. */
+/** What ranks or MPI print when they end all ranks, or when a rank has died. */
+const BROKEN = /stops all ranks|MPI_ABORT was invoked|MPI_Abort\(|noticed that process rank \d|BAD TERMINATION OF ONE/;
+/**
+ * ms from there until the command is asked to end, and then until it is killed: mpirun waits for hosts that are gone, and sometimes for
+ * nothing at all if a rank died while it joined the others.
+ */
 const PATIENCE = 10_000;
 const LAST_RESORT = 5000;
 /** ms until what it printed last has been read. */

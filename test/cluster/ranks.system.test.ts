@@ -257,6 +257,22 @@ test("launch needs a folder to continue; a run there keeps its settings", () => 
   ]);
 });
 
+test("a launcher that does not end after a rank has died is ended, and started again", {
+  timeout: TIMEOUT,
+}, async () => {
+  const mpirun = join(folder, "mpirun.sh");
+  const started = join(folder, "started");
+  // the words of Open MPI 4.1, which hung after them, deaf to SIGTERM
+  const died = "mpirun noticed that process rank 2 with PID 0 on node vm exited on signal 9 (Killed).";
+  writeFileSync(mpirun, `[ -e ${started} ] && exit 0\ntouch ${started}\necho "${died}" >&2\ntrap "" TERM\nsleep 300\n`);
+  const { code, errors } = await run([
+    ...[process.execPath, CLI, "launch", "--max-restarts", "1", "--", "sh", mpirun],
+    ...["train", "--out", join(folder, "hung")],
+  ]).ended;
+  expect(code, errors).toBe(0);
+  expect(errors).toMatch(/has not: ending it[\s\S]*Ended with code 137; restart 1 of 1/);
+});
+
 const childrenOf = (pid: number) =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
 
