@@ -8,7 +8,7 @@ import type { CompileOptions } from "./engine.ts";
 type Weights = CompileOptions["weights"];
 
 /** Bytes from which the weight of a product is left where it is. */
-const FED = 2 ** 24;
+const FED = 2 ** 23;
 
 /**
  * Large weights that only matrix products read: those of a classifier's linear layers. They are handed over at every run, which copies
