@@ -1,10 +1,11 @@
 import { oneProcess } from "../cluster/index.ts";
 import { check, checkStateDict, type TensorData, type TensorType, zeros } from "../graph/index.ts";
 import type { Module, ModuleBuffer, Parameter } from "../nn/index.ts";
-import { inRounds, simplify } from "../passes/index.ts";
+import { inRounds } from "../passes/index.ts";
 import type { DeviceTensor, Feeds } from "../runtime/index.ts";
 import { SwappedBuffers } from "./buffers.ts";
-import { Chain, runTogether } from "./chain.ts";
+import { runTogether } from "./chain.ts";
+import { CompiledGraphs } from "./compiled.ts";
 import type { TargetLoss } from "./losses.ts";
 import { drawMask } from "./masks.ts";
 import { addTotals, metricValues, type Totals } from "./metrics.ts";
@@ -22,14 +23,7 @@ import {
   type TrainingBatch,
   weightOf,
 } from "./step-batch.ts";
-import {
-  type BatchGraphs,
-  metricOutput,
-  next,
-  scalarName,
-  type TrainingGraphs,
-  trainingGraphs,
-} from "./training-graph.ts";
+import { metricOutput, scalarName, type TrainingGraphs, trainingGraphs } from "./training-graph.ts";
 
 /**
  * A network in training: its compiled step, and its state. Engines write the next state over the last, or into a second set of buffers
@@ -58,14 +52,14 @@ export class TrainingStep {
   readonly #shards: Shards | undefined;
   /** Batches that each counter has counted. */
   readonly #counts: Map<string, bigint>;
-  /** Compiled graphs by what they do and the size of batches, those used last at the end. */
-  readonly #executables = new Map<string, Promise<Chain>>();
+  readonly #compiled: CompiledGraphs;
   #steps = 0;
 
   private constructor(model: Module, graphs: TrainingGraphs, options: TrainingStepOptions) {
     this.#model = model;
     this.#graphs = graphs;
     this.#options = options;
+    this.#compiled = new CompiledGraphs(graphs, options);
     const weights = model.stateDict();
     const changes = new Set([...graphs.state.keys(), ...graphs.counters]);
     this.#fixed = Object.fromEntries([...weights].filter(([key]) => !changes.has(key)));
@@ -108,7 +102,7 @@ export class TrainingStep {
 
   /** Compiles the step for batches of this many images now, so that the first of them does not wait for it. */
   async prepare(batchSize: number): Promise<void> {
-    await this.#executable(this.#shards ? "gradients" : "step", batchSize);
+    await this.#compiled.of(this.#shards ? "gradients" : "step", batchSize);
   }
 
   /** Updates done. */
@@ -164,7 +158,7 @@ export class TrainingStep {
   }
 
   async #one(batch: PreparedBatch, step: number, rates: Feeds): Promise<StepResult> {
-    const executable = await this.#executable("step", batch.input.shape[0]!);
+    const executable = await this.#compiled.of("step", batch.input.shape[0]!);
     const feeds = { ...this.feeds, ...rates, ...this.#batch(batch, step, 0) };
     const { loss, totals, norms } = await this.#measured(await this.#state.advance(executable, feeds));
     return this.#result(loss, totals, batch.input.shape[0]!, norms);
@@ -172,7 +166,7 @@ export class TrainingStep {
 
   /** The second half of a step; the norms of the gradients, if they are measured. */
   async #update(given: Feeds): Promise<Norms> {
-    const executable = await this.#executable("update");
+    const executable = await this.#compiled.of("update");
     const feeds = { ...this.feeds, ...given };
     const results = await this.#state.advance(executable, feeds);
     const norms = await normsOf(results, this.#graphs.sums.keys());
@@ -193,7 +187,7 @@ export class TrainingStep {
     for (const [i, batch] of batches.entries()) {
       const share = weights[i]! / total;
       const feeds = { ...this.feeds, ...sums.current, ...this.#batch(batch, step, i), share: scalar(share) };
-      const accumulate = await this.#executable("accumulate", batch.input.shape[0]!);
+      const accumulate = await this.#compiled.of("accumulate", batch.input.shape[0]!);
       const results = await accumulate.run(feeds, { into: { ...sums.spare, ...this.#state.spare } });
       sums.take(results);
       this.#state.take(results);
@@ -225,7 +219,7 @@ export class TrainingStep {
         const state = { ...this.feeds, ...statistics.get(shard), ...(!isFirst && shards.gradients(shard)) };
         return {
           ...{ shard, weight, images },
-          chain: this.#executable(isFirst ? "gradients" : "accumulate", images),
+          chain: this.#compiled.of(isFirst ? "gradients" : "accumulate", images),
           feeds: { ...state, ...this.#batch(batch, step, part), share: scalar(weight / total) },
           into: isFirst ? shards.memory(shard) : {},
         };
@@ -247,7 +241,7 @@ export class TrainingStep {
   }
 
   get #isSynchronized(): boolean {
-    return this.#shards !== undefined && this.#options.syncBatchNorm === true;
+    return this.#compiled.isSynchronized;
   }
 
   /** Exchanges between the shards of a batch. */
@@ -354,47 +348,15 @@ export class TrainingStep {
     return this.#model.loadStateDict(await this.weights(options));
   }
 
+  /** Gives back the memory of graphs compiled for batches of other sizes than these; they are compiled again when they are needed. */
+  async release(sizes: readonly number[] = []): Promise<void> {
+    await this.#compiled.release(sizes);
+  }
+
   /** Gives the engine's memory back. */
   async dispose(): Promise<void> {
     this.#state.dispose();
     this.#sums.dispose();
-    for (const executable of this.#executables.values()) await (await executable).dispose();
-    this.#executables.clear();
-  }
-
-  /** A compiled graph; those of batches are compiled for each size. */
-  async #executable(part: Part, size?: number): Promise<Chain> {
-    const key = `${part} ${size}`;
-    const executable = this.#executables.get(key) ?? this.#compiled(part, size);
-    // those used last are at the end
-    this.#executables.delete(key);
-    this.#executables.set(key, executable);
-    const sizes = [...this.#executables.keys()].filter((other) => other.startsWith(`${part} `));
-    for (const oldest of sizes.slice(0, -SIZES)) {
-      await (await this.#executables.get(oldest)!).dispose();
-      this.#executables.delete(oldest);
-    }
-    return executable;
-  }
-
-  #compiled(part: Part, size: number | undefined): Promise<Chain> {
-    const isBatch = part !== "update";
-    const isOpen = typeof this.#options.input[0] !== "number";
-    const graph = (isBatch && isOpen ? this.#graphs.forBatch(size!)[part] : this.#graphs[part])!;
-    const isCut = isBatch && this.#isSynchronized;
-    if (isCut) return Chain.compile(this.#options.engine, inRounds(simplify(graph)));
-    // several shards of a batch start from the same statistics
-    const isShared = isBatch && this.#shards !== undefined;
-    const replaced = isShared ? [] : [...this.#graphs.state.keys(), ...this.#graphs.sums.keys()];
-    return Chain.compile(this.#options.engine, [graph], {
-      replaces: new Map(replaced.map((name) => [next(name), name])),
-      // the next step writes over the sums
-      ...(this.#shards && !isBatch && { disposable: new Set(this.#graphs.sums.keys()) }),
-    });
+    await this.#compiled.dispose();
   }
 }
-
-type Part = keyof BatchGraphs | "update";
-
-/** Sizes of batches that a graph stays compiled for: full ones, and what is left at the end of an epoch. */
-const SIZES = 2;

@@ -4,6 +4,7 @@ import { tensor } from "../../src/graph/index.ts";
 import { BasicConv } from "../../src/models/index.ts";
 import { AdaptiveAvgPool2d, Flatten, Linear, Sequential } from "../../src/nn/index.ts";
 import { constantRate, sgd } from "../../src/optim/index.ts";
+import type { Engine } from "../../src/runtime/index.ts";
 import { nodeEngine } from "../../src/runtime/node/index.ts";
 import {
   crossEntropyLoss,
@@ -45,6 +46,31 @@ const losses = (events: readonly TrainEvent[]) =>
   events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
 
 describe("the loop", () => {
+  test("in the last epoch, graphs that no batch comes for any more are given back before others are compiled", async () => {
+    const log: string[] = [];
+    const engine = nodeEngine({ threads: 1 });
+    const logged: Engine = {
+      ...engine,
+      async compile(graph, settings) {
+        const batch = graph.inputs.find(({ name }) => name === "input")!.shape[0];
+        const size = typeof batch === "number" ? batch : "evaluation";
+        log.push(`compile ${size}`);
+        const executable = await engine.compile(graph, settings);
+        const dispose = executable.dispose.bind(executable);
+        executable.dispose = async () => {
+          log.push(`dispose ${size}`);
+          await dispose();
+        };
+        return executable;
+      },
+    };
+    await fit(small(), options({ engine: logged, epochs: 1 }));
+    const end = ["compile evaluation", "dispose evaluation"];
+    expect(log.splice(0)).toEqual(["compile 16", "dispose 16", "compile 6", "dispose 6", ...end]);
+    await fit(small(), options({ engine: logged }));
+    expect(log).toEqual(["compile 16", "compile 6", ...end, "dispose 16", "dispose 6", ...end]);
+  });
+
   test("sees every image once an epoch, the last batch partial, and evaluates after each", async () => {
     const events = await collect(fit(small(), options()));
     expect(events.flatMap((event) => (event.type === "step" ? [event.images] : []))).toEqual([
