@@ -70,12 +70,12 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       }
       let before = performance.now();
       const { epoch } = progress;
-      // graphs that no batch comes for any more; tensors of a GPU may lie in their memory
-      const isLast = epoch === epochs - 1 && engine.hold !== undefined;
+      // in the last epoch, graphs that no batch comes for any more give their memory back; on a GPU, tensors may lie in it
+      const givesBack = epoch === epochs - 1 && engine.hold !== undefined;
       for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate, last)) {
         const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);
         const loaded = performance.now();
-        if (isLast && batches.at(-1)!.index + 1 === train.batchesPerEpoch)
+        if (givesBack && batches.at(-1)!.index + 1 === train.batchesPerEpoch)
           await step.release(batches.map(({ images }) => images.shape[0]!));
         const result = await step.run(
           batches.map((batch) => ({
@@ -133,7 +133,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
         if (due && batch < stepsPerEpoch) yield await saved(progress);
       }
 
-      if (isLast) await step.release();
+      if (givesBack) await step.release();
       let evaluation: Evaluation | undefined;
       if (validation) {
         const { fixed, fed } = await weightsOf(model, step, options);
