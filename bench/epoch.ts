@@ -27,43 +27,67 @@ if (!folder) throw new Error("name a folder of images with train/ and val/");
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const python = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/python3";
 
+interface Run {
+  readonly seconds: number;
+  /** Peak of the process in bytes; of PyTorch without its workers, which are processes of their own. */
+  readonly memory: number;
+}
+
 /** Seconds that a program takes, and what it prints. */
-function timed(program: string, args: readonly string[]): { seconds: number; output: string } {
+function timed(program: string, args: readonly string[]): { seconds: number; output: string; errors: string } {
   const env = { ...process.env, NOTE_MODELS: process.env.NOTE_MODELS ?? here("../../shared/seed") };
   const start = performance.now();
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", env, maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return { seconds: (performance.now() - start) / 1000, output: stdout };
+  return { seconds: (performance.now() - start) / 1000, output: stdout, errors: stderr };
 }
 
-function ours(network: string): number {
+/** A module that prints the peak of memory in kB at the end. */
+const PEAK = 'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
+
+function ours(network: string): Run {
   const out = mkdtempSync(join(tmpdir(), "convnets-epoch-"));
   const settings = ["--epochs", "1", "--batch-size", values.batch, "--workers", values.workers];
   try {
     const args = ["train", network, "--data", folder!, ...settings, "--out", join(out, "run")];
-    return timed(process.execPath, [here("../dist/bundle/cli/main.js"), ...args]).seconds;
+    const { seconds, errors } = timed(process.execPath, [
+      "--import",
+      PEAK,
+      here("../dist/bundle/cli/main.js"),
+      ...args,
+    ]);
+    return { seconds, memory: 1024 * Math.max(...[...errors.matchAll(/^peak (\d+)$/gm)].map(([, kB]) => Number(kB))) };
   } finally {
     rmSync(out, { recursive: true });
   }
 }
 
+function pytorch(network: string): Run & { readonly version: string } {
+  const { seconds, output } = timed(python, [here("peers/epoch.py"), folder!, network, values.batch, values.workers]);
+  return { ...JSON.parse(output), seconds };
+}
+
 const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
+const megabytes = (runs: readonly Run[]) => Math.round(Math.max(...runs.map(({ memory }) => memory)) / 1e6);
 let version = "";
 const rows: string[] = [];
 for (const network of values.only.split(",")) {
-  const pairs: [number, number][] = [];
+  const own: Run[] = [];
+  const peer: Run[] = [];
   for (let i = 0; i < Number(values.pairs); i++) {
-    const own = ours(network);
-    const { seconds, output } = timed(python, [here("peers/epoch.py"), folder, network, values.batch, values.workers]);
-    version = JSON.parse(output).version;
-    pairs.push([own, seconds]);
-    console.error(`${network}: ${own.toFixed(1)} s, PyTorch ${seconds.toFixed(1)} s; ${output.trim()}`);
+    own.push(ours(network));
+    const theirs = pytorch(network);
+    peer.push(theirs);
+    version = theirs.version;
+    console.error(`${network}: ${own.at(-1)!.seconds.toFixed(1)} s, PyTorch ${theirs.seconds.toFixed(1)} s`);
   }
-  const ratios = pairs.map(([own, peer]) => peer / own);
-  const [a, b] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!)).toFixed(1));
+  const ratios = own.map(({ seconds }, i) => peer[i]!.seconds / seconds);
+  const [a, b] = [own, peer].map((runs) => median(runs.map(({ seconds }) => seconds)).toFixed(1));
   const [lowest, highest] = [Math.min(...ratios).toFixed(2), Math.max(...ratios).toFixed(2)];
-  rows.push(`| ${network} | ${a} | ${b} | ${median(ratios).toFixed(2)} (${lowest} … ${highest}) |`);
+  const memory = [own, peer].map(megabytes).join(" / ");
+  rows.push(`| ${network} | ${a} | ${b} | ${median(ratios).toFixed(2)} (${lowest} … ${highest}) | ${memory} |`);
 }
 console.log(`${cpus()[0]!.model}, ${cpus().length} cores, Node ${process.version.slice(1)}, PyTorch ${version}\n`);
-console.log("| network | ours, s | PyTorch, s | PyTorch / ours |\n| --- | ---: | ---: | ---: |");
+console.log("| network | ours, s | PyTorch, s | PyTorch / ours | MB ours / PyTorch |");
+console.log("| --- | ---: | ---: | ---: | ---: |");
 console.log(rows.join("\n"));
