@@ -4,7 +4,7 @@
  *
  *     npm run build && npx tsx bench/cluster/hosts-measure.ts [--only nin,googlenet] [--hosts 2,4] [--rates none,1gbit,100mbit] [--steps 5]
  *
- * With --sums, only sums of arrays by their length.
+ * With --sums, it only times sums of arrays of several lengths.
  */
 import { parseArgs } from "node:util";
 import { hostsReason, makeHosts } from "./hosts.ts";

@@ -41,7 +41,7 @@ export class CompiledGraphs {
     return chain;
   }
 
-  /** Gives back the memory of those for batches of other sizes than these. */
+  /** Gives back the memory of graphs for batches of other sizes than these. */
   async release(sizes: readonly number[]): Promise<void> {
     const kept = ["update undefined", ...sizes.map((size) => ` ${size}`)];
     for (const key of [...this.#chains.keys()]) if (!kept.some((end) => key.endsWith(end))) await this.#drop(key);

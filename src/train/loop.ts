@@ -70,7 +70,7 @@ export async function* trainingLoop(model: Module, options: FitOptions): AsyncGe
       }
       let before = performance.now();
       const { epoch } = progress;
-      // in the last epoch, graphs that no batch comes for any more give their memory back; on a GPU, tensors may lie in it
+      // in the last epoch, graphs that are not needed any more give back their memory, unless it is a GPU's, where tensors may lie in it
       const givesBack = epoch === epochs - 1 && engine.hold !== undefined;
       for await (const batches of grouped(train.epoch(epoch, { from: progress.batch }), accumulate, last)) {
         const lr = schedule(epoch + progress.batch / train.batchesPerEpoch, epochs);

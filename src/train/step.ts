@@ -348,7 +348,7 @@ export class TrainingStep {
     return this.#model.loadStateDict(await this.weights(options));
   }
 
-  /** Gives back the memory of graphs compiled for batches of other sizes than these; they are compiled again when they are needed. */
+  /** Gives back the memory of graphs that were compiled for batches of other sizes than these. They are compiled again if needed. */
   async release(sizes: readonly number[] = []): Promise<void> {
     await this.#compiled.release(sizes);
   }
