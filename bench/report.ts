@@ -34,12 +34,15 @@ function row(name: string, peers: readonly string[], results: readonly Result[])
   const ofCase = results.filter((result) => result.case === name);
   const torch = ofCase.filter(({ peer }) => peer.startsWith("PyTorch") && !peer.includes("bfloat16"));
   const best = torch.reduce<Result | undefined>((a, b) => (a && a.ratio <= b.ratio ? a : b), undefined);
+  // every peer had a process of ours beside it
+  const memories = ofCase.map(({ ourMemory }) => ourMemory).sort((a, b) => a - b);
+  const ours = memories[memories.length >> 1]!;
   const cells = [
     name,
     ofCase[0]!.ours.toFixed(1),
     best ? `**${ratio(best)}** (${best.min.toFixed(2)} … ${best.max.toFixed(2)})` : "",
     ...peers.map((peer) => ratio(ofCase.find((result) => result.peer === peer))),
-    best ? `${megabytes(best.ourMemory)} / ${megabytes(Math.min(...torch.map(({ theirMemory }) => theirMemory)))}` : "",
+    best ? `${megabytes(ours)} / ${megabytes(Math.min(...torch.map(({ theirMemory }) => theirMemory)))}` : "",
   ];
   return `| ${cells.join(" | ")} |`;
 }

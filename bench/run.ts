@@ -5,7 +5,7 @@
  *     npm run bench -- [--only WORD] [--peers WORD,…] [--pairs N] [--threads N] [--json | --markdown]
  *
  * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed. Each side has as many threads as there are
- * cores, or N.
+ * cores, or N. There are N pairs, or more where they take less than two seconds.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -42,6 +42,9 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-web": node("onnxruntime-web.ts", "--import", "tsx"),
 };
 
+/** Seconds that the pairs of a case take at least: single runs of a millisecond scatter. */
+const SECONDS = 2;
+
 /** A peer's times beside ours, in one case. */
 export interface Result {
   readonly case: string;
@@ -49,7 +52,7 @@ export interface Result {
   /** Milliseconds, medians. */
   readonly ours: number;
   readonly theirs: number;
-  /** Median, smallest and largest of the pairs' theirs / ours. */
+  /** Median, smallest and largest of the pairs' theirs / ours, without a tenth of the pairs on either side. */
   readonly ratio: number;
   readonly min: number;
   readonly max: number;
@@ -104,16 +107,19 @@ async function compare(given: Case, name: string, command: readonly string[]): P
   // engines plan memory and pack weights in their first runs
   for (let i = 0; i < 2; i++) await ours.go().then(() => theirs.go());
   const pairs: [number, number][] = [];
-  for (let i = 0; i < Number(values.pairs); i++) pairs.push([await ours.go(), await theirs.go()]);
-  const ratios = pairs.map(([a, b]) => b / a);
+  const end = performance.now() + SECONDS * 1000;
+  while (pairs.length < Number(values.pairs) || performance.now() < end)
+    pairs.push([await ours.go(), await theirs.go()]);
+  const ratios = pairs.map(([a, b]) => b / a).sort((a, b) => a - b);
+  const outer = Math.floor(pairs.length / 10);
   return {
     case: nameOf(given),
     peer: name,
     ours: median(pairs.map(([a]) => a)),
     theirs: median(pairs.map(([, b]) => b)),
     ratio: median(ratios),
-    min: Math.min(...ratios),
-    max: Math.max(...ratios),
+    min: ratios.at(outer)!,
+    max: ratios.at(-1 - outer)!,
     ourMemory: await ours.end(),
     theirMemory: await theirs.end(),
   };

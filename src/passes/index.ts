@@ -3,6 +3,7 @@ export { type Differentiated, type DifferentiateOptions, differentiate } from ".
 export type { Known } from "./evaluate.ts";
 export { foldBatchNorm } from "./fold-batch-norm.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
+export { type ImagesApart, imagesApart } from "./images-apart.ts";
 export { type InPlace, inPlace } from "./in-place.ts";
 export { type LowerOptions, logSoftmax, lower, lowerBatchStatistics } from "./lower.ts";
 export { shallowFirst } from "./order.ts";

@@ -16,8 +16,10 @@ import { encode } from "../onnx/index.ts";
 import type { Target } from "../operators/index.ts";
 import { inPlace, lower, shallowFirst, simplify } from "../passes/index.ts";
 import { type DeviceTensor, type Engine, EngineError, type Executable, type Feeds, type RunOptions } from "./engine.ts";
+import { imageHint, list, message, typeText } from "./messages.ts";
 import { type Download, type Ort, OrtDeviceTensor, ownArrays, unchanging } from "./ort-tensor.ts";
 import { filesOf, productWeights } from "./ort-weights.ts";
+import { type Parts, partsOf, runParts } from "./parts.ts";
 
 export type { Ort };
 
@@ -44,6 +46,8 @@ export interface OrtEngineOptions {
   readonly writesInto?: boolean;
   /** Channels of a block in the engine's own layout of images; undefined if it has none. */
   readonly block?: () => Promise<number | undefined>;
+  /** Whether large batches are computed in parts where possible, which takes less memory. */
+  readonly inParts?: boolean;
   /** Threads that it computes on. Default 1. */
   readonly threads?: number;
   /** Default: tasks run at once. */
@@ -65,7 +69,7 @@ export function inTurn(): Schedule {
 /** An engine over ONNX Runtime, in whichever of its builds. */
 export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
   const { name, target, session, gpu, writesInto = false } = options;
-  const { schedule = (task) => task(), remedy = () => undefined, block, threads } = options;
+  const { schedule = (task) => task(), remedy = () => undefined, block, threads, inParts = false } = options;
   const own = ownArrays(ort);
   return {
     name,
@@ -117,6 +121,7 @@ export function ortEngine(ort: Ort, options: OrtEngineOptions): Engine {
         return new OrtExecutable({
           ...{ ort, own, engine: name, graph: lowered, session: created, schedule, kept, gpu },
           ...{ outputs, overwritten: written.inputs, spent: written.spent, fed: Object.fromEntries(fixedInputs) },
+          parts: inParts && kept === "no" ? partsOf(graph, weights) : undefined,
         });
       } catch (error) {
         const cause = message(error);
@@ -151,6 +156,8 @@ interface Compiled {
    */
   readonly kept: "gpu" | "javascript" | "no";
   readonly gpu: GpuMemory | undefined;
+  /** How large batches are divided; undefined if they are not. */
+  readonly parts: Parts | undefined;
 }
 
 /**
@@ -181,11 +188,13 @@ class OrtExecutable implements Executable {
 
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, DeviceTensor>> {
     const { into = {}, outputs = this.outputs } = options;
-    const { session, schedule, kept, gpu, fed, spent } = this.#compiled;
+    const { session, schedule, kept, gpu, fed, spent, parts } = this.#compiled;
     this.#checkNames(feeds, outputs);
     const inputs = Object.fromEntries(this.inputs.map((name) => [name, this.#input(name, feeds[name])]));
     const written = Object.fromEntries(outputs.flatMap((name) => (into[name] ? [[name, into[name]]] : [])));
     const sizes = this.#checkTypes(inputs, written);
+    const size = (parts && sizes.get(parts.batch)?.size) ?? 0;
+    if (parts && size > parts.images) return this.#runParts(inputs, size, parts, outputs);
     const given = { ...this.#tensors(inputs), ...fed };
     const own = kept === "javascript";
     const isReplaced = kept === "gpu" && !gpu!.writesInto;
@@ -222,6 +231,15 @@ class OrtExecutable implements Executable {
         const result = (own && fetches[name]) || this.#asDeclared(name, results[name]!);
         return [name, overwritten[name] ?? new OrtDeviceTensor(result, gpu?.download)];
       }),
+    );
+  }
+
+  async #runParts(inputs: Feeds, size: number, parts: Parts, outputs: readonly string[]) {
+    const names = new Set(this.#compiled.graph.inputs.map(({ name }) => name));
+    const batches = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
+    const joined = await runParts(batches, size, parts, (part) => this.run({ ...inputs, ...part }, { outputs }));
+    return Object.fromEntries(
+      Object.entries(this.#tensors(joined)).map(([name, tensor]) => [name, new OrtDeviceTensor(tensor)]),
     );
   }
 
@@ -269,7 +287,7 @@ class OrtExecutable implements Executable {
     if (wanted && (!dtype || !shape)) {
       const sizes = wanted.shape.map((dim) => (typeof dim === "number" ? dim : 1));
       const example = `tensor("${wanted.dtype}", ${formatShape(sizes)}, data)`;
-      throw this.#error(`${who} has to be ${type(wanted)}, such as ${example}, but got ${describe(given)}`);
+      throw this.#error(`${who} has to be ${typeText(wanted)}, such as ${example}, but got ${describe(given)}`);
     }
     try {
       return asTensor(given, who);
@@ -344,7 +362,7 @@ class OrtExecutable implements Executable {
         wanted.shape.every((dim, axis) => typeof dim === "string" || dim === given.shape[axis]);
       if (!fits)
         throw this.#error(
-          `the ${kind} "${name}" is ${type(given)}, but has to be ${type(wanted)}${imageHint(given.shape, wanted.shape)}`,
+          `the ${kind} "${name}" is ${typeText(given)}, but has to be ${typeText(wanted)}${imageHint(given.shape, wanted.shape)}`,
         );
       for (const [axis, dim] of wanted.shape.entries()) {
         const size = Number(given.shape[axis]);
@@ -373,24 +391,3 @@ type Sizes = Map<string, { readonly size: number; readonly input: string }>;
 const DISPOSED = "was disposed already";
 const HALF_DONE =
   "failed in the middle of an earlier run, which may have left its tensors half written; start over from a checkpoint";
-
-const type = ({ dtype, shape }: TensorType) => `${dtype}${formatShape(shape)}`;
-
-/** What is most often wrong with images. */
-function imageHint(given: Shape, [, C, H, W, ...others]: Shape): string {
-  if (C === undefined || H === undefined || W === undefined || others.length > 0) return "";
-  const matches = (...shape: Shape) =>
-    given.length === shape.length && shape.every((dim, axis) => typeof dim === "string" || dim === given[axis]);
-  if (matches("N", H, W, C) || matches(H, W, C))
-    return `; channels come before height and width here: images are [N, ${C}, ${H}, ${W}], not [N, ${H}, ${W}, ${C}]`;
-  return matches(C, H, W) ? `; give a single image as a batch of one: [1, ${C}, ${H}, ${W}]` : "";
-}
-
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, 5).map((name) => `"${name}"`);
-  return names.length > 5 ? `${shown.join(", ")} and ${names.length - 5} more` : shown.join(", ");
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

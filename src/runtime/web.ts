@@ -68,6 +68,7 @@ export async function webEngine(options: WebEngineOptions = {}): Promise<Engine>
     target,
     session: { executionProviders: [device] },
     ...(device === "webgpu" && { gpu: { writesInto: true } }),
+    inParts: device === "wasm",
     schedule: build.schedule,
   });
 }

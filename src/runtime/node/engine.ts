@@ -90,7 +90,7 @@ function nativeEngine(
     writesInto: true,
     threads: threads ?? availableParallelism(),
     ...(providers[0] === "webgpu" && { gpu: gpuMemory(ort, session) }),
-    ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort) }),
+    ...(providers.every((provider) => provider === "cpu") && { block: () => blockSize(ort), inParts: true }),
     remedy: (message) =>
       message.includes("WebGPU adapter") ? 'install a driver of the GPU, or use device "cpu"' : undefined,
   });
@@ -105,6 +105,7 @@ function wasmEngine({ threads, device = "cpu" }: NodeEngineOptions): Engine {
     name: `onnxruntime-web wasm${suffix(wasm.threads)}`,
     target: "wasm",
     session: { executionProviders: ["wasm"] },
+    inParts: true,
     schedule: wasm.schedule,
   });
 }
