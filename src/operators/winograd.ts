@@ -80,6 +80,8 @@ function computed(side: number, points: readonly number[]): Transforms {
 
 /** A transform takes about as long for each number as so many multiplications of the product. */
 const OVERHEAD = 100;
+/** The same where both gradients read the tiles of dy, and tiles of dx are added up instead of gathered from larger ones. */
+const SHARED_OVERHEAD = 60;
 /** Tiles from which on it pays to transform the kernels. */
 const MANY_TILES = 32;
 /** Bytes of tiles that are worked on at once. */
@@ -109,13 +111,13 @@ const tilesIn = ([first, end]: Range, { down, across }: Plan) => (end - first) *
 
 /**
  * How to compute a convolution with an output [N, O, outH, outW]; undefined where transforms take more than they save. They pay for
- * square kernels with stride 1 and many channels.
+ * square kernels with stride 1 and many channels. `transformed` are the channels that are transformed for each product.
  */
 function planFor(
   [O, C, kH, kW]: Kernels,
   output: Value["shape"],
   { stride, dilation }: Window,
-  mostParts = MOST_PARTS,
+  { mostParts = MOST_PARTS, transformed = C + O, overhead = OVERHEAD } = {},
 ): Plan | undefined {
   const isPlain = kH === kW && [...stride, ...dilation].every((step) => step === 1) && isStatic(output);
   const transforms = isPlain ? winogradTransforms(kH) : undefined;
@@ -126,7 +128,7 @@ function planFor(
   const saved = (kH * kW * outH * outW) / (down * across) - count;
   const bytes = 4 * count * down * across * Math.max(C, O);
   const parts = Math.ceil(N / Math.max(1, Math.floor(MOST_BYTES / bytes)));
-  const pays = N * down * across >= MANY_TILES && saved * C * O > OVERHEAD * count * (C + O);
+  const pays = N * down * across >= MANY_TILES && saved * C * O > overhead * count * transformed;
   if (!pays || bytes > MOST_BYTES || parts > mostParts) return undefined;
   const images = Math.ceil(N / parts);
   const ranges = Array.from(
@@ -247,7 +249,7 @@ export function winogradConvolution(
 ): Value | undefined {
   const [O, C] = shape;
   const [outH, outW] = outputSizes("Conv", x.shape, window);
-  const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window, turned ? MOST_PARTS : 1);
+  const plan = planFor(shape, [x.shape[0]!, O, outH, outW], window, { mostParts: turned ? MOST_PARTS : 1 });
   if (!plan || window.before.some((pixels) => pixels < 0)) return undefined;
   const { size, tile, kernel, output, count, down, across } = plan;
   const pass = turned ? "backward" : "forward";
@@ -281,6 +283,13 @@ export function winogradConvolution(
  */
 const sharesTiles = ([O, C]: Kernels) => O > C;
 
+/** The plan of the weight's gradient, and of the input's if they share tiles: those are transformed once for two products. */
+const gradientPlan = (shape: Kernels, output: Value["shape"], window: Window): Plan | undefined => {
+  const [O, C] = shape;
+  const shared = { transformed: O / 2 + C, overhead: SHARED_OVERHEAD };
+  return planFor(shape, output, window, sharesTiles(shape) ? shared : {});
+};
+
 /** Tiles of dy [N, H, W, O], transformed to the gradients of the products: [n², images·down·across, O] */
 function sharesOf(g: Ops, dy: Value, range: Range, plan: Plan, start: Grid["start"]): Value {
   const { output, count, down, across } = plan;
@@ -303,7 +312,7 @@ export function winogradInputGradient(
 ): Value | undefined {
   const shape = w.shape as Kernels;
   const [O, C] = shape;
-  const plan = sharesTiles(shape) ? planFor(shape, dy.shape, window) : undefined;
+  const plan = sharesTiles(shape) ? gradientPlan(shape, dy.shape, window) : undefined;
   if (!plan) return undefined;
   const { size, tile, kernel, count, down, across } = plan;
   const kernels = g.reshape(
@@ -326,7 +335,7 @@ export function winogradInputGradient(
 export function winogradWeightGradient(g: Ops, dy: Value, x: Value, shape: Kernels, window: Window): Value | undefined {
   const [O, C] = shape;
   const [outH, outW] = dy.shape.slice(2) as [number, number];
-  const plan = planFor(shape, dy.shape, window);
+  const plan = gradientPlan(shape, dy.shape, window);
   if (!plan) return undefined;
   const { size, tile, kernel, count, down, across } = plan;
   const images = borderedImages(g, x, window.before, [reachOf(outH, size), reachOf(outW, size)]);

@@ -54,8 +54,8 @@ function merged(w: Float32Array, b: Float32Array | undefined, statistics: readon
   const perChannel = w.length / scale.length;
   const k = Float64Array.from(scale, (value, o) => value / Math.sqrt(variance[o]! + epsilon));
   return {
-    kernels: Float32Array.from(w, (value, i) => value * k[Math.floor(i / perChannel)]!),
-    biases: Float32Array.from(shift, (value, o) => ((b?.[o] ?? 0) - mean[o]!) * k[o]! + value),
+    kernels: w.map((value, i) => value * k[Math.floor(i / perChannel)]!),
+    biases: shift.map((value, o) => ((b?.[o] ?? 0) - mean[o]!) * k[o]! + value),
   };
 }
 
