@@ -7,14 +7,13 @@
  * `--only` picks the cases whose names hold a word, `--peers` the peers whose names are listed. Each side has as many threads as there are
  * cores, or N.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CASES, type Case, nameOf } from "./cases.ts";
 import { environment, markdown } from "./report.ts";
+import { median, PYTHON, start } from "./side.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,8 +27,7 @@ const { values } = parseArgs({
 });
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const node = (file: string, ...options: string[]) => [process.execPath, ...options, here(`peers/${file}`)];
-const python = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/python3";
-const pytorch = (...modes: string[]) => [python, here("peers/pytorch.py"), ...modes];
+const pytorch = (...modes: string[]) => [PYTHON, here("peers/pytorch.py"), ...modes];
 
 /** PyTorch in every mode it has, ONNX Runtime by itself, and what JavaScript had before. */
 const PEERS: Readonly<Record<string, readonly string[]>> = {
@@ -42,12 +40,6 @@ const PEERS: Readonly<Record<string, readonly string[]>> = {
   "ONNX Runtime": node("onnxruntime.mjs"),
   "onnxruntime-web": node("onnxruntime-web.ts", "--import", "tsx"),
 };
-
-/**
- * Milliseconds between two turns. ONNX Runtime's threads keep a core busy for 50 ms after a run, waiting for the next one, and PyTorch's
- * for 5: the other side would have to share the cores with them.
- */
-const PAUSE = 100;
 
 /** A peer's times beside ours, in one case. */
 export interface Result {
@@ -65,51 +57,11 @@ export interface Result {
   readonly theirMemory: number;
 }
 
-interface Peer {
-  /** A turn: milliseconds of one run. */
-  go(): Promise<number>;
-  /** Ends the process; its peak memory in bytes. */
-  end(): Promise<number>;
-}
-
-/** Starts a peer on a case; undefined where it cannot do it. */
-async function start([command = "", ...args]: readonly string[], given: Case): Promise<Peer | undefined> {
-  const { NOTE_MODELS = here("../../shared/seed") } = process.env;
-  const env = { ...process.env, NOTE_MODELS, BENCH_THREADS: values.threads };
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env });
-  child.on("error", () => {});
-  child.stdin.on("error", () => {});
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  child.stdin.write(`${JSON.stringify(given)}\n`);
-  if ((await lines.next()).value !== "ready") {
-    child.kill();
-    return undefined;
-  }
-  return {
-    async go() {
-      child.stdin.write("go\n");
-      const time = Number((await lines.next()).value);
-      await setTimeout(PAUSE);
-      return time;
-    },
-    async end() {
-      child.stdin.end();
-      return Number((await lines.next()).value);
-    },
-  };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 /** A case against one peer; undefined where the peer cannot do it. */
 async function compare(given: Case, name: string, command: readonly string[]): Promise<Result | undefined> {
-  const theirs = await start(command, given);
+  const theirs = await start(command, given, values.threads);
   if (!theirs) return undefined;
-  const ours = (await start(node("convnets.mjs"), given))!;
+  const ours = (await start(node("convnets.mjs"), given, values.threads))!;
   // engines plan memory and pack weights in their first runs
   for (let i = 0; i < 2; i++) await ours.go().then(() => theirs.go());
   const pairs: [number, number][] = [];
@@ -136,7 +88,7 @@ const line = ({ case: name, peer, ours, theirs, ratio, min, max, ourMemory, thei
     `${ratio.toFixed(2).padStart(10)}×  [${min.toFixed(2)} … ${max.toFixed(2)}]  ${megabytes(ourMemory)}, ${megabytes(theirMemory)}`,
   ].join("");
 
-const about = environment(python, Number(values.threads) || undefined);
+const about = environment(PYTHON, Number(values.threads) || undefined);
 if (!values.json)
   console.log(
     `${about}\n\ncase                                  peer                            ours ms   peer ms  peer / ours  [min … max]   memory ours, peer`,
