@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 
 /** Milliseconds that a turn takes at least: short runs follow each other, as they do in a program that has more than one to do. */
-const TURN = 200;
+const TURN = 500;
 
 /**
  * A peer is a process: a case as JSON in the first line, answered by "ready" or "unsupported"; then each line "go" is a turn, answered

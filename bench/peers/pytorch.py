@@ -10,7 +10,7 @@ import sys
 import time
 
 # seconds that a turn takes at least, as in protocol.mjs
-TURN = 0.2
+TURN = 0.5
 
 arguments = sys.argv[1:]
 try:

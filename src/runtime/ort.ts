@@ -234,6 +234,7 @@ class OrtExecutable implements Executable {
     );
   }
 
+  /** Runs a batch of this size part by part. */
   async #runParts(inputs: Feeds, size: number, parts: Parts, outputs: readonly string[]) {
     const names = new Set(this.#compiled.graph.inputs.map(({ name }) => name));
     const batches = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
