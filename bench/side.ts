@@ -9,8 +9,8 @@ import type { Case } from "./cases.ts";
 export const PYTHON = process.env.PYTHON_TORCH ?? process.env.PYTHON ?? "/usr/bin/python3";
 
 /**
- * Milliseconds between two turns. ONNX Runtime's threads keep a core busy for 50 ms after a run, waiting for the next one, and PyTorch's
- * for 5: the other side would have to share the cores with them.
+ * Milliseconds between two turns. After a run, ONNX Runtime's threads keep a core busy for 50 ms, waiting for the next one, and PyTorch's for 5, as
+ * the processor time of either process shows. Without a pause, the other side would have to share the cores with them.
  */
 const PAUSE = 100;
 

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 
-/** Milliseconds that a turn takes at least: short runs follow each other, as they do in a program that has more than one to do. */
+/** Milliseconds that a turn takes at least. Runs in a row find their threads and caches warm, as those of a program do. */
 const TURN = 500;
 
 /**

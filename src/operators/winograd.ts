@@ -80,7 +80,7 @@ function computed(side: number, points: readonly number[]): Transforms {
 
 /** A transform takes about as long for each number as so many multiplications of the product. */
 const OVERHEAD = 100;
-/** The same where both gradients read the tiles of dy, and tiles of dx are added up instead of gathered from larger ones. */
+/** The same for the gradients if they share the tiles of dy: those are smaller, as they do not overlap. */
 const SHARED_OVERHEAD = 60;
 /** Tiles from which on it pays to transform the kernels. */
 const MANY_TILES = 32;
@@ -283,7 +283,7 @@ export function winogradConvolution(
  */
 const sharesTiles = ([O, C]: Kernels) => O > C;
 
-/** The plan of the weight's gradient, and of the input's if they share tiles: those are transformed once for two products. */
+/** The plan for the gradient of the weight, and for that of the input if they share tiles, which are transformed once for both. */
 const gradientPlan = (shape: Kernels, output: Value["shape"], window: Window): Plan | undefined => {
   const [O, C] = shape;
   const shared = { transformed: O / 2 + C, overhead: SHARED_OVERHEAD };

@@ -9,8 +9,8 @@ export interface ImagesApart {
 }
 
 /**
- * Whether a graph computes every image of a batch by itself, so that a batch may be computed in parts. Undefined if it does not, if it has
- * an operator that is not known to, or if other sizes than the batch's are named.
+ * Whether a graph computes every image of a batch by itself, so that the batch may be divided. Undefined if it does not, if it has an
+ * operator that is not known to keep images apart, or if sizes other than the batch's are named.
  */
 export function imagesApart(graph: Graph): ImagesApart | undefined {
   const batch = graph.inputs[0]?.shape[0];
@@ -28,8 +28,8 @@ export function imagesApart(graph: Graph): ImagesApart | undefined {
 }
 
 /**
- * Operators that compute each image of their first input by itself, as long as the batch is the first axis of their output too. What reduces,
- * moves or divides the batch changes that.
+ * Operators that compute each image of their first input by itself as long as the batch is still the first axis of their output. If they reduce, move
+ * or split the batch, it is not.
  */
 const OF_FIRST = new Set([
   ...["Conv", "ConvTranspose", "InstanceNormalization", "LRN", "Resize"],

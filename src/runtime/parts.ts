@@ -3,11 +3,10 @@ import { imagesApart } from "../passes/index.ts";
 import type { CompileOptions, DeviceTensor, Feeds } from "./engine.ts";
 
 /*
- * A large batch takes no less time per image than a smaller one, but more memory. Where images are computed apart from each other, it is
- * computed in parts.
+ * A large batch takes as much time per image as a smaller one, but more memory. So it runs in parts if every image is computed by itself.
  */
 
-/** Bytes of tensors from which a batch is computed in parts. */
+/** Bytes that the tensors of a part may always take. */
 const LARGE = 2 ** 27;
 
 /** How a batch is divided. */
@@ -19,8 +18,8 @@ export interface Parts {
 }
 
 /**
- * Parts whose tensors take as much memory as the weights, or LARGE if that is more: weights are read once per part, which
- * takes little time beside that. Undefined if a batch has to be computed as a whole.
+ * Parts whose tensors take at most as much memory as the weights, or LARGE if that is more. Every part reads the weights once, so smaller parts would
+ * take longer. Undefined if a batch has to run as a whole.
  */
 export function partsOf(graph: Graph, weights: CompileOptions["weights"]): Parts | undefined {
   const apart = imagesApart(graph);

@@ -65,11 +65,11 @@ describe("images are not apart", () => {
     expect(of(build)).toBe(undefined);
   });
 
-  it("for all that is known, if an operator is not", () => {
+  it("if an operator is not known to keep them apart", () => {
     expect(of((g, x) => g.one("Einsum", [x], { equation: "nchw->nchw" }))).toBe(undefined);
   });
 
-  it("for all that is known, if their size is not", () => {
+  it("if their height and width are not known", () => {
     const graph = new Graph("sizes");
     graph.output("y", new Ops(graph).relu(graph.input("x", "float32", ["N", 3, "H", "W"])));
     expect(imagesApart(graph)).toBe(undefined);
